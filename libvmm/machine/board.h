@@ -1,0 +1,64 @@
+/* The board: one PC's devices, wired to a bus, a clock and an interrupt line. A bare machine has one;
+ * under a VMM each virtual machine has one of its own, the virtual devices that the allocator grants.
+ * All device state is plain data without pointers to the heap, so that a board can be copied. */
+#ifndef VMM_MACHINE_BOARD_H
+#define VMM_MACHINE_BOARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bus.h"
+#include "clock.h"
+#include "devices/debug.h"
+#include "devices/kbc.h"
+#include "devices/pic.h"
+#include "devices/pit.h"
+#include "devices/rtc.h"
+#include "devices/uart.h"
+
+/* What the guest asked for through a port. */
+enum board_request {
+    BOARD_RUN,
+    BOARD_EXIT, /* port 0xF4: `exit_code` is the value written */
+    BOARD_RESET /* keyboard controller pulse, or port 0x92 */
+};
+
+/* Where console bytes go to and come from; the host side of the board. Any member may be NULL. */
+struct board_console {
+    void *context;
+    void (*output)(void *context, const uint8_t *bytes, size_t count); /* COM1 and port 0xE9 */
+    /* Puts at most `room` bytes of input into `bytes` and returns how many; never blocks. */
+    size_t (*input)(void *context, uint8_t *bytes, size_t room);
+};
+
+struct board {
+    struct clock clock;
+    struct bus bus;
+    struct pic pic;
+    struct pit pit;
+    struct uart uart;
+    struct rtc rtc;
+    struct kbc kbc;
+    struct debug_ports debug;
+    struct board_console console;
+    bool intr; /* the processor's INTR pin, as the processor sees it */
+    enum board_request request;
+    uint32_t exit_code;
+    uint64_t accesses_in, accesses_out; /* port accesses since power-on */
+};
+
+/* Powers a board on: `memory_size` in bytes (for the CMOS). The board must not move afterwards. */
+void board_init(struct board *board, uint32_t memory_size, const struct board_console *console);
+
+/* One access of the processor at exact time `now` (cycles). These are the only ways in for ports. */
+uint32_t board_in(struct board *board, uint64_t now, uint16_t port, unsigned size);
+void board_out(struct board *board, uint64_t now, uint16_t port, unsigned size, uint32_t value);
+
+/* Fires the timers that are due at `now`. */
+void board_advance(struct board *board, uint64_t now);
+
+/* The processor accepts the interrupt: returns the vector that the 8259A puts on the bus. */
+uint8_t board_acknowledge(struct board *board);
+
+#endif
