@@ -1,25 +1,243 @@
-# Provisional: enough to build the library and its tests.
-UNICORN_ROOT ?= $(firstword $(wildcard build/deps /opt/vdeps))
-DEPS = $(UNICORN_ROOT)/usr
-LIBDIR = $(DEPS)/lib/x86_64-linux-gnu
-CFLAGS = -std=gnu17 -O2 -g -fPIC -Wall -Wextra -Wshadow -Werror -Ilibvmm/include -Ilibvmm -I. \
-  -I$(DEPS)/include -I$(DEPS)/include/capstone -MMD -MP
-LDLIBS = $(LIBDIR)/libunicorn.a $(LIBDIR)/libcapstone.a -ljansson -lpthread -lm
-SRC := $(wildcard libvmm/*/*.c libvmm/*/*/*.c dispatcher/*.c allocator/*.c interpreter/*.c interpreter/*/*.c)
-OBJ := $(SRC:%.c=build/%.o)
-TESTS := $(wildcard tests/test_*.c)
-all: build/libvmm.a
-build/%.o: %.c
+# libvmm: `make` builds everything, `make help` lists the targets, V=1 shows the commands.
+#
+# What the build needs of the machine comes from build/config.mk, which
+# scripts/setup.sh writes; make then reads this file again, so nothing above the
+# include may need a compiler. Variants (asan, coverage) are this same makefile with
+# another VARIANT, and so another folder for their objects.
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+BUILD := build
+VARIANT ?=
+OUT := $(BUILD)$(addprefix /,$(VARIANT))
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo "  $(1)	$(2:$(BUILD)/%=%)")
+
+# Goals that want nothing of the machine; every other one starts with the set-up.
+bare_goals := clean distclean help uninstall format format-check docs
+ifneq ($(filter-out $(bare_goals),$(or $(MAKECMDGOALS),all)),)
+include $(BUILD)/config.mk
+endif
+
+# ---- flags ---------------------------------------------------------------------------
+
+CC := $(if $(filter default,$(origin CC)),cc,$(CC))
+CFLAGS ?= -O2 -g
+WERROR ?= -Werror
+variant_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+variant_coverage := -O0 --coverage
+vmm_cflags = -std=gnu17 -fPIC -fvisibility=hidden -Wall -Wextra -Wshadow $(WERROR) \
+  -Ilibvmm/include -Ilibvmm -I. $(ENGINE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(variant_$(VARIANT))
+vmm_ldflags = $(LDFLAGS) $(variant_$(VARIANT)) -Wl,--as-needed
+library_libs = $(ENGINE_LIBS) -ljansson -lzstd -lpthread -lm
+shell_libs = -lreadline -lsmartcols
+
+# Public version.h decides; the soname carries the major number.
+version_part = $(shell sed -n 's/^\#define VMM_VERSION_$(1) *\([0-9][0-9]*\).*/\1/p' \
+  libvmm/include/vmm/version.h 2>/dev/null)
+major := $(or $(call version_part,MAJOR),0)
+version := $(major).$(or $(call version_part,MINOR),1).$(or $(call version_part,PATCH),0)
+soname := libvmm.so.$(major)
+
+# ---- what there is to build ------------------------------------------------------------
+
+library_sources := $(sort $(wildcard libvmm/*/*.c libvmm/*/*/*.c dispatcher/*.c allocator/*.c \
+  interpreter/*.c interpreter/*/*.c))
+shell_sources := $(sort $(wildcard shell/*.c shell/*/*.c))
+test_sources := $(sort $(wildcard tests/test_*.c))
+support_sources := $(filter-out $(test_sources),$(sort $(wildcard tests/*.c)))
+bench_sources := $(sort $(wildcard tests/bench/*.c))
+test_scripts := $(sort $(wildcard tests/*.sh))
+
+objects = $(1:%.c=$(OUT)/%.o)
+program := $(if $(shell_sources),$(OUT)/vmm)
+libraries := $(OUT)/libvmm.a $(OUT)/libvmm.so
+test_programs := $(test_sources:%.c=$(OUT)/%)
+bench_programs := $(bench_sources:tests/bench/%.c=$(OUT)/bench/%)
+# What the program and the tests link with: our archives, then the machine's libraries.
+test_archives := $(if $(support_sources),$(OUT)/tests/support.a) \
+  $(if $(shell_sources),$(OUT)/shell.a) $(OUT)/libvmm.a
+
+.PHONY: all deps guests run check check-real guests-real bench asan coverage install uninstall \
+  docs format format-check clean distclean help FORCE
+.DEFAULT_GOAL := all
+
+all: $(libraries) $(program) guests
+
+deps: $(BUILD)/config.mk
+
+$(BUILD)/config.mk: scripts/setup.sh scripts/private-apt.sh
+	@scripts/setup.sh config $@
+
+# ---- rules ---------------------------------------------------------------------------
+
+# Objects are made again when the command that makes them has changed, archives when a
+# source has come or gone: each of these files changes only with the text in it.
+compile_command = $(CC) $(vmm_cflags)
+$(OUT)/command: text = $(compile_command)
+$(OUT)/sources: text = $(library_sources) $(shell_sources) $(support_sources)
+$(OUT)/command $(OUT)/sources: FORCE
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) -c -o $@ $<
-build/libvmm.a: $(OBJ)
-	@rm -f $@; $(AR) rcs $@ $^
-build/tests/%: tests/%.c build/libvmm.a
+	@echo '$(text)' | cmp -s - $@ || echo '$(text)' >$@
+
+$(OUT)/%.o: %.c $(OUT)/command
+	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) -o $@ $< build/libvmm.a $(LDLIBS) -lcriterion
-check: $(TESTS:tests/%.c=build/tests/%)
-	@for t in $^; do $$t || exit 1; done
+	$(Q)$(compile_command) -MMD -MP -c -o $@ $<
+
+$(OUT)/libvmm.a: $(call objects,$(library_sources))
+$(OUT)/shell.a: $(call objects,$(shell_sources))
+$(OUT)/tests/support.a: $(call objects,$(support_sources))
+$(OUT)/%.a: $(OUT)/sources
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $(filter %.o,$^)
+
+# The engine's own names stay inside: a program may use another Unicorn beside us.
+$(OUT)/libvmm.so: $(call objects,$(library_sources)) $(OUT)/sources
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared -Wl,-soname,$(soname) -Wl,--exclude-libs,ALL -Wl,-z,defs -o $@ $(filter %.o,$^) \
+	  $(vmm_ldflags) $(library_libs)
+	@ln -sf libvmm.so $(@D)/$(soname)
+
+$(OUT)/vmm: $(call objects,$(shell_sources)) $(OUT)/libvmm.a
+	$(call say,LD,$@)
+	$(Q)$(CC) -o $@ $^ $(vmm_ldflags) $(library_libs) $(shell_libs)
+
+$(OUT)/tests/test_%: $(OUT)/tests/test_%.o $(test_archives)
+	$(call say,LD,$@)
+	$(Q)$(CC) -o $@ $^ $(vmm_ldflags) $(library_libs) $(shell_libs) -lcriterion
+
+$(OUT)/bench/%: $(OUT)/tests/bench/%.o $(OUT)/libvmm.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(vmm_ldflags) $(library_libs)
+
+.SECONDARY:
+-include $(patsubst %.c,$(OUT)/%.d,$(library_sources) $(shell_sources) $(test_sources) \
+  $(support_sources) $(bench_sources))
+
+# Guests are the same for every variant; each variant's folder shows them as guests/.
+guests:
+	$(if $(wildcard tests/guests/Makefile),+$(Q)$(MAKE) --no-print-directory -C tests/guests \
+	  BUILD=$(abspath $(BUILD)/guests) CROSS=$(GUEST_CROSS))
+ifneq ($(VARIANT),)
+	@mkdir -p $(OUT) && ln -sfn ../guests $(OUT)/guests
+endif
+
+# ---- run, test, measure ----------------------------------------------------------------
+
+RUN_CMD ?= $(OUT)/vmm debug -x scripts/tour.vmm $(BUILD)/guests/kernel-virt.elf
+run: all
+	@$(RUN_CMD)
+
+check: $(program) $(OUT)/libvmm.so $(test_programs) guests
+	@VMM_BUILD=$(abspath $(OUT)) scripts/run-tests $(OUT)/test-logs $(test_programs) $(test_scripts)
+
+guests-real:
+	@scripts/fetch-guests $(BUILD)/real
+
+# Status 77 of fetch-guests: the guests cannot be had here, which is no failure of ours.
+check-real: all
+	@scripts/fetch-guests $(BUILD)/real || { status=$$?; [ $$status = 77 ] && exit 0; exit $$status; }; \
+	if [ -x tests/real/run ]; then VMM_BUILD=$(abspath $(OUT)) tests/real/run; \
+	else echo "skipped: tests/real/run does not exist"; fi
+
+bench: all $(bench_programs)
+	@if [ -x tests/bench/run ]; then VMM_BUILD=$(abspath $(OUT)) tests/bench/run; \
+	else echo "tests/bench/run does not exist"; fi
+
+asan:
+	@$(MAKE) --no-print-directory VARIANT=asan check
+
+coverage:
+	@scripts/setup.sh need gcovr
+	@$(MAKE) --no-print-directory VARIANT=coverage coverage-run
+	@scripts/coverage $(BUILD)/coverage
+.PHONY: coverage-run
+coverage-run:
+	@find $(OUT) -name '*.gcda' -delete 2>/dev/null || true
+	@$(MAKE) --no-print-directory VARIANT=coverage check
+
+# ---- install ---------------------------------------------------------------------------
+
+prefix ?= /usr/local
+exec_prefix ?= $(prefix)
+bindir ?= $(exec_prefix)/bin
+libdir ?= $(exec_prefix)/lib
+includedir ?= $(prefix)/include
+mandir ?= $(prefix)/share/man
+headers := $(wildcard libvmm/include/vmm/*.h)
+manuals := $(wildcard docs/man/*.[1-8])
+private_libs = $(if $(ENGINE_BUNDLED),-L$${libdir}/libvmm) -lunicorn -lcapstone -ljansson -lzstd -lpthread -lm
+
+$(OUT)/libvmm.pc: libvmm.pc.in FORCE
+	@mkdir -p $(@D)
+	@sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(libdir:$(prefix)/%=$${prefix}/%)|' \
+	  -e 's|@includedir@|$(includedir:$(prefix)/%=$${prefix}/%)|' -e 's|@version@|$(version)|' \
+	  -e 's|@private_libs@|$(private_libs)|' libvmm.pc.in >$@
+
+# Where the engine is not the machine's own, its archives go along for static linking.
+install: $(libraries) $(program) $(OUT)/libvmm.pc
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(includedir)/vmm
+	install -m 644 $(headers) $(DESTDIR)$(includedir)/vmm
+	install -m 644 $(OUT)/libvmm.a $(DESTDIR)$(libdir)
+	install -m 755 $(OUT)/libvmm.so $(DESTDIR)$(libdir)/libvmm.so.$(version)
+	ln -sf libvmm.so.$(version) $(DESTDIR)$(libdir)/$(soname)
+	ln -sf $(soname) $(DESTDIR)$(libdir)/libvmm.so
+	install -m 644 $(OUT)/libvmm.pc $(DESTDIR)$(libdir)/pkgconfig
+	$(if $(program),install -m 755 $(program) $(DESTDIR)$(bindir))
+	$(if $(ENGINE_BUNDLED),install -d $(DESTDIR)$(libdir)/libvmm)
+	$(if $(ENGINE_BUNDLED),install -m 644 $(ENGINE_BUNDLED) $(DESTDIR)$(libdir)/libvmm)
+	$(foreach page,$(manuals),install -D -m 644 $(page) \
+	  $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)) &&) true
+
+uninstall:
+	rm -f $(DESTDIR)$(bindir)/vmm $(DESTDIR)$(libdir)/pkgconfig/libvmm.pc
+	rm -f $(DESTDIR)$(libdir)/libvmm.a $(DESTDIR)$(libdir)/libvmm.so $(DESTDIR)$(libdir)/libvmm.so.*
+	rm -rf $(DESTDIR)$(includedir)/vmm $(DESTDIR)$(libdir)/libvmm
+	$(foreach page,$(manuals),rm -f \
+	  $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)) &&) true
+
+# ---- the tree itself -------------------------------------------------------------------
+
+c_files = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
+format:
+	@scripts/setup.sh need clang-format
+	@clang-format -i $(c_files)
+
+format-check:
+	@scripts/setup.sh need clang-format
+	@clang-format --dry-run -Werror $(c_files)
+
+docs:
+	@scripts/setup.sh need doxygen
+	@mkdir -p $(BUILD)/docs
+	@(cat Doxyfile; echo 'OUTPUT_DIRECTORY = $(BUILD)/docs'; echo 'PROJECT_NUMBER = $(version)') | doxygen -
+	@echo "$(BUILD)/docs/html/index.html"
+
+# Fetched things stay: build/deps and build/real cost the network. distclean takes all.
 clean:
-	rm -rf build
--include $(OBJ:.o=.d)
-.PHONY: all check clean
+	@[ ! -d $(BUILD) ] || find $(BUILD) -mindepth 1 -maxdepth 1 \
+	  ! -name deps ! -name real ! -name config.mk -exec rm -rf {} +
+
+distclean:
+	rm -rf $(BUILD)
+
+help:
+	@echo 'all           the libraries, the program and the guests, below build/ (the default)'
+	@echo 'run           boot the small kernel under trap-and-emulate and explain its traps'
+	@echo 'check         build and run all tests'
+	@echo 'check-real    boot kernels that others wrote (fetched into build/real)'
+	@echo 'bench         measure against the raw engine and QEMU'
+	@echo 'asan          the tests under AddressSanitizer and UndefinedBehaviorSanitizer'
+	@echo 'coverage      line coverage of each room; fails below 85 %'
+	@echo 'install       to prefix=$(prefix) (DESTDIR is honoured); uninstall takes it away'
+	@echo 'docs          the API reference, build/docs/html'
+	@echo 'format        clang-format over all C files; format-check only looks'
+	@echo 'deps          only the set-up; guests, guests-real: only the guests'
+	@echo 'clean         what was built; distclean: what was fetched, too'
+	@echo 'V=1 shows commands, -jN runs N at once, WERROR= lets warnings pass.'
