@@ -1,7 +1,7 @@
-/* How the architecture's algorithms reach guest memory: through one accessor that gives a pointer to
- * a guest-physical page, or says that the page is not at hand. An algorithm that needs a page that is
- * not at hand changes nothing, returns X86_NEED_PAGE and is run again from its start once somebody
- * has supplied it; it never calls back into whoever supplies pages. */
+/* How the architecture's algorithms reach guest memory: through one accessor that gives a pointer
+ * to a guest-physical page, or says that the page is not at hand. An algorithm that needs a page
+ * that is not at hand changes nothing, returns X86_NEED_PAGE and is run again from its start once
+ * somebody has supplied it; it never calls back into whoever supplies pages. */
 #ifndef VMM_ARCH_X86_MEMORY_H
 #define VMM_ARCH_X86_MEMORY_H
 
@@ -16,10 +16,11 @@
 /* Guest-physical memory as one processor sees it. */
 struct x86_memory {
     void *context;
-    /* The host address of the guest-physical page that holds `physical`, for reading, or for writing
-     * too if `write`; NULL if the page is not at hand. Always succeeds on a bare machine, where an
-     * address without memory reads as ones and ignores writes. The pointer is good until the next
-     * call. With `write` the owner takes the page as changed (translated code is dropped). */
+    /* The host address of the guest-physical page that holds `physical`, for reading, or for
+     * writing too if `write`; NULL if the page is not at hand. Always succeeds on a bare machine,
+     * where an address without memory reads as ones and ignores writes. The pointer is good until
+     * the next call. With `write` the owner takes the page as changed (translated code is dropped).
+     */
     uint8_t *(*page)(void *context, uint32_t physical, bool write);
 };
 

@@ -35,9 +35,4 @@ struct x86_task_request {
 enum x86_status x86_task_switch(struct cpu_state *cpu, const struct x86_memory *memory,
                                 const struct x86_task_request *request, struct x86_event *fault);
 
-/* The offset in the current TSS of the stack for `ring` 0 to 2, read as SS:ESP. X86_OK, X86_FAULT
- * (#TS(TR) if it lies beyond the limit; page fault), X86_NEED_PAGE. */
-enum x86_status x86_tss_stack(const struct cpu_state *cpu, const struct x86_memory *memory,
-                              unsigned ring, uint16_t *ss, uint32_t *esp, struct x86_event *fault);
-
 #endif

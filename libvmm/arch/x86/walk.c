@@ -218,11 +218,11 @@ enum x86_status x86_read(const struct cpu_state *cpu, const struct x86_memory *m
     return X86_OK;
 }
 
-/* Walks every page of a range for writing, and asks for the page itself to be at hand. */
-static enum x86_status check_range(const struct cpu_state *cpu, const struct x86_memory *memory,
-                                   uint32_t linear, size_t count, unsigned access,
-                                   struct x86_event *fault)
+enum x86_status x86_writable(const struct cpu_state *cpu, const struct x86_memory *memory,
+                             uint32_t linear, size_t count, bool user, struct x86_event *fault)
 {
+    unsigned access = X86_ACCESS_WRITE | X86_ACCESS_MARK | (user ? X86_ACCESS_USER : 0);
+
     while (count > 0) {
         struct x86_walk walk;
         size_t part = room_in_page(linear, count);
@@ -238,13 +238,6 @@ static enum x86_status check_range(const struct cpu_state *cpu, const struct x86
         count -= part;
     }
     return X86_OK;
-}
-
-enum x86_status x86_writable(const struct cpu_state *cpu, const struct x86_memory *memory,
-                             uint32_t linear, size_t count, bool user, struct x86_event *fault)
-{
-    return check_range(cpu, memory, linear, count, X86_ACCESS_WRITE | (user ? X86_ACCESS_USER : 0),
-                       fault);
 }
 
 enum x86_status x86_write(const struct cpu_state *cpu, const struct x86_memory *memory,

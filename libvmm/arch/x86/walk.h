@@ -109,12 +109,14 @@ enum x86_status x86_read(const struct cpu_state *cpu, const struct x86_memory *m
                          struct x86_event *fault);
 
 /* Writes `count` bytes at `linear`, all or nothing: every page is checked before the first byte is
- * changed. Sets A and D. Returns as x86_read. */
+ * changed. Sets A and D, page by page: of the pages before the one that refuses too, as the engine
+ * does. Returns as x86_read. */
 enum x86_status x86_write(const struct cpu_state *cpu, const struct x86_memory *memory,
                           uint32_t linear, const void *bytes, size_t count, bool user,
                           struct x86_event *fault);
 
-/* Checks that x86_write would succeed, and changes nothing. Returns as x86_write. */
+/* Does all of x86_write but the writing itself: checks every page, sets A and D, and has the pages
+ * at hand. Returns as x86_write. */
 enum x86_status x86_writable(const struct cpu_state *cpu, const struct x86_memory *memory,
                              uint32_t linear, size_t count, bool user, struct x86_event *fault);
 
