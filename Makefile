@@ -120,10 +120,13 @@ $(OUT)/bench/%: $(OUT)/tests/bench/%.o $(OUT)/libvmm.a
 -include $(patsubst %.c,$(OUT)/%.d,$(library_sources) $(shell_sources) $(test_sources) \
   $(support_sources) $(bench_sources))
 
+# A host that is no x86 builds i386 guests with a cross compiler.
+guest_tools = $(if $(GUEST_CROSS),GUEST_CC=$(GUEST_CROSS)gcc GUEST_LD=$(GUEST_CROSS)ld \
+  GUEST_OBJCOPY=$(GUEST_CROSS)objcopy)
 # Guests are the same for every variant; each variant's folder shows them as guests/.
 guests:
 	$(if $(wildcard tests/guests/Makefile),+$(Q)$(MAKE) --no-print-directory -C tests/guests \
-	  BUILD=$(abspath $(BUILD)/guests) CROSS=$(GUEST_CROSS))
+	  BUILD=$(abspath $(BUILD)/guests) $(guest_tools))
 ifneq ($(VARIANT),)
 	@mkdir -p $(OUT) && ln -sfn ../guests $(OUT)/guests
 endif
@@ -138,11 +141,11 @@ check: $(program) $(OUT)/libvmm.so $(test_programs) guests
 	@VMM_BUILD=$(abspath $(OUT)) scripts/run-tests $(OUT)/test-logs $(test_programs) $(test_scripts)
 
 guests-real:
-	@scripts/fetch-guests $(BUILD)/real
+	@$(addprefix GUEST_CC=,$(addsuffix gcc,$(GUEST_CROSS))) scripts/fetch-guests $(BUILD)/real
 
 # Status 77 of fetch-guests: the guests cannot be had here, which is no failure of ours.
 check-real: all
-	@scripts/fetch-guests $(BUILD)/real || { status=$$?; [ $$status = 77 ] && exit 0; exit $$status; }; \
+	@$(addprefix GUEST_CC=,$(addsuffix gcc,$(GUEST_CROSS))) scripts/fetch-guests $(BUILD)/real || { status=$$?; [ $$status = 77 ] && exit 0; exit $$status; }; \
 	if [ -x tests/real/run ]; then VMM_BUILD=$(abspath $(OUT)) tests/real/run; \
 	else echo "skipped: tests/real/run does not exist"; fi
 

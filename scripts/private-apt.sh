@@ -37,9 +37,9 @@ APT::Update::Error-Mode "any";
 Acquire::Languages "none";
 Acquire::Retries "2";
 Dir::Etc::sourcelist "$private_apt_dir/sources.list";
-Dir::Etc::sourceparts "-";
+Dir::Etc::sourceparts "$private_apt_dir/none";
 Dir::Etc::preferences "/dev/null";
-Dir::Etc::preferencesparts "-";
+Dir::Etc::preferencesparts "$private_apt_dir/none";
 Dir::State "$private_apt_dir/state";
 Dir::State::status "$private_apt_dir/state/status";
 Dir::State::Lists "$private_apt_dir/lists";
@@ -57,7 +57,7 @@ private_apt() {
 private_apt_open() {
     mkdir -p "$1"
     private_apt_dir=$(cd "$1" && pwd)
-    mkdir -p "$private_apt_dir/state" "$private_apt_dir/lists/partial" \
+    mkdir -p "$private_apt_dir/state" "$private_apt_dir/none" "$private_apt_dir/lists/partial" \
         "$private_apt_dir/cache/archives/partial"
     : >"$private_apt_dir/state/status"
     private_apt_configure "$3" >"$private_apt_dir/apt.conf"

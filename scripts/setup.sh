@@ -22,7 +22,6 @@ needs() {
 command cc                          gcc
 command ar                          binutils
 command pkg-config                  pkg-config
-command cpio                        cpio
 header  stdio.h                     libc6-dev
 header  criterion/criterion.h       libcriterion-dev
 header  readline/readline.h         libreadline-dev
@@ -162,7 +161,7 @@ config)
         ;;
     *)
         [ -z "$packages" ] || fail "libvmm sets itself up on Debian 12 and 13 only: elsewhere install \
-gcc, pkg-config, cpio, Unicorn 2.1.1 or newer, Capstone 5, Criterion, readline, Jansson, \
+gcc, pkg-config, Unicorn 2.1.1 or newer, Capstone 5, Criterion, readline, Jansson, \
 libsmartcols, uthash and zstd with their headers, or use the Containerfile (docs/install.md)."
         ;;
     esac
@@ -175,8 +174,8 @@ need)
         have command "$command" || packages="$packages $command"
     done
     [ -n "$packages" ] || exit 0
+    # shellcheck disable=SC2086 # a list of words
     case $release in
-    # shellcheck disable=SC2086
     debian-*) install_packages $packages ;;
     *) fail "This target needs$packages: install it and run make again." ;;
     esac
