@@ -1,6 +1,7 @@
-/* The board: one PC's devices, wired to a bus, a clock and an interrupt line. A bare machine has one;
- * under a VMM each virtual machine has one of its own, the virtual devices that the allocator grants.
- * All device state is plain data without pointers to the heap, so that a board can be copied. */
+/* The board: one PC's devices, wired to a bus, a clock and an interrupt line. A bare machine has
+ * one; under a VMM each virtual machine has one of its own, the virtual devices that the allocator
+ * grants. All device state is plain data without pointers to the heap, so that a board can be
+ * copied. */
 #ifndef VMM_MACHINE_BOARD_H
 #define VMM_MACHINE_BOARD_H
 
@@ -11,6 +12,7 @@
 #include "bus.h"
 #include "clock.h"
 #include "devices/debug.h"
+#include "devices/disk.h"
 #include "devices/kbc.h"
 #include "devices/pic.h"
 #include "devices/pit.h"
@@ -41,17 +43,30 @@ struct board {
     struct rtc rtc;
     struct kbc kbc;
     struct debug_ports debug;
+    struct disk disk;
     struct board_console console;
-    bool intr; /* the processor's INTR pin, as the processor sees it */
+    unsigned pin_timer; /* by which a rise of the interrupt pin waits CLOCK_LATENCY */
+    bool intr;          /* the processor's INTR pin, as the processor sees it */
     enum board_request request;
     uint32_t exit_code;
     uint64_t accesses_in, accesses_out; /* port accesses since power-on */
 };
 
-/* Powers a board on: `memory_size` in bytes (for the CMOS). The board must not move afterwards. */
+/* Powers a board on: `memory_size` in bytes (for the CMOS); `console` is copied, NULL for none. The
+ * board must not move afterwards. */
 void board_init(struct board *board, uint32_t memory_size, const struct board_console *console);
 
-/* One access of the processor at exact time `now` (cycles). These are the only ways in for ports. */
+/* After a board has been copied to another place: points the copy's devices, ports and timers at
+ * the copy. Times, registers and console stay as they are. */
+void board_rewire(struct board *board);
+
+/* What a PC's firmware has programmed before it starts a boot sector: interrupts 0-7 at vectors
+ * 08-0F and 8-15 at 70-77, timer, keyboard, cascade and diskette unmasked, 18.2 timer ticks a
+ * second. */
+void board_firmware_setup(struct board *board);
+
+/* One access of the processor at exact time `now` (cycles). These are the only ways in for ports.
+ */
 uint32_t board_in(struct board *board, uint64_t now, uint16_t port, unsigned size);
 void board_out(struct board *board, uint64_t now, uint16_t port, unsigned size, uint32_t value);
 
@@ -60,5 +75,8 @@ void board_advance(struct board *board, uint64_t now);
 
 /* The processor accepts the interrupt: returns the vector that the 8259A puts on the bus. */
 uint8_t board_acknowledge(struct board *board);
+
+/* For the interrupt controller: its output has changed to `level`. */
+void board_interrupt_output(struct board *board, bool level);
 
 #endif

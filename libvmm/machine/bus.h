@@ -30,7 +30,8 @@ void bus_init(struct bus *bus);
 void bus_claim(struct bus *bus, uint16_t first, uint16_t last, const struct bus_device *ops,
                void *device);
 
-/* Reads `size` (1, 2 or 4) bytes at `port`; ports beyond 65535 wrap as the bus has 16 address lines. */
+/* Reads `size` (1, 2 or 4) bytes at `port`; ports beyond 65535 wrap as the bus has 16 address
+ * lines. */
 uint32_t bus_in(struct bus *bus, uint16_t port, unsigned size);
 void bus_out(struct bus *bus, uint16_t port, unsigned size, uint32_t value);
 

@@ -12,10 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CLOCK_HZ 100000000ull
+#define CLOCK_HZ      100000000ull
 #define CLOCK_LATENCY 1000u /* cycles; more than the longest translated block has instructions */
-#define CLOCK_NEVER UINT64_MAX
-#define CLOCK_TIMERS 12
+#define CLOCK_NEVER   UINT64_MAX
+#define CLOCK_TIMERS  12
 
 struct clock;
 
@@ -45,8 +45,8 @@ unsigned clock_add(struct clock *clock, const char *name, clock_fire *fire, void
  * deadline nearer than CLOCK_LATENCY from now is moved there. */
 void clock_arm(struct clock *clock, unsigned timer, uint64_t deadline);
 
-/* Sets `now` and fires every timer whose deadline has come, in the order of their deadlines and, for
- * equal ones, of their numbers. */
+/* Sets `now` and fires every timer whose deadline has come, in the order of their deadlines and,
+ * for equal ones, of their numbers. */
 void clock_advance(struct clock *clock, uint64_t now);
 
 #endif
