@@ -76,6 +76,7 @@ void cpu_init(void)
     pointer.limit = sizeof idt - 1;
     pointer.base = (uint32_t)idt;
     asm volatile("lidt %0" ::"m"(pointer));
+    asm volatile("lldt %w0" ::"r"(0));
     asm volatile("ltr %w0" ::"r"(TSS_SELECTOR));
     /* Mask both 8259As: IF may be 1 in an attempt. */
     outb(0x21, 0xFF);
