@@ -8,6 +8,10 @@
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
+# As many jobs as processors, unless the command line says -jN.
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
 
 BUILD := build
 VARIANT ?=
@@ -125,7 +129,7 @@ guest_tools = $(if $(GUEST_CROSS),GUEST_CC=$(GUEST_CROSS)gcc GUEST_LD=$(GUEST_CR
   GUEST_OBJCOPY=$(GUEST_CROSS)objcopy)
 # Guests are the same for every variant; each variant's folder shows them as guests/.
 guests:
-	$(if $(wildcard tests/guests/Makefile),+$(Q)$(MAKE) --no-print-directory -C tests/guests \
+	$(if $(wildcard tests/guests/Makefile),+$(Q)$(MAKE) --no-print-directory $(if $(V),,-s) -C tests/guests \
 	  BUILD=$(abspath $(BUILD)/guests) $(guest_tools))
 ifneq ($(VARIANT),)
 	@mkdir -p $(OUT) && ln -sfn ../guests $(OUT)/guests
@@ -243,4 +247,4 @@ help:
 	@echo 'format        clang-format over all C files; format-check only looks'
 	@echo 'deps          only the set-up; guests, guests-real: only the guests'
 	@echo 'clean         what was built; distclean: what was fetched, too'
-	@echo 'V=1 shows commands, -jN runs N at once, WERROR= lets warnings pass.'
+	@echo 'V=1 shows commands, -jN runs N at once (default: all processors), WERROR= lets warnings pass.'
