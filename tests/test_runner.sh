@@ -29,6 +29,7 @@ expect() { # STATUS LAST-LINE TEST...
 program good "$(synthesis 3 3 0)"
 program failing "$(synthesis 3 1 2); exit 1"
 program liar "$(synthesis 2 2 0); exit 3"
+program leaking "echo '==1==ERROR: LeakSanitizer: detected memory leaks'; $(synthesis 3 3 0)"
 program silent ''
 program empty "$(synthesis 0 0 0)"
 program killed 'kill -SEGV $$'
@@ -40,6 +41,7 @@ expect 0 '3 passed, 0 failed' "$work/good"
 expect 0 '4 passed, 0 failed' "$work/good" "$work/pass.sh" "$work/skip.sh"
 expect 1 '4 passed, 2 failed' "$work/good" "$work/failing"
 expect 1 '2 passed, 1 failed' "$work/liar"
+expect 1 '3 passed, 1 failed' "$work/leaking"
 expect 1 '0 passed, 1 failed' "$work/silent"
 expect 1 '0 passed, 1 failed' "$work/empty"
 expect 1 '0 passed, 1 failed' "$work/killed"
