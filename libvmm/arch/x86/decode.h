@@ -121,11 +121,12 @@ enum x86_insn_flag {
     X86_INSN_BRANCH = 1u << 7, /* may go on elsewhere than behind itself */
     X86_INSN_TOO_LONG = 1u << 8, /* more than 15 bytes: #GP(0) */
     X86_INSN_OFFSET = 1u << 9,   /* MOV with a direct offset: `displacement` from `segment` */
+    X86_INSN_66 = 1u << 10,      /* prefix 66 */
 };
 
 #define X86_NO_REGISTER 8u /* of `base` and `index` */
 
-struct x86_insn {
+struct x86_instruction {
     uint8_t length;       /* bytes, prefixes included; as far as it was read if invalid */
     uint8_t kind;         /* enum x86_kind */
     uint16_t flags;       /* enum x86_insn_flag */
@@ -151,14 +152,15 @@ struct x86_insn {
  * 16-bit code segment. Returns its length; 0 if it goes on beyond `available` (`insn` is undefined
  * then, and 15 bytes are always enough). Illegal encodings have kind X86_KIND_INVALID and the
  * length read. */
-unsigned x86_decode(const uint8_t *bytes, unsigned available, bool code32, struct x86_insn *insn);
+unsigned x86_decode(const uint8_t *bytes, unsigned available, bool code32,
+                    struct x86_instruction *insn);
 
 /* How many instructions a straight run of `size` bytes is; a last one cut off counts too. */
 unsigned x86_count(const uint8_t *bytes, unsigned size, bool code32);
 
 /* The offset of the memory operand in its segment, and its linear address (X86_INSN_MEMORY or
  * X86_INSN_OFFSET must be set). */
-uint32_t x86_effective_offset(const struct cpu_state *cpu, const struct x86_insn *insn);
-uint32_t x86_effective_address(const struct cpu_state *cpu, const struct x86_insn *insn);
+uint32_t x86_effective_offset(const struct cpu_state *cpu, const struct x86_instruction *insn);
+uint32_t x86_effective_address(const struct cpu_state *cpu, const struct x86_instruction *insn);
 
 #endif
