@@ -106,9 +106,9 @@ static const struct kind_name kind_names[] = {
     {X86_KIND_POP_SREG, "pop*"},
     {X86_KIND_LOAD_FAR_POINTER, "l*"},
     {X86_KIND_CALL_FAR, "lcall"},
-    {X86_KIND_CALL_FAR_INDIRECT, "lcall"},
+    {X86_KIND_CALL_FAR_INDIRECT, "*call"},
     {X86_KIND_JMP_FAR, "ljmp"},
-    {X86_KIND_JMP_FAR_INDIRECT, "ljmp"},
+    {X86_KIND_JMP_FAR_INDIRECT, "*jmp"},
     {X86_KIND_RET_FAR, "retf*"},
     {X86_KIND_SYSENTER, "sysenter"},
     {X86_KIND_SYSEXIT, "sysexit"},
@@ -221,6 +221,9 @@ static void compare(csh handle, const cs_insn *theirs, const uint8_t *bytes, boo
 
     if (ours.kind == X86_KIND_INVALID || ours.kind == X86_KIND_UD) {
         return; /* counted by the caller: few */
+    }
+    if (ours.map == 1 && ours.opcode == 0x78 && !code32) {
+        return; /* Capstone does not know EXTRQ (66 0F 78) in 16-bit code */
     }
     cr_assert_eq(length, theirs->size, "%s%s: %u, not %u", hex(bytes), theirs->mnemonic, length,
                  theirs->size);
