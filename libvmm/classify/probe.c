@@ -1,0 +1,335 @@
+/* Driving the engine for one experiment after another.
+ *
+ * What the definitions demand of it: two runs that are compared start from states that are equal
+ * but for the one thing that is varied. So every run restores the whole context and the whole
+ * memory image of its state, drops translations of the instruction's old bytes and the TLB, and
+ * executes exactly one instruction. (Popek and Goldberg 1974, section 2: an instruction is a
+ * function from states to states.) */
+#include "classify/probe.h"
+#include "classify/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    TRANSLATION_BUFFER = 32 << 20,
+    /* A full buffer brings the engine down, so it is emptied long before: a translation of one
+     * instruction takes at most a few KB. */
+    RUNS_PER_FLUSH = 4096,
+};
+
+static uint8_t *at(struct probe *probe, uint64_t address, size_t size)
+{
+    uint64_t offset = address - probe->isa->ram_base;
+
+    if (offset >= probe->isa->ram_size || size > probe->isa->ram_size - offset)
+        return NULL;
+    return probe->ram + offset;
+}
+
+void probe_write(struct probe *probe, int reg, uint64_t value)
+{
+    uc_reg_write(probe->uc, reg, &value);
+}
+
+uint64_t probe_read(struct probe *probe, int reg)
+{
+    uint64_t value = 0;
+
+    uc_reg_read(probe->uc, reg, &value);
+    return value;
+}
+
+/* Storage is given by the address the program uses; where the state has moved it, it lands there.
+ */
+void probe_store(struct probe *probe, uint64_t address, const void *bytes, size_t size)
+{
+    const struct isa_variation *variation = &probe->isa->variations[probe->variation];
+    uint8_t *host;
+
+    if (variation->moved_size && address >= variation->moved_from &&
+        address - variation->moved_from < variation->moved_size)
+        address = address - variation->moved_from + variation->moved_to;
+    host = at(probe, address, size);
+    if (host)
+        memcpy(host, bytes, size);
+}
+
+static void store(struct probe *probe, uint64_t address, uint64_t value, unsigned size)
+{
+    uint8_t bytes[8];
+
+    for (unsigned i = 0; i < size; i++)
+        bytes[probe->isa->big_endian ? size - 1 - i : i] = (uint8_t)(value >> (8 * i));
+    probe_store(probe, address, bytes, size);
+}
+
+void probe_store16(struct probe *probe, uint64_t address, uint16_t value)
+{
+    store(probe, address, value, 2);
+}
+
+void probe_store32(struct probe *probe, uint64_t address, uint32_t value)
+{
+    store(probe, address, value, 4);
+}
+
+void probe_store64(struct probe *probe, uint64_t address, uint64_t value)
+{
+    store(probe, address, value, 8);
+}
+
+static void on_interrupt(uc_engine *uc, uint32_t number, void *data)
+{
+    struct probe *probe = data;
+
+    if (!probe->trapped) {
+        probe->trapped = true;
+        probe->trap_number = number;
+    }
+    uc_emu_stop(uc);
+}
+
+bool probe_execute(struct probe *probe, uint64_t from, unsigned count)
+{
+    probe->trapped = false;
+    return uc_emu_start(probe->uc, from, 0, 0, count) == UC_ERR_OK && !probe->trapped;
+}
+
+static bool open_engine(struct probe *probe)
+{
+    const struct isa *isa = probe->isa;
+    uc_hook hook;
+
+    if (uc_open((uc_arch)isa->arch, (uc_mode)isa->mode, &probe->uc) != UC_ERR_OK)
+        return false;
+    if (isa->model >= 0 && uc_ctl_set_cpu_model(probe->uc, isa->model) != UC_ERR_OK)
+        return false;
+    uc_ctl_set_tcg_buffer_size(probe->uc, TRANSLATION_BUFFER);
+    probe->ram = aligned_alloc(4096, isa->ram_size);
+    if (!probe->ram)
+        return false;
+    memset(probe->ram, 0, isa->ram_size);
+    if (uc_mem_map_ptr(probe->uc, isa->ram_base, isa->ram_size, UC_PROT_ALL, probe->ram))
+        return false;
+    if (uc_hook_add(probe->uc, &hook, UC_HOOK_INTR, (void *)on_interrupt, probe, 1, 0))
+        return false;
+    if (isa->attach && !isa->attach(probe))
+        return false;
+    uc_ctl_exits_enable(probe->uc);
+    return uc_context_alloc(probe->uc, &probe->reset) == UC_ERR_OK &&
+           uc_context_save(probe->uc, probe->reset) == UC_ERR_OK;
+}
+
+static bool make_state(struct probe *probe, unsigned mode, unsigned variation)
+{
+    unsigned state = isa_state(probe->isa, mode, variation);
+
+    uc_context_restore(probe->uc, probe->reset);
+    uc_ctl_flush_tlb(probe->uc);
+    uc_ctl_flush_tb(probe->uc);
+    memset(probe->ram, 0, probe->isa->ram_size);
+    probe->mode = mode;
+    probe->variation = variation;
+    if (!probe->isa->build(probe, mode, variation))
+        return false;
+    probe->image[state] = malloc(probe->isa->ram_size);
+    if (!probe->image[state] || uc_context_alloc(probe->uc, &probe->context[state]))
+        return false;
+    memcpy(probe->image[state], probe->ram, probe->isa->ram_size);
+    return uc_context_save(probe->uc, probe->context[state]) == UC_ERR_OK;
+}
+
+struct probe *probe_create(const struct isa *isa)
+{
+    struct probe *probe = calloc(1, sizeof *probe);
+    size_t starts = (size_t)ISA_MAX_STATES * ISA_MAX_SEEDS;
+
+    if (!probe)
+        return NULL;
+    probe->isa = isa;
+    probe->before = calloc(starts, sizeof *probe->before);
+    probe->before_known = calloc(starts, sizeof *probe->before_known);
+    bool ok = probe->before && probe->before_known && open_engine(probe);
+    for (unsigned m = 0; ok && m < isa->mode_count; m++)
+        for (unsigned v = 0; ok && v < isa->variation_count; v++)
+            ok = make_state(probe, m, v);
+    if (!ok) {
+        probe_destroy(probe);
+        return NULL;
+    }
+    return probe;
+}
+
+void probe_destroy(struct probe *probe)
+{
+    if (!probe)
+        return;
+    for (unsigned i = 0; i < ISA_MAX_STATES; i++) {
+        if (probe->context[i])
+            uc_context_free(probe->context[i]);
+        free(probe->image[i]);
+    }
+    if (probe->reset)
+        uc_context_free(probe->reset);
+    if (probe->uc)
+        uc_close(probe->uc);
+    free(probe->ram);
+    free(probe->before);
+    free(probe->before_known);
+    free(probe);
+}
+
+void probe_set_code(struct probe *probe, const uint8_t *bytes, size_t size)
+{
+    memset(probe->code, 0, sizeof probe->code);
+    memcpy(probe->code, bytes, size);
+    text_to_bytes(probe->isa->loop, probe->code + size, sizeof probe->code - size);
+    probe->code_size = size;
+    probe->code_id++;
+}
+
+static void observe(struct probe *probe, uint64_t *value)
+{
+    const struct isa *isa = probe->isa;
+    int regs[ISA_MAX_COMPONENTS];
+    void *to[ISA_MAX_COMPONENTS];
+    int n = 0;
+
+    for (unsigned i = 0; i < isa->component_count; i++) {
+        value[i] = 0;
+        if (isa->components[i].reg) {
+            regs[n] = isa->components[i].reg;
+            to[n++] = &value[i];
+        }
+    }
+    uc_reg_read_batch(probe->uc, regs, to, n);
+    for (unsigned i = 0; i < isa->component_count; i++)
+        if (isa->components[i].mask)
+            value[i] &= isa->components[i].mask;
+    if (isa->observe)
+        isa->observe(probe, value);
+}
+
+/* Puts the machine into the state, everything of earlier runs gone. */
+static void enter(struct probe *probe, unsigned mode, unsigned variation, unsigned seed)
+{
+    const struct isa *isa = probe->isa;
+    unsigned state = isa_state(isa, mode, variation);
+
+    if (++probe->runs % RUNS_PER_FLUSH == 0) {
+        uc_ctl_flush_tb(probe->uc);
+    }
+    probe->mode = mode;
+    probe->variation = variation;
+    probe->seed = seed;
+    probe->port = (struct port_latch){.value = 0};
+    memcpy(probe->ram, probe->image[state], isa->ram_size);
+    uc_context_restore(probe->uc, probe->context[state]);
+    uc_ctl_flush_tlb(probe->uc);
+    probe_write(probe, isa->pc_reg, isa->pc_start);
+    isa->seed(probe, seed);
+    probe_store(probe, isa->pc, probe->code, sizeof probe->code);
+    if (probe->state_code_id[state] != probe->code_id) {
+        probe->state_code_id[state] = probe->code_id;
+        uc_ctl_remove_cache(probe->uc, isa->pc, isa->pc + sizeof probe->code);
+    }
+}
+
+const struct observation *probe_before(struct probe *probe, unsigned mode, unsigned variation,
+                                       unsigned seed)
+{
+    unsigned slot = isa_state(probe->isa, mode, variation) * ISA_MAX_SEEDS + seed;
+
+    if (!probe->before_known[slot]) {
+        enter(probe, mode, variation, seed);
+        observe(probe, probe->before[slot].value);
+        probe->before_known[slot] = true;
+    }
+    return &probe->before[slot];
+}
+
+/* The address that the program would use for a word at this offset of the memory. */
+static uint64_t program_address(const struct probe *probe, uint32_t offset)
+{
+    const struct isa_variation *variation = &probe->isa->variations[probe->variation];
+    uint64_t address = probe->isa->ram_base + offset;
+
+    if (variation->moved_size && address >= variation->moved_to &&
+        address - variation->moved_to < variation->moved_size)
+        return address - variation->moved_to + variation->moved_from;
+    return address;
+}
+
+static void add_change(struct observation *seen, uint64_t address, uint32_t before, uint32_t after)
+{
+    if (seen->change_count < OBSERVED_CHANGES)
+        seen->change[seen->change_count] = (struct change){address, before, after};
+    seen->change_count++;
+    /* A sum, so that the order in which moved storage is met does not matter. */
+    uint64_t h = (address * 0x9e3779b97f4a7c15u) ^ ((uint64_t)after << 20) ^ before;
+    h = (h ^ (h >> 31)) * 0xbf58476d1ce4e5b9u;
+    seen->digest += h ^ (h >> 29);
+}
+
+static uint32_t word(const struct probe *probe, const uint8_t *p)
+{
+    if (probe->isa->big_endian)
+        return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+    return (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
+}
+
+/* Lists the words of memory that differ from what the run started with. */
+static void find_changes(struct probe *probe, const uint8_t *start, struct observation *seen)
+{
+    for (uint32_t page = 0; page < probe->isa->ram_size; page += 1024) {
+        if (memcmp(probe->ram + page, start + page, 1024) == 0)
+            continue;
+        for (uint32_t i = page; i < page + 1024; i += 4)
+            if (memcmp(probe->ram + i, start + i, 4) != 0)
+                add_change(seen, program_address(probe, i), word(probe, start + i),
+                           word(probe, probe->ram + i));
+    }
+}
+
+static void judge(struct probe *probe, uc_err error, struct observation *seen)
+{
+    if (probe->trapped) {
+        enum isa_trap trap =
+            probe->isa->classify_trap ? probe->isa->classify_trap(probe->trap_number) : ISA_TRAP;
+        seen->number = probe->trap_number;
+        seen->seen = trap == ISA_TRAP          ? SEEN_TRAP
+                     : trap == ISA_TRAP_MEMORY ? SEEN_MEMORY
+                                               : SEEN_RAN;
+        return;
+    }
+    switch (error) {
+    case UC_ERR_OK: seen->seen = SEEN_RAN; break;
+    case UC_ERR_INSN_INVALID:
+    case UC_ERR_EXCEPTION: seen->seen = SEEN_UNDEFINED; break;
+    default: seen->seen = SEEN_MEMORY; break;
+    }
+}
+
+void probe_run(struct probe *probe, unsigned mode, unsigned variation, unsigned seed,
+               struct observation *seen)
+{
+    static uint8_t start[1 << 20];
+    uc_err error;
+
+    probe_before(probe, mode, variation, seed); /* known before settle() may ask for it */
+    seen->seen = SEEN_NOTHING;
+    seen->number = 0;
+    seen->change_count = 0;
+    seen->digest = 0;
+    enter(probe, mode, variation, seed);
+    memcpy(start, probe->ram, probe->isa->ram_size);
+    probe->trapped = false;
+    error = uc_emu_start(probe->uc, probe->isa->pc_start, 0, 0, 1);
+    judge(probe, error, seen);
+    observe(probe, seen->value);
+    if (probe->isa->settle)
+        probe->isa->settle(probe, seen);
+    if (seen->seen == SEEN_RAN)
+        find_changes(probe, start, seen);
+}

@@ -1,0 +1,18 @@
+/* The list of instruction sets that the classifier knows: one line a set, everything else is in the
+ * set's own file. */
+#include "isa/isa.h"
+
+#include <string.h>
+
+const struct isa *const isa_all[] = {
+    &isa_x86_32,
+};
+const size_t isa_count = sizeof isa_all / sizeof *isa_all;
+
+const struct isa *isa_find(const char *name)
+{
+    for (size_t i = 0; i < isa_count; i++)
+        if (strcmp(isa_all[i]->name, name) == 0)
+            return isa_all[i];
+    return NULL;
+}

@@ -1,0 +1,101 @@
+/* What the x86-32 state description and its machine-layer correction share: the order of the
+ * components and the layout of the small memory in which instructions are tried. */
+#ifndef VMM_ISA_X86_32_H
+#define VMM_ISA_X86_32_H
+
+#include "isa/isa.h"
+
+enum x86_component {
+    XC_EAX,
+    XC_ECX,
+    XC_EDX,
+    XC_EBX,
+    XC_ESP,
+    XC_EBP,
+    XC_ESI,
+    XC_EDI,
+    XC_EIP,
+    XC_FLAGS,  /* the arithmetic flags, DF, AC, ID, NT: any program's */
+    XC_SYSTEM, /* TF, IF, IOPL, RF, VM, VIF, VIP */
+    XC_CPL,
+    XC_CS,
+    XC_SS,
+    XC_DS,
+    XC_ES,
+    XC_FS,
+    XC_GS,
+    XC_CR0,
+    XC_CR2,
+    XC_CR3,
+    XC_CR4,
+    XC_DR0,
+    XC_DR7,
+    XC_GDTR_BASE,
+    XC_GDTR_LIMIT,
+    XC_IDTR_BASE,
+    XC_IDTR_LIMIT,
+    XC_LDTR,
+    XC_TR,
+    XC_SYSENTER_CS,
+    XC_EFER,
+    XC_PORT, /* the device behind the ports */
+    XC_FPSW,
+    XC_FPCW,
+    XC_ST0,
+    XC_XMM0,
+    XC_COUNT,
+};
+
+#define X86_SYSTEM_FLAGS 0x001b3300u
+#define X86_USER_FLAGS   0x00244cd5u
+
+/* Physical addresses; pages 9 to b (code, data, stack) are those that relocation moves. */
+enum x86_layout {
+    XL_GDT = 0x1000,
+    XL_GDT_COPY = 0x1800,
+    XL_IDT = 0x2000,
+    XL_IDT_COPY = 0x2800,
+    XL_TSS = 0x3000,
+    XL_TSS_COPY = 0x3200,
+    XL_LDT = 0x3400,
+    XL_LDT_COPY = 0x3500,
+    XL_ENTRY = 0x4000,        /* the instruction that enters user mode */
+    XL_KERNEL_STACK = 0x4c00, /* of gates into CPL 0 and 1 */
+    XL_DIRECTORY = 0x5000,
+    XL_TABLE = 0x6000,
+    XL_DIRECTORY_COPY = 0x7000,
+    XL_TABLE_COPY = 0x8000,
+    XL_CODE = 0x9800,
+    XL_TARGET = 0x9a00,  /* of far jumps and calls */
+    XL_HANDLER = 0x9c00, /* of gates */
+    XL_DATA = 0xa400,
+    XL_STACK = 0xb800,
+    XL_MOVED = 0xc000, /* where pages 9 to b are when relocated */
+    XL_SIZE = 0x10000,
+};
+
+enum x86_selector {
+    SEL_CODE0 = 0x08,
+    SEL_DATA0 = 0x10,
+    SEL_CODE3 = 0x1b,
+    SEL_DATA3 = 0x23,
+    SEL_CODE1 = 0x29,
+    SEL_DATA1 = 0x31,
+    SEL_TSS = 0x40,
+    SEL_CONFORMING = 0x4b,
+    SEL_CALL_GATE = 0x53,
+    SEL_READ_ONLY = 0x5b,
+    SEL_LDT = 0x60,
+    SEL_TSS_FREE = 0x68,
+    SEL_VARIED = 0x73, /* the descriptor whose content a variation changes */
+    SEL_LDT_COPY = 0x78,
+    SEL_TSS_COPY = 0x80,
+};
+
+/* The initial system flags of a variation and the latch's value, for the machine layer. */
+uint32_t x86_32_system_flags(unsigned variation);
+uint32_t x86_32_port_value(unsigned variation);
+
+extern const struct isa_form x86_32_forms[];
+
+#endif
