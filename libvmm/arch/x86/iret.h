@@ -21,6 +21,20 @@ enum x86_status x86_iret(struct cpu_state *cpu, const struct x86_memory *memory,
  * changes it itself), RF is taken only if `rf`. */
 uint32_t x86_eflags_load(const struct cpu_state *cpu, uint32_t value, bool size32, bool rf);
 
+/* What IRET and RET far share in protected mode: where to, and how the stack is left. */
+struct x86_return {
+    uint16_t selector;
+    uint32_t eip;
+    unsigned size;    /* of the words on the stack: 2 or 4 bytes */
+    uint32_t skip;    /* bytes to release from the current stack; SS:ESP lie there if it changes */
+    uint32_t release; /* bytes to release from the outer stack */
+};
+
+/* Checks and carries out such a return: code segment, EIP and, outward, the stack. EFLAGS is the
+ * caller's. Returns as x86_iret. */
+enum x86_status x86_return_far(struct cpu_state *cpu, const struct x86_memory *memory,
+                               const struct x86_return *to, struct x86_event *fault);
+
 /* An outward return nulls DS, ES, FS and GS where the new CPL may not use them (volume 2, RET). */
 void x86_null_privileged_segments(struct cpu_state *cpu);
 
