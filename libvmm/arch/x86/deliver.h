@@ -24,6 +24,8 @@ struct x86_delivery {
 /* Delivers `event` to the processor. X86_OK: `cpu` is at the handler's first instruction.
  * X86_NEED_PAGE: nothing was changed, call again with the same event. X86_SHUTDOWN: a fault while
  * delivering a double fault; `cpu` is unchanged but for CR2. `log` may be NULL.
+ * One case does not restart: a handler behind a task gate whose own segments fault, after the
+ * switch, if a page for delivering that fault is not at hand; the second try finds the task busy.
  *
  * `cpu->eip` is the address to return to; for X86_SOFTWARE_INTERRUPT it is the instruction's, and
  * `event->length` behind it is the address to return to. Page faults load CR2. INT n in
