@@ -233,21 +233,16 @@ static unsigned decode(const uint8_t *bytes, bool code32, struct x86_instruction
     return (unsigned)(p - bytes);
 }
 
-unsigned x86_decode(const uint8_t *bytes, unsigned available, bool code32,
-                    struct x86_instruction *insn)
+/* Decodes where WINDOW bytes may be read, `available` of which count. */
+static inline unsigned decode_window(const uint8_t *bytes, unsigned available, bool code32,
+                                     struct x86_instruction *insn)
 {
-    uint8_t window[WINDOW];
     unsigned length;
 
     *insn = (struct x86_instruction){.segment = X86_DS,
                                      .segment_override = X86_SREGS,
                                      .base = X86_NO_REGISTER,
                                      .index = X86_NO_REGISTER};
-    if (available < WINDOW) {
-        memset(window, 0, sizeof window);
-        memcpy(window, bytes, available);
-        bytes = window;
-    }
     length = decode(bytes, code32, insn);
     if (length > available && available < X86_INSN_MAX) {
         return 0;
@@ -261,13 +256,26 @@ unsigned x86_decode(const uint8_t *bytes, unsigned available, bool code32,
     return length;
 }
 
-unsigned x86_count(const uint8_t *bytes, unsigned size, bool code32)
+unsigned x86_decode(const uint8_t *bytes, unsigned available, bool code32,
+                    struct x86_instruction *insn)
+{
+    uint8_t window[WINDOW] = {0};
+
+    if (available >= WINDOW) {
+        return decode_window(bytes, available, code32, insn);
+    }
+    memcpy(window, bytes, available);
+    return decode_window(window, available, code32, insn);
+}
+
+/* Counts where WINDOW bytes may be read at each of `size` bytes. */
+static unsigned count_padded(const uint8_t *bytes, unsigned size, bool code32)
 {
     unsigned count = 0;
 
     while (size > 0) {
         struct x86_instruction insn;
-        unsigned length = x86_decode(bytes, size, code32, &insn);
+        unsigned length = decode_window(bytes, size, code32, &insn);
 
         count++;
         if (length == 0 || length > size) {
@@ -277,6 +285,23 @@ unsigned x86_count(const uint8_t *bytes, unsigned size, bool code32)
         size -= length;
     }
     return count;
+}
+
+unsigned x86_count(const uint8_t *bytes, unsigned size, bool code32)
+{
+    uint8_t tail[2 * WINDOW] = {0}; /* the last bytes, padded once for all of them */
+    unsigned count = 0;
+
+    while (size >= WINDOW) {
+        struct x86_instruction insn;
+        unsigned length = decode_window(bytes, size, code32, &insn);
+
+        count++;
+        bytes += length;
+        size -= length;
+    }
+    memcpy(tail, bytes, size);
+    return count + count_padded(tail, size, code32);
 }
 
 uint32_t x86_effective_offset(const struct cpu_state *cpu, const struct x86_instruction *insn)

@@ -37,16 +37,15 @@ static enum x86_status read_tss_stack(const struct cpu_state *cpu, const struct 
     bool tss32 = x86_type(cpu->tr.attributes) & 8u;
     uint32_t offset = tss32 ? 4 + ring * 8 : 2 + ring * 4;
     uint32_t size = tss32 ? 4 : 2;
+    uint32_t words[2] = {0};
     enum x86_status status;
 
     if (offset + size + 1 > cpu->tr.limit) {
         return x86_raise(fault, X86_TS, cpu->tr.selector & ~X86_SELECTOR_RPL);
     }
-    *esp = 0;
-    status = x86_read(cpu, memory, cpu->tr.base + offset, esp, size, false, fault);
-    if (status == X86_OK) {
-        status = x86_read(cpu, memory, cpu->tr.base + offset + size, selector, 2, false, fault);
-    }
+    status = x86_read(cpu, memory, cpu->tr.base + offset, words, size * 2, false, fault);
+    *esp = tss32 ? words[0] : words[0] & 0xffffu;
+    *selector = (uint16_t)(tss32 ? words[1] : words[0] >> 16);
     return status;
 }
 
@@ -142,15 +141,39 @@ enum x86_status x86_push(const struct cpu_state *cpu, const struct x86_memory *m
     return status;
 }
 
+/* Words that lie in one run of bytes, widened in place from the last one down. */
+static enum x86_status read_run(const struct cpu_state *cpu, const struct x86_memory *memory,
+                                const struct x86_stack *stack, uint32_t offset, uint32_t *values,
+                                unsigned count, unsigned size, struct x86_event *fault)
+{
+    enum x86_status status = x86_read(cpu, memory, stack->segment.base + offset, values,
+                                      count * size, stack->user, fault);
+
+    if (size == 2 && status == X86_OK) {
+        for (unsigned i = count; i-- > 0;) {
+            uint16_t word;
+            memcpy(&word, (uint8_t *)values + i * 2, sizeof word);
+            values[i] = word;
+        }
+    }
+    return status;
+}
+
 enum x86_status x86_stack_read(const struct cpu_state *cpu, const struct x86_memory *memory,
                                const struct x86_stack *stack, uint32_t skip, uint32_t *values,
                                unsigned count, unsigned size, struct x86_event *fault)
 {
     uint32_t mask = stack_mask(&stack->segment);
+    uint32_t offset = (stack->esp + skip) & mask;
+    uint32_t bytes = count * size;
     enum x86_status status = X86_OK;
 
+    if (bytes > 0 && offset + (bytes - 1) <= mask && offset + (bytes - 1) >= offset &&
+        x86_segment_contains(&stack->segment, offset, bytes)) {
+        return read_run(cpu, memory, stack, offset, values, count, size, fault);
+    }
     for (unsigned i = 0; i < count && status == X86_OK; i++) {
-        uint32_t at = (stack->esp + skip + i * size) & mask;
+        uint32_t at = (offset + i * size) & mask;
 
         if (!x86_segment_contains(&stack->segment, at, size)) {
             return x86_raise(fault, X86_STACK, stack->error_code);

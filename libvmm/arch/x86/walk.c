@@ -193,6 +193,42 @@ static size_t room_in_page(uint32_t address, size_t count)
     return count < room ? count : room;
 }
 
+/* Copies within a page. Most accesses are one word or one descriptor, and delivery is made of them.
+ */
+static inline void copy(void *to, const void *from, size_t count)
+{
+    switch (count) {
+    case 2: memcpy(to, from, 2); break;
+    case 4: memcpy(to, from, 4); break;
+    case 8: memcpy(to, from, 8); break;
+    default: memcpy(to, from, count); break;
+    }
+}
+
+static inline enum x86_status read_part(const struct x86_memory *memory, uint32_t physical,
+                                        void *bytes, size_t count)
+{
+    const uint8_t *page = memory->page(memory->context, physical, false);
+
+    if (!page) {
+        return X86_NEED_PAGE;
+    }
+    copy(bytes, page + (physical & ~X86_PAGE_MASK), count);
+    return X86_OK;
+}
+
+static inline enum x86_status write_part(const struct x86_memory *memory, uint32_t physical,
+                                         const void *bytes, size_t count)
+{
+    uint8_t *page = memory->page(memory->context, physical, true);
+
+    if (!page) {
+        return X86_NEED_PAGE;
+    }
+    copy(page + (physical & ~X86_PAGE_MASK), bytes, count);
+    return X86_OK;
+}
+
 enum x86_status x86_read(const struct cpu_state *cpu, const struct x86_memory *memory,
                          uint32_t linear, void *bytes, size_t count, bool user,
                          struct x86_event *fault)
@@ -206,7 +242,7 @@ enum x86_status x86_read(const struct cpu_state *cpu, const struct x86_memory *m
         enum x86_status status = x86_walk(cpu, memory, linear, access, &walk, fault);
 
         if (status == X86_OK) {
-            status = x86_read_physical(memory, walk.physical, to, part);
+            status = read_part(memory, walk.physical, to, part);
         }
         if (status != X86_OK) {
             return status;
@@ -260,7 +296,7 @@ enum x86_status x86_write(const struct cpu_state *cpu, const struct x86_memory *
 
         status = x86_walk(cpu, memory, linear, access, &walk, fault);
         if (status == X86_OK) {
-            status = x86_write_physical(memory, walk.physical, from, part);
+            status = write_part(memory, walk.physical, from, part);
         }
         if (status != X86_OK) {
             return status;
@@ -299,12 +335,10 @@ enum x86_status x86_read_physical(const struct x86_memory *memory, uint32_t phys
 
     while (count > 0) {
         size_t part = room_in_page(physical, count);
-        const uint8_t *page = memory->page(memory->context, physical, false);
 
-        if (!page) {
+        if (read_part(memory, physical, to, part) != X86_OK) {
             return X86_NEED_PAGE;
         }
-        memcpy(to, page + (physical & ~X86_PAGE_MASK), part);
         to += part;
         physical += (uint32_t)part;
         count -= part;
@@ -316,28 +350,23 @@ enum x86_status x86_write_physical(const struct x86_memory *memory, uint32_t phy
                                    const void *bytes, size_t count)
 {
     const uint8_t *from = bytes;
-    uint32_t address = physical;
 
-    for (size_t left = count; room_in_page(address, left) < left;) {
-        size_t part = room_in_page(address, left);
-
-        if (!memory->page(memory->context, address, true)) {
-            return X86_NEED_PAGE;
+    if (room_in_page(physical, count) < count) {
+        for (size_t done = 0; done < count; done += X86_PAGE_SIZE) {
+            if (!memory->page(memory->context, physical + (uint32_t)done, true)) {
+                return X86_NEED_PAGE;
+            }
         }
-        address += (uint32_t)part;
-        left -= part;
-        if (!memory->page(memory->context, address, true)) {
+        if (!memory->page(memory->context, physical + (uint32_t)count - 1, true)) {
             return X86_NEED_PAGE;
         }
     }
     while (count > 0) {
         size_t part = room_in_page(physical, count);
-        uint8_t *page = memory->page(memory->context, physical, true);
 
-        if (!page) {
+        if (write_part(memory, physical, from, part) != X86_OK) {
             return X86_NEED_PAGE;
         }
-        memcpy(page + (physical & ~X86_PAGE_MASK), from, part);
         from += part;
         physical += (uint32_t)part;
         count -= part;
