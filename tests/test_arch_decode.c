@@ -401,6 +401,12 @@ Test(arch_decode, counts_instructions)
 {
     static const uint8_t code[] = {0x55, 0x89, 0xe5, 0x83, 0xec, 0x10, 0xe8, 1, 2, 3, 4, 0xc9};
 
+    uint8_t many[100];
+
+    memset(many, 0x90, sizeof many);
+    cr_assert_eq(x86_count(many, 100, true), 100u);
+    memset(many + 60, 0x66, 40);
+    cr_assert_eq(x86_count(many, 60, false), 60u);
     cr_assert_eq(x86_count(code, 11, true), 4u);
     cr_assert_eq(x86_count(code, 12, true), 5u);
     cr_assert_eq(x86_count(code, 8, true), 4u);

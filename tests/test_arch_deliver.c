@@ -576,6 +576,16 @@ Test(arch_deliver, real_mode_pushes_no_error_code)
     cr_assert_eq(cpu.gpr[X86_ESP], 0x7c00u - 6);
 }
 
+/* Section 20.1.4: a stack that ends in the middle of a word is #SS, without an error code. */
+Test(arch_deliver, real_mode_stack_limit)
+{
+    enter_real_mode();
+    cpu.gpr[X86_ESP] = 1;
+    cr_assert_eq(software(0x10, 2), X86_SHUTDOWN);
+    cr_assert_eq(journal.events[1].vector, X86_STACK);
+    cr_assert_not(journal.events[1].has_error_code);
+}
+
 /* Section 20.1.4: a vector beyond the limit of the table is #GP, then double fault, then shutdown.
  */
 Test(arch_deliver, real_mode_table_limit)

@@ -137,6 +137,7 @@ Test(arch_task, checks_before_the_switch)
 {
     static const struct bad_tss rows[] = {
         {WORLD_SPARE, 0x67, X86_SEG_PRESENT | X86_TSS32_BUSY << 8, X86_GP, WORLD_SPARE},
+        {WORLD_SPARE, 0x67, X86_TSS32_BUSY << 8, X86_GP, WORLD_SPARE},
         {WORLD_SPARE, 0x67, X86_TSS32_AVAILABLE << 8, X86_NP, WORLD_SPARE},
         {WORLD_SPARE, 0x66, X86_SEG_PRESENT | X86_TSS32_AVAILABLE << 8, X86_TS, WORLD_SPARE},
         {WORLD_SPARE, 0x2a, X86_SEG_PRESENT | X86_TSS16_AVAILABLE << 8, X86_TS, WORLD_SPARE},

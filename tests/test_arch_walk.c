@@ -276,6 +276,22 @@ Test(arch_walk, wraps_around)
     cr_assert_eq(flat_get16(flat, 0x5000), 0x0403);
 }
 
+Test(arch_walk, physical_memory_across_pages)
+{
+    uint8_t bytes[X86_PAGE_SIZE + 2], back[X86_PAGE_SIZE + 2];
+
+    memset(bytes, 0x5a, sizeof bytes);
+    flat->away[7] = true;
+    cr_assert_eq(x86_write_physical(&memory, 0x5fff, bytes, sizeof bytes), X86_NEED_PAGE);
+    cr_assert_eq(flat->bytes[0x5fff], 0);
+    cr_assert_eq(x86_read_physical(&memory, 0x5fff, back, sizeof back), X86_NEED_PAGE);
+    flat->away[7] = false;
+    cr_assert_eq(x86_write_physical(&memory, 0x5fff, bytes, sizeof bytes), X86_OK);
+    cr_assert_eq(x86_read_physical(&memory, 0x5fff, back, sizeof back), X86_OK);
+    cr_assert_eq(memcmp(bytes, back, sizeof bytes), 0);
+    cr_assert_eq(flat->bytes[0x7001], 0);
+}
+
 Test(arch_walk, pae_is_reported)
 {
     cr_assert(x86_paging_supported(&cpu));

@@ -82,17 +82,24 @@ static enum x86_status to_code(struct transfer *transfer)
                  transfer->offset, cpu->cpl, &stack, words, 0);
 }
 
-/* What gates and TSSs demand: DPL >= CPL and RPL, and presence. */
-static enum x86_status check_access(const struct transfer *transfer)
+/* What gates and TSSs demand: DPL >= CPL and RPL. */
+static enum x86_status check_privilege(const struct transfer *transfer)
 {
     unsigned dpl = X86_SEG_DPL(transfer->descriptor.high);
 
-    if (dpl < transfer->cpu->cpl || dpl < (transfer->selector & X86_SELECTOR_RPL)) {
-        return raise(transfer, X86_GP, transfer->selector);
+    return dpl < transfer->cpu->cpl || dpl < (transfer->selector & X86_SELECTOR_RPL)
+               ? raise(transfer, X86_GP, transfer->selector)
+               : X86_OK;
+}
+
+static enum x86_status check_gate(const struct transfer *transfer)
+{
+    enum x86_status status = check_privilege(transfer);
+
+    if (status == X86_OK && !(transfer->descriptor.high & X86_SEG_PRESENT)) {
+        return raise(transfer, X86_NP, transfer->selector);
     }
-    return (transfer->descriptor.high & X86_SEG_PRESENT)
-               ? X86_OK
-               : raise(transfer, X86_NP, transfer->selector);
+    return status;
 }
 
 /* The code segment behind a call gate. JMP does not change the ring. */
@@ -154,7 +161,7 @@ static enum x86_status to_call_gate(struct transfer *transfer)
     unsigned count = 0, cpl = transfer->cpu->cpl;
     struct x86_descriptor code;
     uint32_t linear;
-    enum x86_status status = check_access(transfer);
+    enum x86_status status = check_gate(transfer);
 
     transfer->size = gate32 ? 4 : 2;
     if (status == X86_OK) {
@@ -180,7 +187,8 @@ static enum x86_status to_task(struct transfer *transfer, bool gate)
         .selector = gate ? (uint16_t)(transfer->descriptor.low >> 16) : transfer->selector,
         .next_eip = transfer->return_eip,
     };
-    enum x86_status status = check_access(transfer);
+    /* Whether a TSS is present is only asked after whether it is busy, in the switch. */
+    enum x86_status status = gate ? check_gate(transfer) : check_privilege(transfer);
 
     return status == X86_OK
                ? x86_task_switch(transfer->cpu, transfer->memory, &request, transfer->fault)
