@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs the guests of `expected/` under QEMU's TCG and compares consoles and statuses.
 # Usage: compare.sh BUILD [NAME...]; --update as first argument writes the expected files instead.
-# expected/NAME.txt: the console; its last line, `exit N`, is the exit code (port 0xF4).
+# expected/NAME.txt: the console; its last line, `exit N`, is the exit code (port 0xF4). bench-W.txt is
+# bench.elf with `w=W n=1000` (n=2 for primes and sieve).
 here=$(cd "$(dirname "$0")" && pwd)
 update=0
 if [ "$1" = --update ]; then
@@ -27,9 +28,15 @@ for name in "$@"; do
         failed=1
         continue
     fi
+    # The bench kernel's workloads, each for a short while: their checksums.
+    arguments=
     image=$build/$name.elf
+    case $name in
+    bench-primes | bench-sieve) arguments="w=${name#bench-} n=2" image=$build/bench.elf ;;
+    bench-*) arguments="w=${name#bench-} n=1000" image=$build/bench.elf ;;
+    esac
     [ -f "$image" ] || image=$build/$name.bin
-    "$here/qemu.sh" "$image" >"$build/$name.out" 2>&1
+    "$here/qemu.sh" "$image" $arguments >"$build/$name.out" 2>&1
     echo "exit $(($? >> 1))" >>"$build/$name.out"
     if [ $update = 1 ]; then
         cp "$build/$name.out" "$here/expected/$name.txt"
