@@ -51,14 +51,23 @@ static int ls_main(int argc, char **argv)
     return 0;
 }
 
+/* With an argument it leaves out the states, which depend on when it is asked. */
 static int ps_main(int argc, char **argv)
 {
     char line[80];
     int length;
-    (void)argc, (void)argv;
-    print("  PID NAME       STATE\n");
-    for (uint32_t i = 0; (length = system_call(SYS_PS, i, (uint32_t)line, sizeof line)) >= 0; i++)
+    const bool brief = argc > 1;
+    (void)argv;
+    print(brief ? "  PID NAME\n" : "  PID NAME       STATE\n");
+    for (uint32_t i = 0; (length = system_call(SYS_PS, i, (uint32_t)line, sizeof line)) >= 0; i++) {
+        if (length && brief) {
+            length = 16;
+            while (line[length - 1] == ' ')
+                length--;
+            line[length++] = '\n';
+        }
         write(1, line, (uint32_t)length);
+    }
     return 0;
 }
 

@@ -105,7 +105,7 @@ int selftest_main(int argc, char **argv)
     start("echo", "echo echoes");
     start("ls", NULL);
     start("cat", "popek");
-    start("ps", NULL);
+    start("ps", "brief");
     start("forktest", "12");
     start("cowtest", NULL);
     start("memtest", NULL);
