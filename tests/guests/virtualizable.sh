@@ -4,7 +4,7 @@
 # A far JMP stays allowed: the one behind LGDT reloads CS. So is IRET, which traps outward.
 found=0
 for image in "$@"; do
-    if objdump -d --no-show-raw-insn "$image" | grep -E \
+    if "${GUEST_OBJDUMP:-objdump}" -d --no-show-raw-insn "$image" | grep -E \
         '	(pushf|popf|sgdt|sidt|sldt|str |smsw|lar|lsl|verr|verw|lcall|lret|push[lw]? +%[c-gs]s\>|mov[lw]? +%[c-gs]s,)'; then
         echo "$image: sensitive, unprivileged instructions"
         found=1
