@@ -327,6 +327,21 @@ Test(pit, null_count_until_the_next_tick, .init = set_up)
     cr_assert_eq(status(1) & 0x40, 0);
 }
 
+/* Linux' kernel address randomization reads counter 0 until its null count bit is clear, long
+ * before it programs it: firmware has always done so. */
+Test(pit, runs_at_power_on_as_firmware_leaves_it, .init = power_on)
+{
+    wait_until(pit_cycles(1001));
+    cr_assert_eq(status(0), 0x80 | 0x36);
+    cr_assert_eq(read_count(0), 65536 - 2000, "mode 3 counts by twos");
+    cr_assert_not(in(0x61) & 1);
+    initialize_pic(0x11, 0x03);
+    wait_until(pit_cycles(65537) - 1);
+    cr_assert_not(board.intr);
+    wait_until(pit_cycles(65537));
+    cr_assert(board.intr);
+}
+
 Test(pit, the_control_port_reads_ones, .init = set_up)
 {
     cr_assert_eq(in(0x43), 0xff);

@@ -100,8 +100,7 @@ void board_firmware_setup(struct board *board)
     } writes[] = {
         {0x20, 0x11}, {0x21, 0x08}, {0x21, 0x04}, {0x21, 0x01}, /* master: vectors 08-0F */
         {0xa0, 0x11}, {0xa1, 0x70}, {0xa1, 0x02}, {0xa1, 0x01}, /* slave: vectors 70-77 */
-        {0x21, 0xb8}, {0xa1, 0xff},               /* timer, keyboard, cascade, diskette */
-        {0x43, 0x36}, {0x40, 0x00}, {0x40, 0x00}, /* 18.2 ticks a second, mode 3 */
+        {0x21, 0xb8}, {0xa1, 0xff}, /* timer, keyboard, cascade, diskette */
     };
     for (size_t i = 0; i < sizeof writes / sizeof *writes; i++)
         bus_out(&board->bus, writes[i].port, 1, writes[i].value);

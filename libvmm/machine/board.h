@@ -60,9 +60,8 @@ void board_init(struct board *board, uint32_t memory_size, const struct board_co
  * the copy. Times, registers and console stay as they are. */
 void board_rewire(struct board *board);
 
-/* What a PC's firmware has programmed before it starts a boot sector: interrupts 0-7 at vectors
- * 08-0F and 8-15 at 70-77, timer, keyboard, cascade and diskette unmasked, 18.2 timer ticks a
- * second. */
+/* How a PC's firmware programs the interrupt controllers before it starts a boot sector: interrupts
+ * 0-7 at vectors 08-0F and 8-15 at 70-77; timer, keyboard, cascade and diskette unmasked. */
 void board_firmware_setup(struct board *board);
 
 /* One access of the processor at exact time `now` (cycles). These are the only ways in for ports.

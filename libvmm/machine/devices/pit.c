@@ -396,12 +396,14 @@ static const struct bus_device speaker_ports = {
 void pit_init(struct pit *pit, struct board *board)
 {
     memset(pit, 0, sizeof *pit);
+    pit_wire(pit, board);
     for (unsigned i = 0; i < 3; i++) {
         pit->counter[i].control = RW_BOTH << 4 | 3 << 1;
         pit->counter[i].gate = i != 2;
+        write_count(&pit->counter[i], 0, 0);
     }
-    pit_wire(pit, board);
     pic_set_line(&board->pic, 0, true);
+    arm(pit, 0);
 }
 
 void pit_wire(struct pit *pit, struct board *board)

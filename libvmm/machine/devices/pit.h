@@ -40,7 +40,8 @@ struct pit {
     uint8_t port61; /* bits 3-0 as written */
 };
 
-/* Power-on state: no counter counts, all outputs high, the gate of counter 2 low. */
+/* The state in which a PC's firmware leaves it, for kernels that never program it and yet read it:
+ * all counters in mode 3 from 65536 (18.2 periods a second), the gate of counter 2 low. */
 void pit_init(struct pit *pit, struct board *board);
 
 /* Claims ports 40-43 and 61 (hexadecimal) and a timer. */
