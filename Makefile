@@ -157,10 +157,11 @@ bench: all $(bench_programs)
 	@if [ -x tests/bench/run ]; then VMM_BUILD=$(abspath $(OUT)) tests/bench/run; \
 	else echo "tests/bench/run does not exist"; fi
 
-asan:
+# The variants share the guests, so these are there before a variant asks for them.
+asan: guests
 	@$(MAKE) --no-print-directory VARIANT=asan check
 
-coverage:
+coverage: guests
 	@scripts/setup.sh need gcovr
 	@$(MAKE) --no-print-directory VARIANT=coverage coverage-run
 	@scripts/coverage $(BUILD)/coverage
