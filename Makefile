@@ -35,7 +35,9 @@ variant_coverage := -O0 --coverage
 vmm_cflags = -std=gnu17 -fPIC -fvisibility=hidden -Wall -Wextra -Wshadow $(WERROR) \
   -Ilibvmm/include -Ilibvmm -I. $(ENGINE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(variant_$(VARIANT))
 vmm_ldflags = $(LDFLAGS) $(variant_$(VARIANT)) -Wl,--as-needed
-library_libs = $(ENGINE_LIBS) -ljansson -lzstd -lpthread -lm
+library_libs = $(engine_libs) -ljansson -lzstd -lpthread -lm
+# A leak report names the engine's functions only where they are linked statically.
+engine_libs = $(or $(if $(filter asan,$(VARIANT)),$(ENGINE_ARCHIVES)),$(ENGINE_LIBS))
 shell_libs = -lreadline -lsmartcols
 
 # Public version.h decides; the soname carries the major number.
@@ -199,7 +201,7 @@ install: $(libraries) $(program) $(OUT)/libvmm.pc
 	install -m 644 $(OUT)/libvmm.pc $(DESTDIR)$(libdir)/pkgconfig
 	$(if $(program),install -m 755 $(program) $(DESTDIR)$(bindir))
 	$(if $(ENGINE_BUNDLED),install -d $(DESTDIR)$(libdir)/libvmm)
-	$(if $(ENGINE_BUNDLED),install -m 644 $(ENGINE_BUNDLED) $(DESTDIR)$(libdir)/libvmm)
+	$(if $(ENGINE_BUNDLED),install -m 644 $(ENGINE_ARCHIVES) $(DESTDIR)$(libdir)/libvmm)
 	$(foreach page,$(manuals),install -D -m 644 $(page) \
 	  $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)) &&) true
 

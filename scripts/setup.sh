@@ -110,8 +110,8 @@ fetch_engine() {
     : >"$deps/complete"
 }
 
-static_library() { # NAME: its path below build/deps
-    find "$deps/usr/lib" -name "lib$1.a" | grep . || fail "lib$1.a is not in Debian 13's package"
+archives() { # FOLDER: the engine's static libraries in it
+    find "$1" -name libunicorn.a -o -name libcapstone.a | sort -r | tr '\n' ' '
 }
 
 write_config() { # FILE
@@ -121,12 +121,12 @@ write_config() { # FILE
         if system_engine; then
             echo "ENGINE_CFLAGS := $(pkg-config --cflags unicorn capstone)"
             echo "ENGINE_LIBS := $(pkg-config --libs unicorn capstone)"
+            echo "ENGINE_ARCHIVES := $(archives "$(pkg-config --variable=libdir unicorn)")"
         else
-            unicorn=$(static_library unicorn)
-            capstone=$(static_library capstone)
             echo "ENGINE_CFLAGS := -isystem $deps/usr/include -isystem $deps/usr/include/capstone"
-            echo "ENGINE_LIBS := $unicorn $capstone"
-            echo "ENGINE_BUNDLED := $unicorn $capstone"
+            echo "ENGINE_LIBS := $(archives "$deps/usr/lib")"
+            echo "ENGINE_ARCHIVES := $(archives "$deps/usr/lib")"
+            echo 'ENGINE_BUNDLED := yes'
         fi
         case $(uname -m) in
         x86_64 | i?86) ;;
