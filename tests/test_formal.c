@@ -9,9 +9,10 @@
 #include "vmm/theorem.h"
 
 /* Eight states: two cells and the PSW, and a PSW is a mode and nothing else (code 0 u, 1 s). */
-#define TINY "machine tiny storage 2 pc 1 relocation 0 bounds 2\n"
-#define LPSW "instruction lpsw when m = u: trap otherwise: psw := E[0]\n"
-#define INC  "instruction inc otherwise: E[0] := E[0] + 1\n"
+#define TINY  "machine tiny storage 2 pc 1 relocation 0 bounds 2\n"
+#define LPSW  "instruction lpsw when m = u: trap otherwise: psw := E[0]\n"
+#define TIMED "machine timed storage 2 pc 1 relocation 0 bounds 2 timer 2\n"
+#define INC   "instruction inc otherwise: E[0] := E[0] + 1\n"
 
 /* Two places for a window of one cell, two values of P: 2 * 2 * 2 = 8 PSWs, 8^3 states. */
 #define SMALL "machine small storage 2 pc 2 relocation 0, 1 bounds 1\n"
@@ -80,6 +81,7 @@ static const struct {
     {"instruction spsw otherwise: E[0] := psw", LOCATION | MODE | USER | SUPERVISOR},
     /* Traps in s and not in u: a difference that the VMM never sees. */
     {"instruction odd when m = s: trap", MODE | SUPERVISOR},
+    {"instruction odd when m = s: trap otherwise: p := p", MODE | SUPERVISOR},
     /* Traps in u only for some states: not privileged. A trap in u is no sensitivity. */
     {"instruction part when m = u and E[0] = 0: trap", 0},
     /* The bound is the VM's own. */
@@ -89,6 +91,7 @@ static const struct {
     /* Memory-traps always: no pair of states counts. */
     {"instruction far otherwise: E[7] := m", 0},
     {"instruction far when m = u: trap otherwise: E[7] := m", 0},
+    {"instruction edge otherwise: E[1] := m", 0}, /* the bound is 1 */
     /* Sets R to what no register of this machine can hold: memory-traps. */
     {"instruction big otherwise: b := 3", 0},
 };
@@ -139,6 +142,8 @@ Test(formal, witnesses_name_the_states)
 /* ---- counts ---- */
 
 struct counts {
+    const char *text;
+    uint64_t states;
     int theorem;
     unsigned length;
     uint64_t sequences, checks, direct, entries;
@@ -148,24 +153,28 @@ struct counts {
  * three with a VMM in the VMM (D1 passes on, D2 simulates, D1 loads the PSW for it). Theorem 2 adds
  * up both levels. The hybrid VMM interprets both instructions in the four supervisor states. */
 static const struct counts counts[] = {
-    {1, 1, 2, 16, 8, 8},
-    {1, 2, 2 + 4, 16 + 8 * (2 + 4), 8 + 8 * 3, 8 + 8 * 3},
-    {2, 1, 2, 16 + 16, 8 + 8, 8 + 3 * 8},
-    {3, 1, 2, 16, 4, 8 + 4},
+    {TINY LPSW INC, 8, 1, 1, 2, 16, 8, 8},
+    {TINY LPSW INC, 8, 1, 2, 2 + 4, 16 + 8 * (2 + 4), 8 + 8 * 3, 8 + 8 * 3},
+    {TINY LPSW INC, 8, 2, 1, 2, 16 + 16, 8 + 8, 8 + 3 * 8},
+    {TINY LPSW INC, 8, 3, 1, 2, 16, 4, 8 + 4},
+    /* With a clock of period 2 there are twice as many states, and a VMM may have made an even or
+     * an odd number of steps; two VMMs, each of them. */
+    {TIMED LPSW INC, 16, 1, 1, 2, 2 * 32, 2 * 16, 2 * 16},
+    {TIMED LPSW INC, 16, 2, 1, 2, 2 * 32 + 4 * 32, 2 * 16 + 4 * 16, 2 * 16 + 4 * 16 * 3},
 };
 
 Test(formal, counts_of_a_tiny_machine)
 {
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         struct vmm_theorem_limits limits = {.length = counts[i].length};
-        struct vmm_formal_machine *machine = load_with(TINY LPSW INC, &limits);
-        cr_assert_eq(vmm_theorem_machine_states(machine), 8);
+        struct vmm_formal_machine *machine = load_with(counts[i].text, &limits);
+        cr_assert_eq(vmm_theorem_machine_states(machine), counts[i].states);
         cr_assert_eq(vmm_theorem_instructions(machine), 2);
         struct vmm_theorem_result *result =
             vmm_theorem_decide(machine, counts[i].theorem, NULL, &error);
         cr_assert_not_null(result);
         cr_assert_eq(result->holds, VMM_VERDICT_TRUE);
-        cr_assert_eq(result->states, 8);
+        cr_assert_eq(result->states, counts[i].states);
         cr_assert_eq(result->length, counts[i].length);
         cr_assert_eq(result->levels, counts[i].theorem == 2 ? 2 : 1);
         cr_assert_eq(result->sequences, counts[i].sequences, "case %zu", i);

@@ -447,6 +447,11 @@ Test(theorem, conditional_privilege_is_a_condition)
     cr_assert_str_eq(line, "{\"conditions\":\"CPL > IOPL\",\"counterexamples\":[],\"holds\":true,"
                            "\"isa\":\"x86-32\",\"theorem\":1}");
     free(line);
+    struct vmm_class_record list[] = {cli, records[2]}; /* what fails does not fail by it */
+    line = decided(list, 2, 1);
+    cr_assert_not_null(
+        strstr(line, "\"conditions\":\"IOPL < CPL\",\"counterexamples\":[\"popf\"]"));
+    free(line);
 }
 
 Test(theorem, no_verdict_on_an_instruction_leaves_the_theorem_open)

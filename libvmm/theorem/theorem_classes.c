@@ -3,6 +3,20 @@
  * otherwise it is left open. */
 #include "theorem_result.h"
 
+/* The conditions under which the sensitive instructions are privileged, where that is what a
+ * theorem holds by. False when there is no memory. */
+static bool add_conditions(struct vmm_theorem_result *result)
+{
+    bool complete = true;
+    for (size_t i = 0; i < result->record_count; i++) {
+        const struct vmm_class_record *record = result->records[i];
+        bool sensitive = result->theorem == 3 ? record->user_sensitive : record->sensitive;
+        if (sensitive && !record->privileged && record->condition)
+            complete &= theorem_result_add_condition(result, record->condition);
+    }
+    return complete;
+}
+
 /* Takes note of one record's part in the decision. False when there is no memory. */
 static bool weigh(struct vmm_theorem_result *result, const struct vmm_class_record *record)
 {
@@ -10,10 +24,8 @@ static bool weigh(struct vmm_theorem_result *result, const struct vmm_class_reco
     result->records[result->record_count++] = record;
     if (record->invariant && !theorem_result_add_condition(result, record->invariant))
         return false;
-    if (record->failure || !sensitive || record->privileged)
+    if (record->failure || !sensitive || record->privileged || record->conditionally_privileged)
         return true;
-    if (record->conditionally_privileged)
-        return !record->condition || theorem_result_add_condition(result, record->condition);
     return theorem_result_add_counterexample(result, record->mnemonic);
 }
 
@@ -36,7 +48,7 @@ static bool conclude(struct vmm_theorem_result *result, size_t failures, const c
             result, "Theorem 1 holds, but whether a VMM without timing dependencies "
                     "can be constructed is not decided by experiment");
     result->holds = VMM_VERDICT_TRUE;
-    return true;
+    return add_conditions(result);
 }
 
 struct vmm_theorem_result *vmm_theorem_decide_classes(const char *isa,

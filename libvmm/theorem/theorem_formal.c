@@ -13,7 +13,7 @@
 #define LARGEST_FILE (1u << 20) /* bytes; far more than the limits on a machine's parts need */
 #define MOST_WORK    200000000u /* states times terms: a minute of classifying */
 
-static const struct vmm_theorem_limits default_limits = {1000000, 20000000, 2};
+static const struct vmm_theorem_limits default_limits = {1000000, 100000000, 2};
 
 static bool set_limits(struct vmm_formal_machine *machine, const struct vmm_theorem_limits *limits,
                        struct vmm_theorem_error *error)

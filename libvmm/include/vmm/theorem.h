@@ -31,7 +31,7 @@ extern "C" {
 /* What a check may cost. A zero means the default. */
 struct vmm_theorem_limits {
     uint64_t max_states; /* a machine with more states is refused; default 1,000,000 */
-    uint64_t max_checks; /* instructions compared in one decision; default 20,000,000 */
+    uint64_t max_checks; /* instructions compared in one decision; default 100,000,000 */
     unsigned length;     /* of the sequences tried, 1 to VMM_THEOREM_LENGTH; default 2 */
 };
 
@@ -135,10 +135,11 @@ struct vmm_theorem_result *vmm_theorem_decide(struct vmm_formal_machine *machine
                                               struct vmm_theorem_error *error);
 
 /* Decides theorem `number` for the instruction set `isa` from `count` class records, made under one
- * invariant. A sensitive instruction that is privileged under a condition counts as privileged, and
- * the condition joins the result's conditions. A record without a verdict leaves undecided what
- * hangs on it. Theorem 2 is false where Theorem 1 is, else not decided. Returns as
- * vmm_theorem_decide() does; the records must outlive the result. */
+ * invariant, which becomes the result's condition. A sensitive instruction that is privileged under
+ * a condition counts as privileged, and if the theorem holds, it holds under that condition too. A
+ * record without a verdict leaves undecided what hangs on it. Theorem 2 is false where Theorem 1
+ * is, else not decided. Returns as vmm_theorem_decide() does; the records must outlive the result.
+ */
 struct vmm_theorem_result *vmm_theorem_decide_classes(const char *isa,
                                                       const struct vmm_class_record *records,
                                                       size_t count, int number,
