@@ -26,6 +26,21 @@ static void probe(const char *name, const void *code, unsigned ring)
     report(name, code);
 }
 
+/* A page-directory entry with a reserved bit (SDM 3, 4.7): RSVD only together with P. */
+PROBE(read_reserved, "movl 0x40000000, %eax");
+
+static void reserved_bit(void)
+{
+    static uint32_t directory[1024] __attribute__((aligned(4096)));
+    directory[0] = 0x87; /* 4 MB, present, writable, user */
+    directory[0x40000000u >> 22] = 0x87 | 1 << 21;
+    write_cr4(read_cr4() | 1 << 4);
+    write_cr3((uint32_t)directory);
+    write_cr0(read_cr0() | 1u << 31);
+    probe("4 MB page, reserved bit 21", probe_read_reserved, 3);
+    write_cr0(read_cr0() & ~(1u << 31));
+}
+
 int main(void)
 {
     cpu_init();
@@ -67,6 +82,7 @@ int main(void)
     attempt(probe_int40, 3, 0);
     print("RF in the flags of INT n: %u\n", trapped.eflags >> 16 & 1);
 
+    reserved_bit();
     probe("cr4: reserved bit", probe_cr4_reserved, 0);
     probe("cr0: NW without CD", probe_nw_without_cd, 0);
     write_cr0(0x11);

