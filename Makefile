@@ -31,7 +31,7 @@ CC := $(if $(filter default,$(origin CC)),cc,$(CC))
 CFLAGS ?= -O2 -g
 WERROR ?= -Werror
 variant_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-variant_coverage := -O0 --coverage
+variant_coverage := -Og --coverage
 vmm_cflags = -std=gnu17 -fPIC -fvisibility=hidden -Wall -Wextra -Wshadow $(WERROR) \
   -Ilibvmm/include -Ilibvmm -I. $(ENGINE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(variant_$(VARIANT))
 vmm_ldflags = $(LDFLAGS) $(variant_$(VARIANT)) -Wl,--as-needed
@@ -177,11 +177,13 @@ coverage-run:
 prefix ?= /usr/local
 exec_prefix ?= $(prefix)
 bindir ?= $(exec_prefix)/bin
+datadir ?= $(prefix)/share
 libdir ?= $(exec_prefix)/lib
 includedir ?= $(prefix)/include
-mandir ?= $(prefix)/share/man
+mandir ?= $(datadir)/man
 headers := $(wildcard libvmm/include/vmm/*.h)
 manuals := $(wildcard docs/man/*.[1-8])
+templates := $(wildcard shell/templates/*/*)
 private_libs = $(if $(ENGINE_BUNDLED),-L$${libdir}/libvmm) -lunicorn -lcapstone -ljansson -lzstd -lpthread -lm
 
 $(OUT)/libvmm.pc: libvmm.pc.in FORCE
@@ -200,6 +202,8 @@ install: $(libraries) $(program) $(OUT)/libvmm.pc
 	ln -sf $(soname) $(DESTDIR)$(libdir)/libvmm.so
 	install -m 644 $(OUT)/libvmm.pc $(DESTDIR)$(libdir)/pkgconfig
 	$(if $(program),install -m 755 $(program) $(DESTDIR)$(bindir))
+	$(foreach file,$(templates),install -D -m 644 $(file) \
+	  $(DESTDIR)$(datadir)/vmm/$(file:shell/%=%) &&) true
 	$(if $(ENGINE_BUNDLED),install -d $(DESTDIR)$(libdir)/libvmm)
 	$(if $(ENGINE_BUNDLED),install -m 644 $(ENGINE_ARCHIVES) $(DESTDIR)$(libdir)/libvmm)
 	$(foreach page,$(manuals),install -D -m 644 $(page) \
@@ -208,7 +212,7 @@ install: $(libraries) $(program) $(OUT)/libvmm.pc
 uninstall:
 	rm -f $(DESTDIR)$(bindir)/vmm $(DESTDIR)$(libdir)/pkgconfig/libvmm.pc
 	rm -f $(DESTDIR)$(libdir)/libvmm.a $(DESTDIR)$(libdir)/libvmm.so $(DESTDIR)$(libdir)/libvmm.so.*
-	rm -rf $(DESTDIR)$(includedir)/vmm $(DESTDIR)$(libdir)/libvmm
+	rm -rf $(DESTDIR)$(includedir)/vmm $(DESTDIR)$(libdir)/libvmm $(DESTDIR)$(datadir)/vmm
 	$(foreach page,$(manuals),rm -f \
 	  $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)) &&) true
 
