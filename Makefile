@@ -113,9 +113,11 @@ $(OUT)/vmm: $(call objects,$(shell_sources)) $(OUT)/libvmm.a
 	$(call say,LD,$@)
 	$(Q)$(CC) -o $@ $^ $(vmm_ldflags) $(library_libs) $(shell_libs)
 
-$(OUT)/tests/test_%: $(OUT)/tests/test_%.o $(test_archives)
+test_extra_coverage := $(OUT)/tests/coverage/exit.o -Wl,--wrap=_exit
+test_extra = $(test_extra_$(VARIANT))
+$(OUT)/tests/test_%: $(OUT)/tests/test_%.o $(test_archives) $(filter %.o,$(test_extra))
 	$(call say,LD,$@)
-	$(Q)$(CC) -o $@ $^ $(vmm_ldflags) $(library_libs) $(shell_libs) -lcriterion
+	$(Q)$(CC) -o $@ $(filter-out $(test_extra),$^) $(test_extra) $(vmm_ldflags) $(library_libs) $(shell_libs) -lcriterion
 
 $(OUT)/bench/%: $(OUT)/tests/bench/%.o $(OUT)/libvmm.a
 	$(call say,LD,$@)
