@@ -76,15 +76,24 @@ static void periodic(void)
     print("periodic: %u interrupts, %u wake-ups\n", ticks, wakes);
 }
 
+/* Longer than any latency between the interrupt controller and the processor. */
+static void settle(void)
+{
+    for (volatile uint32_t i = 0; i < 5000; i++)
+        ;
+}
+
 static void masking(void)
 {
     outb(0x21, 0xFF);
     ticks = 0;
     counter0(0, 200);
     wait_for_request();
+    settle();
     asm volatile("sti; nop; nop; cli" ::: "memory");
     print("masked: request %u, interrupts %u\n", request_register(), ticks);
     outb(0x21, 0xFE);
+    settle();
     asm volatile("sti; nop; nop; cli" ::: "memory");
     print("unmasked: request %u, interrupts %u\n", request_register(), ticks);
 }
@@ -94,6 +103,7 @@ static void shadows(void)
     ticks = 0;
     counter0(0, 200);
     wait_for_request();
+    settle();
     asm volatile("sti; cli" ::: "memory");
     print("sti; cli: interrupts %u\n", ticks);
     asm volatile("sti\nafter_sti: nop\n\tnop\n\tcli" ::: "memory");
@@ -101,6 +111,7 @@ static void shadows(void)
           interrupted_eip - (uint32_t)after_sti);
     counter0(0, 200);
     wait_for_request();
+    settle();
     asm volatile("pushl $0x202; popfl\nafter_popf: nop\n\tnop\n\tcli" ::: "memory", "cc");
     print("popf; nop; nop: interrupts %u, taken %u bytes after popf\n", ticks,
           interrupted_eip - (uint32_t)after_popf);
