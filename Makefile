@@ -35,9 +35,7 @@ variant_coverage := -Og --coverage
 vmm_cflags = -std=gnu17 -fPIC -fvisibility=hidden -Wall -Wextra -Wshadow $(WERROR) \
   -Ilibvmm/include -Ilibvmm -I. $(ENGINE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(variant_$(VARIANT))
 vmm_ldflags = $(LDFLAGS) $(variant_$(VARIANT)) -Wl,--as-needed
-library_libs = $(engine_libs) -ljansson -lzstd -lpthread -lm
-# A leak report names the engine's functions only where they are linked statically.
-engine_libs = $(or $(if $(filter asan,$(VARIANT)),$(ENGINE_ARCHIVES)),$(ENGINE_LIBS))
+library_libs = $(ENGINE_LIBS) -ljansson -lzstd -lpthread -lm
 shell_libs = -lreadline -lsmartcols
 
 # Public version.h decides; the soname carries the major number.
@@ -207,7 +205,7 @@ install: $(libraries) $(program) $(OUT)/libvmm.pc
 	$(foreach file,$(templates),install -D -m 644 $(file) \
 	  $(DESTDIR)$(datadir)/vmm/$(file:shell/%=%) &&) true
 	$(if $(ENGINE_BUNDLED),install -d $(DESTDIR)$(libdir)/libvmm)
-	$(if $(ENGINE_BUNDLED),install -m 644 $(ENGINE_ARCHIVES) $(DESTDIR)$(libdir)/libvmm)
+	$(if $(ENGINE_BUNDLED),install -m 644 $(ENGINE_LIBS) $(DESTDIR)$(libdir)/libvmm)
 	$(foreach page,$(manuals),install -D -m 644 $(page) \
 	  $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)) &&) true
 

@@ -4,8 +4,8 @@
 # is installed when we are root, and named in one command otherwise. Debian 12's
 # Unicorn is too old (its x86 paging ignores the frame number of a page-table entry),
 # so Debian 13's binaries of Unicorn and Capstone are unpacked below build/, from the
-# mirror that the machine's apt uses, and linked statically; apt's own configuration
-# is never touched.
+# mirror that the machine's apt uses; apt's own configuration is never touched. Either way
+# the engine is linked statically.
 #
 #   scripts/setup.sh config FILE         make everything ready, write FILE for make
 #   scripts/setup.sh need COMMAND...     make sure that these commands exist
@@ -110,24 +110,24 @@ fetch_engine() {
     : >"$deps/complete"
 }
 
-archives() { # FOLDER: the engine's static libraries in it
-    find "$1" -name libunicorn.a -o -name libcapstone.a | sort -r | tr '\n' ' '
-}
-
 write_config() { # FILE
     mkdir -p "$(dirname "$1")"
     {
         echo '# Written by scripts/setup.sh: where this machine has what the build needs.'
         if system_engine; then
+            folder=$(pkg-config --variable=libdir unicorn)
             echo "ENGINE_CFLAGS := $(pkg-config --cflags unicorn capstone)"
-            echo "ENGINE_LIBS := $(pkg-config --libs unicorn capstone)"
-            echo "ENGINE_ARCHIVES := $(archives "$(pkg-config --variable=libdir unicorn)")"
         else
+            folder=$deps/usr/lib
             echo "ENGINE_CFLAGS := -isystem $deps/usr/include -isystem $deps/usr/include/capstone"
-            echo "ENGINE_LIBS := $(archives "$deps/usr/lib")"
-            echo "ENGINE_ARCHIVES := $(archives "$deps/usr/lib")"
             echo 'ENGINE_BUNDLED := yes'
         fi
+        # The archives where they exist: Unicorn's shared library exports 30,000 names of QEMU's.
+        archives=$(find "$folder" -name libunicorn.a -o -name libcapstone.a | sort -r | tr '\n' ' ')
+        if [ "${archives#*libunicorn.a}" = "$archives" ] || [ "${archives#*libcapstone.a}" = "$archives" ]; then
+            archives=$(pkg-config --libs unicorn capstone)
+        fi
+        echo "ENGINE_LIBS := $archives"
         case $(uname -m) in
         x86_64 | i?86) ;;
         *) echo 'GUEST_CROSS := i686-linux-gnu-' ;;
