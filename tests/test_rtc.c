@@ -6,8 +6,8 @@ static void set_up(void)
     power_on();
     initialize_pic(0x11, 0x03);
     out(0x21, 0x01);
-    out(0x43,
-        0x30); /* the 8254's counter 0 waits for a count: years pass here, without its ticks */
+    /* The 8254's counter 0 waits for a count: years pass here, without its ticks. */
+    out(0x43, 0x30);
 }
 
 static uint8_t get(uint8_t index)
