@@ -230,8 +230,10 @@ static void enter(struct probe *probe, unsigned mode, unsigned variation, unsign
     probe_write(probe, isa->pc_reg, isa->pc_start);
     isa->seed(probe, seed);
     probe_store(probe, isa->pc, probe->code, sizeof probe->code);
-    if (probe->state_code_id[state] != probe->code_id) {
-        probe->state_code_id[state] = probe->code_id;
+    /* One translation of the old bytes for each place in memory where the instruction can be. */
+    unsigned place = isa->variations[variation].moved_size ? 1 : 0;
+    if (probe->translated[place] != probe->code_id) {
+        probe->translated[place] = probe->code_id;
         uc_ctl_remove_cache(probe->uc, isa->pc, isa->pc + sizeof probe->code);
     }
 }

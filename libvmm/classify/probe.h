@@ -53,7 +53,7 @@ struct probe {
     unsigned mode, variation, seed;  /* of the run under way */
     uint8_t code[ISA_MAX_BYTES + 8]; /* with the loop behind it */
     size_t code_size;
-    uint64_t state_code_id[ISA_MAX_STATES], code_id;
+    uint64_t code_id, translated[2];
     bool trapped;
     uint32_t trap_number;
     struct port_latch port;

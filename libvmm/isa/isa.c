@@ -6,6 +6,8 @@
 
 const struct isa *const isa_all[] = {
     &isa_x86_32,
+    &isa_m68000,
+    &isa_m68020,
 };
 const size_t isa_count = sizeof isa_all / sizeof *isa_all;
 

@@ -337,7 +337,7 @@ static void observe(struct probe *probe, uint64_t *value)
  * ModRM where the opcode has one. The bytes behind are displacement and immediate. */
 static size_t encode_one_byte(uint32_t i, uint8_t *bytes)
 {
-    static const uint8_t rest[] = {0x00, 0xa4, 0x00, 0x00, 0x23, 0x00, 0x00, 0x00, 0x00};
+    static const uint8_t rest[] = {0x00, 0xa4, 0x00, 0x00, 0x23, 0x00, 0xeb, 0xfe};
 
     bytes[0] = (uint8_t)(i >> 8);
     bytes[1] = (uint8_t)i;
