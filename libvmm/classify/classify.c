@@ -361,7 +361,7 @@ struct vmm_classification *vmm_classify(const char *name,
                  "there is no sweep for %s: leave --sweep out for its list of forms", isa->name);
             return NULL;
         }
-        return classify_sweep(isa, options, error, error_size);
+        return classify_sweep(isa->sweep_as ? isa->sweep_as : isa, options, error, error_size);
     }
     const struct isa_form **forms;
     size_t count = text_all_forms(isa, &forms);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 const struct isa *const isa_all[] = {
-    &isa_x86_32, &isa_riscv32, &isa_riscv64, &isa_m68000, &isa_m68020,
+    &isa_x86_32, &isa_armv7, &isa_riscv32, &isa_riscv64, &isa_m68000, &isa_m68020,
 };
 const size_t isa_count = sizeof isa_all / sizeof *isa_all;
 

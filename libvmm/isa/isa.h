@@ -108,8 +108,9 @@ struct isa {
     const struct isa_form *forms; /* ends with one whose bytes are NULL */
     const struct isa_sweep *sweeps;
     size_t sweep_count;
-    uint64_t sweep_variations; /* bit v: variation v is tried in a sweep */
-    uint32_t sweep_seeds;      /* bit s: seed s is tried in a sweep */
+    const struct isa *sweep_as; /* how the sweep is run (Thumb), or NULL: as the set itself */
+    uint64_t sweep_variations;  /* bit v: variation v is tried in a sweep */
+    uint32_t sweep_seeds;       /* bit s: seed s is tried in a sweep */
 
     /* Makes the state: fills memory and registers of a machine that was just reset. False: the
      * engine refused. */
@@ -133,6 +134,6 @@ extern const size_t isa_count;
 /* The set called `name` (as in DESIGN 7: "x86-32"), or NULL. */
 const struct isa *isa_find(const char *name);
 
-extern const struct isa isa_x86_32, isa_riscv32, isa_riscv64, isa_m68000, isa_m68020;
+extern const struct isa isa_x86_32, isa_armv7, isa_riscv32, isa_riscv64, isa_m68000, isa_m68020;
 
 #endif
