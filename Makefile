@@ -56,7 +56,7 @@ bench_sources := $(sort $(wildcard tests/bench/*.c))
 test_scripts := $(sort $(wildcard tests/*.sh))
 
 objects = $(1:%.c=$(OUT)/%.o)
-program := $(if $(shell_sources),$(OUT)/vmm)
+program := $(if $(wildcard shell/main.c),$(OUT)/vmm)
 libraries := $(OUT)/libvmm.a $(OUT)/libvmm.so
 test_programs := $(test_sources:%.c=$(OUT)/%)
 bench_programs := $(bench_sources:tests/bench/%.c=$(OUT)/bench/%)
