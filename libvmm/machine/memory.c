@@ -1,0 +1,32 @@
+/* Machine memory is anonymous and lazily populated: a gigabyte costs the host only what the guest
+ * touches. */
+#include "memory.h"
+
+#include <sys/mman.h>
+
+static uint8_t *reserve(uint32_t size)
+{
+    void *bytes = mmap(0, size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return bytes == MAP_FAILED ? 0 : bytes;
+}
+
+bool memory_init(struct memory *memory, uint32_t size)
+{
+    memory->size = (size + MEMORY_FRAME_SIZE - 1) & ~(MEMORY_FRAME_SIZE - 1);
+    memory->bytes = reserve(memory->size);
+    memory->firmware = reserve(MEMORY_FIRMWARE_SIZE);
+    if (memory->bytes && memory->firmware)
+        return true;
+    memory_destroy(memory);
+    return false;
+}
+
+void memory_destroy(struct memory *memory)
+{
+    if (memory->bytes)
+        munmap(memory->bytes, memory->size);
+    if (memory->firmware)
+        munmap(memory->firmware, MEMORY_FIRMWARE_SIZE);
+    memory->bytes = memory->firmware = 0;
+}
