@@ -1,7 +1,7 @@
-/* Calibration: each part of the state is given two or three values that nothing else has, and the one
- * place in the saved block that took those values is it. What has a neighbour at a distance that the
- * architecture's reference structure fixes (the control registers, the descriptor tables) is derived
- * from the neighbour and then checked the same way. */
+/* Calibration: each part of the state is given two or three values that nothing else has, and the
+ * one place in the saved block that took those values is it. What has a neighbour at a distance
+ * that the architecture's reference structure fixes (the control registers, the descriptor tables)
+ * is derived from the neighbour and then checked the same way. */
 #include "calibrate.h"
 
 #include <stdint.h>
@@ -23,7 +23,7 @@ enum {
 struct scratch {
     uc_engine *uc;
     uint8_t *ram;
-    uint32_t interrupt;   /* the last one */
+    uint32_t interrupt;       /* the last one */
     uc_context *at_interrupt; /* the processor at that moment */
     uc_context *clean, *other;
     size_t size;
@@ -104,8 +104,7 @@ static bool find_exception_words(struct scratch *s, struct engine_layout *layout
             memcpy(blocks[0], s->at_interrupt, s->size);
     }
     layout->error_code = unique(s, blocks[0], selectors[0], blocks[1], selectors[1], 0);
-    layout->old_exception =
-        unique(s, s->clean, UINT32_MAX, blocks[1], 13, layout->error_code);
+    layout->old_exception = unique(s, s->clean, UINT32_MAX, blocks[1], 13, layout->error_code);
     return layout->error_code && layout->old_exception;
 }
 
@@ -221,8 +220,7 @@ static bool power_on(struct scratch *s)
     if (!s->ram || uc_open(UC_ARCH_X86, UC_MODE_32, &s->uc) ||
         uc_ctl_set_cpu_model(s->uc, UC_CPU_X86_QEMU64) ||
         uc_ctl_set_tcg_buffer_size(s->uc, 8u << 20) ||
-        uc_mem_map_ptr(s->uc, 0, SCRATCH_SIZE, UC_PROT_ALL, s->ram) ||
-        uc_ctl_exits_enable(s->uc) ||
+        uc_mem_map_ptr(s->uc, 0, SCRATCH_SIZE, UC_PROT_ALL, s->ram) || uc_ctl_exits_enable(s->uc) ||
         uc_hook_add(s->uc, &hook, UC_HOOK_INTR, (void *)on_interrupt, s, 1, 0) ||
         uc_context_alloc(s->uc, &s->clean) || uc_context_alloc(s->uc, &s->other) ||
         uc_context_alloc(s->uc, &s->at_interrupt))

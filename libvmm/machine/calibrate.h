@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Byte offsets in the saved block. Segment registers are 24 bytes apart in the order of enum x86_sreg,
- * general registers 8 bytes in the order of enum x86_gpr. */
+/* Byte offsets in the saved block. Segment registers are 24 bytes apart in the order of enum
+ * x86_sreg, general registers 8 bytes in the order of enum x86_gpr. */
 struct engine_layout {
     size_t size;
     size_t gpr, eip, eflags, hflags;

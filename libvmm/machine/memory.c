@@ -6,8 +6,8 @@
 
 static uint8_t *reserve(uint32_t size)
 {
-    void *bytes = mmap(0, size, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *bytes =
+        mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return bytes == MAP_FAILED ? 0 : bytes;
 }
 

@@ -7,11 +7,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define MEMORY_FRAME_SHIFT 12
-#define MEMORY_FRAME_SIZE 4096u
-#define MEMORY_MINIMUM (1u << 20)
-#define MEMORY_MAXIMUM 0xe0000000u  /* bytes of machine memory */
-#define MEMORY_FIRMWARE 0xf0000000u /* machine address of the firmware area */
+#define MEMORY_FRAME_SHIFT   12
+#define MEMORY_FRAME_SIZE    4096u
+#define MEMORY_MINIMUM       (1u << 20)
+#define MEMORY_MAXIMUM       0xe0000000u /* bytes of machine memory */
+#define MEMORY_FIRMWARE      0xf0000000u /* machine address of the firmware area */
 #define MEMORY_FIRMWARE_SIZE (8u << 20)
 
 struct memory {

@@ -1,0 +1,150 @@
+#include "codepages.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "blocks.h"
+
+/* A page that is opened more often than this within CODE_PAGE_CALM cycles is taken for mixed code
+ * and data, and its stores are stepped. */
+enum { CODE_PAGE_RESTLESS = 8, CODE_PAGE_CALM = 1000000 };
+
+bool codepages_init(struct cpu *cpu)
+{
+    cpu->pages = calloc(memory_frames(cpu->memory), sizeof *cpu->pages);
+    cpu->open_before = malloc(MEMORY_FRAME_SIZE);
+    return cpu->pages && cpu->open_before;
+}
+
+void codepages_destroy(struct cpu *cpu)
+{
+    for (uint32_t i = 0; cpu->pages && i < memory_frames(cpu->memory); i++)
+        free(cpu->pages[i]);
+    free(cpu->pages);
+    free(cpu->open_before);
+}
+
+static void lock(struct cpu *cpu, uint32_t frame, struct code_page *page)
+{
+    if (page->locked)
+        return;
+    page->locked = true;
+    engine_protect(cpu->engine, frame, false);
+    engine_flush_tlb(cpu->engine);
+}
+
+void codepages_cover(struct cpu *cpu, uint32_t physical, unsigned size, uint32_t linear)
+{
+    uint32_t frame = physical >> MEMORY_FRAME_SHIFT;
+    if (frame >= memory_frames(cpu->memory))
+        return; /* code in the page that answers for no memory: nobody can write it */
+    struct code_page *page = cpu->pages[frame];
+    if (!page) {
+        page = cpu->pages[frame] = calloc(1, sizeof *page);
+        if (!page)
+            return;
+    }
+    page->linear = linear;
+    uint32_t offset = physical & (MEMORY_FRAME_SIZE - 1);
+    for (uint32_t i = offset; i < offset + size && i < MEMORY_FRAME_SIZE; i++)
+        page->covered[i / 8] |= (uint8_t)(1u << (i % 8));
+    lock(cpu, frame, page);
+}
+
+void codepages_drop(struct cpu *cpu, uint32_t frame)
+{
+    struct code_page *page = frame < memory_frames(cpu->memory) ? cpu->pages[frame] : 0;
+    if (!page)
+        return;
+    uint32_t shown;
+    bool mapped = blocks_view(cpu, page->linear, &shown) && shown >> MEMORY_FRAME_SHIFT == frame;
+    engine_drop_code(cpu->engine, frame, page->linear, mapped);
+    blocks_forget(cpu, frame);
+    memset(page->covered, 0, sizeof page->covered);
+    cpu->statistics.code_drops++;
+}
+
+static void unlock(struct cpu *cpu, uint32_t frame, struct code_page *page)
+{
+    codepages_drop(cpu, frame);
+    page->locked = false;
+    engine_protect(cpu->engine, frame, true);
+}
+
+void cpu_written(struct cpu *cpu, uint32_t frame)
+{
+    if (frame < memory_frames(cpu->memory) && cpu->pages[frame] && cpu->pages[frame]->locked)
+        codepages_drop(cpu, frame);
+}
+
+/* Does the block being executed come from this frame? */
+static bool executing_from(const struct cpu *cpu, uint32_t frame)
+{
+    const struct block *block = cpu->block;
+    return block &&
+           (block->physical >> MEMORY_FRAME_SHIFT == frame ||
+            ((block->flags & BLOCK_SPANS) && block->next_frame >> MEMORY_FRAME_SHIFT == frame));
+}
+
+bool codepages_fault(struct cpu *cpu, uint32_t address)
+{
+    uint32_t frame = address >> MEMORY_FRAME_SHIFT;
+    struct code_page *page = frame < memory_frames(cpu->memory) ? cpu->pages[frame] : 0;
+    cpu->statistics.code_writes++;
+    if (page && page->locked && !executing_from(cpu, frame)) {
+        if (cpu->time - page->last > CODE_PAGE_CALM)
+            page->opened = 0;
+        page->last = cpu->time;
+        if (page->opened++ < CODE_PAGE_RESTLESS) {
+            unlock(cpu, frame, page);
+            return true;
+        }
+    }
+    if (page && !page->locked)
+        return true; /* opened meanwhile: the engine's TLB was behind */
+    cpu->open = true;
+    cpu->open_address = address;
+    return false;
+}
+
+void codepages_open(struct cpu *cpu)
+{
+    uint32_t frame = cpu->open_address >> MEMORY_FRAME_SHIFT;
+    cpu->statistics.code_steps++;
+    if (frame >= memory_frames(cpu->memory)) {
+        engine_void(cpu->engine, cpu->open_address, true);
+        return;
+    }
+    memcpy(cpu->open_before, memory_frame(cpu->memory, cpu->open_address), MEMORY_FRAME_SIZE);
+    engine_protect(cpu->engine, frame, true);
+}
+
+/* Has a byte changed that a translation was made from? */
+static bool code_changed(const struct code_page *page, const uint8_t *before, const uint8_t *after)
+{
+    enum { LINE = 64 };
+    for (unsigned line = 0; line < MEMORY_FRAME_SIZE; line += LINE) {
+        if (!memcmp(before + line, after + line, LINE))
+            continue;
+        for (unsigned i = line; i < line + LINE; i++)
+            if (after[i] != before[i] && (page->covered[i / 8] >> (i % 8) & 1))
+                return true;
+    }
+    return false;
+}
+
+void codepages_close(struct cpu *cpu)
+{
+    uint32_t frame = cpu->open_address >> MEMORY_FRAME_SHIFT;
+    cpu->open = false;
+    if (frame >= memory_frames(cpu->memory)) {
+        engine_void(cpu->engine, cpu->open_address, false);
+        engine_flush_tlb(cpu->engine);
+        return;
+    }
+    engine_protect(cpu->engine, frame, false);
+    engine_flush_tlb(cpu->engine);
+    if (code_changed(cpu->pages[frame], cpu->open_before,
+                     memory_frame(cpu->memory, cpu->open_address)))
+        codepages_drop(cpu, frame);
+}

@@ -1,0 +1,521 @@
+/* Running the processor: from the calls of the engine to exits with exact state and time, and from
+ * deadlines in the middle of a block to single steps.
+ *
+ * A step uses what the architecture itself offers: in the interrupt shadow of STI the engine
+ * translates one instruction at a time. Setting the shadow before a run makes the next instruction
+ * a block of its own, and the block call after it stops the engine; nothing is translated twice,
+ * and the guest cannot see it, as it could see TF. */
+#include "cpu.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "arch/x86/deliver.h"
+#include "blocks.h"
+#include "codepages.h"
+#include "svm.h"
+
+/* The code buffer is emptied when so many blocks were translated since the last time. */
+#define CPU_BLOCKS_TRANSLATED 30000u
+/* Exits without progress in time after which the guest is taken for stuck. */
+#define CPU_PATIENCE          100000u
+#define NANOSECONDS_PER_CYCLE 10u
+
+/* ---- the host's clock ----
+ *
+ * The engine must not be stopped from another thread; so the alarm's thread only sets a flag, which
+ * every block's entry reads. */
+
+static uint64_t host_nanoseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t host_cycles(const struct cpu *cpu)
+{
+    return (host_nanoseconds() - cpu->host_start) / NANOSECONDS_PER_CYCLE;
+}
+
+static void *alarm_main(void *context)
+{
+    struct cpu_alarm *alarm = context;
+    pthread_mutex_lock(&alarm->lock);
+    while (!alarm->quit) {
+        if (!alarm->armed) {
+            pthread_cond_wait(&alarm->wake, &alarm->lock);
+            continue;
+        }
+        struct timespec until = {(time_t)(alarm->at / 1000000000u),
+                                 (long)(alarm->at % 1000000000u)};
+        if (pthread_cond_timedwait(&alarm->wake, &alarm->lock, &until) == ETIMEDOUT) {
+            alarm->armed = false;
+            *alarm->tick = true;
+        }
+    }
+    pthread_mutex_unlock(&alarm->lock);
+    return 0;
+}
+
+static bool start_alarm(struct cpu *cpu)
+{
+    struct cpu_alarm *alarm = &cpu->alarm;
+    pthread_condattr_t monotonic;
+    cpu->host_start = host_nanoseconds();
+    alarm->tick = &cpu->tick;
+    pthread_mutex_init(&alarm->lock, 0);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&alarm->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    alarm->running = pthread_create(&alarm->thread, 0, alarm_main, alarm) == 0;
+    return alarm->running;
+}
+
+static void stop_alarm(struct cpu *cpu)
+{
+    struct cpu_alarm *alarm = &cpu->alarm;
+    if (!alarm->running)
+        return;
+    pthread_mutex_lock(&alarm->lock);
+    alarm->quit = true;
+    pthread_cond_signal(&alarm->wake);
+    pthread_mutex_unlock(&alarm->lock);
+    pthread_join(alarm->thread, 0);
+    alarm->running = false;
+}
+
+static void arm_alarm(struct cpu *cpu)
+{
+    struct cpu_alarm *alarm = &cpu->alarm;
+    if (!cpu->host_clock)
+        return;
+    pthread_mutex_lock(&alarm->lock);
+    cpu->tick = false;
+    alarm->armed = cpu->deadline < UINT64_MAX / NANOSECONDS_PER_CYCLE / 2;
+    alarm->at = cpu->host_start + cpu->deadline * NANOSECONDS_PER_CYCLE;
+    pthread_cond_signal(&alarm->wake);
+    pthread_mutex_unlock(&alarm->lock);
+}
+
+/* ---- exits ---- */
+
+static bool decode_at(struct cpu *cpu, uint32_t eip, struct x86_insn *insn)
+{
+    uint8_t bytes[X86_INSN_MAX];
+    uint32_t pc = cpu->state.seg[X86_CS].base + eip;
+    unsigned room = cpu_fetch(cpu, pc, bytes, sizeof bytes);
+    bool code32 = cpu->state.seg[X86_CS].attributes & X86_SEG_DB;
+    return room && x86_decode(bytes, room, code32, insn);
+}
+
+static void describe_exception(struct cpu *cpu, uint8_t vector, struct cpu_exit *exit)
+{
+    exit->kind = CPU_EXCEPTION;
+    exit->event = (struct x86_event){.kind = X86_EXCEPTION, .vector = vector};
+    exit->event.has_error_code = x86_has_error_code(vector);
+    if (exit->event.has_error_code)
+        exit->event.error_code = engine_error_code(cpu->engine);
+    if (vector == X86_PAGE)
+        exit->event.cr2 = engine_fault_address(cpu->engine);
+}
+
+static void describe_instruction(struct cpu *cpu, struct cpu_exit *exit)
+{
+    exit->kind = CPU_INSTRUCTION;
+    if (!decode_at(cpu, cpu->state.eip, &exit->insn))
+        exit->insn = (struct x86_insn){.kind = X86_KIND_INVALID};
+}
+
+static void describe_software_interrupt(struct cpu *cpu, struct cpu_exit *exit)
+{
+    struct x86_insn *insn = &exit->insn;
+    describe_instruction(cpu, exit);
+    exit->kind = CPU_SOFTWARE_INTERRUPT;
+    exit->event = (struct x86_event){.kind = X86_SOFTWARE_INTERRUPT, .length = insn->length};
+    switch (insn->kind) {
+    case X86_KIND_INT3: exit->event.vector = X86_BP; break;
+    case X86_KIND_INTO: exit->event.vector = X86_OVERFLOW; break;
+    case X86_KIND_ICEBP: exit->event.vector = X86_DB; break;
+    default: exit->event.vector = (uint8_t)insn->immediate; break;
+    }
+}
+
+static void engine_halt(struct cpu *cpu, enum cpu_halt why)
+{
+    if (cpu->halt == HALT_NONE)
+        cpu->halt = why;
+    engine_stop(cpu->engine);
+}
+
+static void perform(struct cpu *cpu, enum cpu_action action)
+{
+    if (action != CPU_RETRY) {
+        blocks_set_mode(cpu);
+        cpu->changes = 0;
+    }
+    if (action == CPU_RESUME && cpu->step == STEP_NO) {
+        engine_store(cpu->engine, &cpu->state);
+        return;
+    }
+    if (action != CPU_RETRY)
+        cpu->changed = true;
+    if (action == CPU_LEAVE)
+        engine_halt(cpu, HALT_LEFT);
+    else if (cpu->step != STEP_NO)
+        engine_halt(cpu, HALT_STEP);
+}
+
+/* During a step the shadow in the engine is ours; what the guest sees is its own. */
+static void load_state(struct cpu *cpu)
+{
+    engine_load(cpu->engine, &cpu->state);
+    memcpy(cpu->state.dr, cpu->dr, sizeof cpu->dr);
+    if (cpu->step != STEP_NO)
+        cpu->state.interrupt_shadow = cpu->step_shadow;
+    if (cpu->host_clock)
+        cpu->time = host_cycles(cpu);
+}
+
+/* A guest whose every instruction faults never advances time, and so never reaches a limit. */
+static bool stuck(struct cpu *cpu)
+{
+    if (cpu->time != cpu->stall_time) {
+        cpu->stall_time = cpu->time;
+        cpu->stalls = 0;
+    }
+    return ++cpu->stalls > CPU_PATIENCE;
+}
+
+static void on_intercept(void *context, uint32_t code)
+{
+    struct cpu *cpu = context;
+    struct cpu_exit exit;
+    if (cpu->frozen || cpu->halt != HALT_NONE) {
+        engine_stop(cpu->engine);
+        return;
+    }
+    load_state(cpu);
+    cpu->step_exited = true;
+    blocks_correct(cpu, cpu->state.seg[X86_CS].base + cpu->state.eip);
+    if (stuck(cpu)) {
+        engine_halt(cpu, HALT_STUCK);
+        return;
+    }
+    if (code == SVM_EXIT_NPF) {
+        if (!codepages_fault(cpu, engine_fault_address(cpu->engine)))
+            engine_halt(cpu, HALT_AGAIN);
+        else if (cpu->step != STEP_NO)
+            engine_halt(cpu, HALT_STEP);
+        return;
+    }
+    if (code >= SVM_EXIT_EXCEPTION && code < SVM_EXIT_EXCEPTION + 32)
+        describe_exception(cpu, (uint8_t)(code - SVM_EXIT_EXCEPTION), &exit);
+    else if (code == SVM_EXIT_SWINT)
+        describe_software_interrupt(cpu, &exit);
+    else
+        describe_instruction(cpu, &exit);
+    perform(cpu, cpu->client.exit(cpu->client.context, &exit));
+}
+
+/* A marked instruction: the engine is stopped before it, and the client asked between runs. */
+static void on_site(void *context, uint32_t pc)
+{
+    struct cpu *cpu = context;
+    if (cpu->frozen || cpu->halt != HALT_NONE) {
+        engine_stop(cpu->engine);
+        return;
+    }
+    if (cpu->passing && cpu->site_pass == pc) {
+        cpu->passing = false;
+        return;
+    }
+    for (unsigned i = 0; i < CPU_SITES; i++)
+        if (cpu->sites[i].handle && cpu->sites[i].pc == pc)
+            cpu->sites[i].used = ++cpu->statistics.sites;
+    blocks_correct(cpu, pc);
+    engine_halt(cpu, HALT_SITE);
+}
+
+static void ask_about_site(struct cpu *cpu)
+{
+    struct cpu_exit exit;
+    uint32_t pc = cpu->state.seg[X86_CS].base + cpu->state.eip;
+    describe_instruction(cpu, &exit);
+    exit.kind = CPU_SITE;
+    enum cpu_action action = cpu->client.exit(cpu->client.context, &exit);
+    if (action == CPU_RETRY) {
+        cpu->passing = true;
+        cpu->site_pass = pc;
+        return;
+    }
+    blocks_set_mode(cpu);
+    cpu->changed = true;
+    if (action == CPU_LEAVE)
+        cpu->halt = HALT_LEFT;
+}
+
+bool cpu_wants(const struct cpu_state *state, const struct x86_insn *insn)
+{
+    switch (insn->kind) {
+    case X86_KIND_IN_IMMEDIATE:
+    case X86_KIND_IN_DX:
+    case X86_KIND_OUT_IMMEDIATE:
+    case X86_KIND_OUT_DX:
+    case X86_KIND_INS:
+    case X86_KIND_OUTS: return state->cpl > 0;
+    case X86_KIND_SYSENTER:
+    case X86_KIND_SYSEXIT:
+    case X86_KIND_SYSCALL:
+    case X86_KIND_SYSRET:
+    case X86_KIND_RDTSCP:
+    case X86_KIND_XGETBV:
+    case X86_KIND_XSETBV: return true;
+    default: return false;
+    }
+}
+
+/* ---- ports ---- */
+
+static uint32_t on_in(void *context, uint16_t port, unsigned size)
+{
+    struct cpu *cpu = context;
+    uint32_t pc;
+    uint64_t now;
+    unsigned length;
+    if (cpu->frozen)
+        return UINT32_MAX;
+    blocks_port(cpu, &pc, &now, &length);
+    return cpu->client.in(cpu->client.context, pc, now, port, size);
+}
+
+/* What follows the instruction in its block is executed before the engine stops; it is without
+ * effect on devices and on the state that counts. */
+static void freeze(struct cpu *cpu, uint32_t pc, uint64_t now)
+{
+    load_state(cpu);
+    cpu->state.eip = pc - cpu->state.seg[X86_CS].base;
+    cpu->state.eflags &= ~(uint32_t)X86_ARITHMETIC;
+    cpu->time = now;
+    cpu->changed = true;
+    cpu->frozen = true;
+    cpu->in_block = false;
+    engine_halt(cpu, HALT_LEFT);
+}
+
+static void on_out(void *context, uint16_t port, unsigned size, uint32_t value)
+{
+    struct cpu *cpu = context;
+    uint32_t pc;
+    uint64_t now;
+    unsigned length;
+    if (cpu->frozen)
+        return;
+    blocks_port(cpu, &pc, &now, &length);
+    cpu->client.out(cpu->client.context, pc, now, port, size, value);
+    if (cpu->freezing)
+        freeze(cpu, pc + length, now + 1);
+    cpu->freezing = false;
+}
+
+void cpu_freeze(struct cpu *cpu)
+{
+    cpu->freezing = true;
+}
+
+void cpu_rearm(struct cpu *cpu, uint64_t deadline)
+{
+    if (deadline >= cpu->deadline)
+        return;
+    cpu->deadline = deadline;
+    if (cpu->limit)
+        cpu->limit = deadline;
+}
+
+/* ---- running ---- */
+
+/* STI, and loads of SS, hold interrupts off for one instruction; unless they are in a shadow. */
+static bool starts_shadow(const struct x86_insn *insn)
+{
+    return insn->kind == X86_KIND_STI ||
+           ((insn->kind == X86_KIND_MOV_TO_SREG || insn->kind == X86_KIND_POP_SREG) &&
+            insn->sreg == X86_SS);
+}
+
+static bool go(struct cpu *cpu)
+{
+    if (cpu->translated > CPU_BLOCKS_TRANSLATED) {
+        engine_flush_code(cpu->engine);
+        cpu->translated = 0;
+        cpu->statistics.flushes++;
+    }
+    if (cpu->changed)
+        engine_store(cpu->engine, &cpu->state);
+    cpu->changed = false;
+    cpu->step_exited = false;
+    cpu->in_block = false;
+    cpu->halt = HALT_NONE;
+    cpu->limit = 0; /* the first block's translation is not announced: it takes the slow path */
+    bool good = engine_run(cpu->engine);
+    if (!cpu->changed)
+        load_state(cpu);
+    return good;
+}
+
+/* Executes one instruction, or part of one: what makes it exit is handled as ever, and ends the
+ * attempt. */
+static bool step(struct cpu *cpu)
+{
+    struct x86_insn insn = {0};
+    uint64_t before = cpu->time;
+    decode_at(cpu, cpu->state.eip, &insn);
+    cpu->step = STEP_ARMED;
+    cpu->step_pc = cpu->state.seg[X86_CS].base + cpu->state.eip;
+    cpu->step_loops = insn.flags & (X86_INSN_BRANCH | X86_INSN_REP | X86_INSN_REPNE);
+    cpu->step_shadow = cpu->state.interrupt_shadow;
+    cpu->state.interrupt_shadow = true;
+    cpu->changed = true;
+    cpu->statistics.steps++;
+    bool good = go(cpu);
+    if (!cpu->frozen && !cpu->step_exited && cpu->time != before)
+        cpu->state.interrupt_shadow = starts_shadow(&insn) && !cpu->step_shadow;
+    cpu->step = STEP_NO;
+    cpu->changed = true; /* the engine still has our shadow */
+    return good;
+}
+
+static bool step_open(struct cpu *cpu)
+{
+    codepages_open(cpu);
+    bool good = step(cpu);
+    codepages_close(cpu);
+    return good;
+}
+
+/* With the host's clock there is nothing to step towards: its deadlines are not exact. */
+static bool due(const struct cpu *cpu)
+{
+    return cpu->time >= cpu->deadline;
+}
+
+static bool window_open(const struct cpu *cpu)
+{
+    return cpu->window && (cpu->state.eflags & X86_IF) && !cpu->state.interrupt_shadow;
+}
+
+enum cpu_stop cpu_run(struct cpu *cpu, uint64_t deadline)
+{
+    bool near = false;
+    cpu->deadline = deadline;
+    cpu->frozen = false;
+    arm_alarm(cpu);
+    for (;;) {
+        if (due(cpu) && !cpu->open)
+            return CPU_STOP_DEADLINE;
+        if (window_open(cpu))
+            return CPU_STOP_WINDOW;
+        bool good = cpu->open ? step_open(cpu) : near ? step(cpu) : go(cpu);
+        if (cpu->halt == HALT_SITE)
+            ask_about_site(cpu);
+        if (!good)
+            return CPU_STOP_FAILURE;
+        switch (cpu->halt) {
+        case HALT_LEFT: return CPU_STOP_LEFT;
+        case HALT_WINDOW: return CPU_STOP_WINDOW;
+        case HALT_STUCK: return CPU_STOP_STUCK;
+        case HALT_DEADLINE: near = !cpu->host_clock; break;
+        case HALT_NONE: /* the engine stopped by itself: tolerated while time advances */
+            if (stuck(cpu))
+                return CPU_STOP_FAILURE;
+            break;
+        default: break;
+        }
+    }
+}
+
+const char *cpu_failure(const struct cpu *cpu)
+{
+    return engine_failure(cpu->engine);
+}
+
+struct cpu_state *cpu_modify(struct cpu *cpu)
+{
+    cpu->changed = true;
+    return &cpu->state;
+}
+
+void cpu_want_window(struct cpu *cpu, bool want)
+{
+    cpu->window = want;
+    if (want)
+        cpu->limit = 0;
+}
+
+void cpu_retire(struct cpu *cpu, unsigned length)
+{
+    cpu->state.eip += length;
+    cpu->state.interrupt_shadow = false;
+    if (!cpu->host_clock)
+        cpu->time++;
+}
+
+/* ---- life ---- */
+
+static uint8_t *physical_page(void *context, uint32_t physical, bool write)
+{
+    struct cpu *cpu = context;
+    uint8_t *frame = memory_frame(cpu->memory, physical);
+    if (!frame) {
+        /* What is written where there is no memory is lost. */
+        memset(cpu->nowhere, 0xff, sizeof cpu->nowhere);
+        return cpu->nowhere;
+    }
+    if (write)
+        cpu_written(cpu, physical >> MEMORY_FRAME_SHIFT);
+    return frame;
+}
+
+bool cpu_init(struct cpu *cpu, struct memory *memory, const struct cpu_client *client,
+              bool host_clock, char *why, size_t room)
+{
+    memset(cpu, 0, sizeof *cpu);
+    cpu->memory = memory;
+    cpu->client = *client;
+    cpu->host_clock = host_clock;
+    cpu->generation = 1;
+    cpu->physical = (struct x86_memory){cpu, physical_page};
+    cpu->dr[6] = 0xffff0ff0;
+    cpu->dr[7] = 0x400;
+    cpu->blocks = calloc(CPU_BLOCKS + 1, sizeof *cpu->blocks);
+    const struct engine_calls calls = {.context = cpu,
+                                       .block = host_clock ? blocks_enter_uncounted : blocks_enter,
+                                       .translated = blocks_translated,
+                                       .exit = on_intercept,
+                                       .in = on_in,
+                                       .out = on_out,
+                                       .site = on_site};
+    snprintf(why, room, "The host has no memory for another processor.");
+    if (cpu->blocks && codepages_init(cpu) && (!host_clock || start_alarm(cpu)))
+        cpu->engine = engine_open(memory, &calls, why, room);
+    if (!cpu->engine) {
+        cpu_destroy(cpu);
+        return false;
+    }
+    for (unsigned i = 0; i <= CPU_BLOCKS; i++)
+        cpu->blocks[i].physical = UINT32_MAX;
+    load_state(cpu);
+    return true;
+}
+
+void cpu_destroy(struct cpu *cpu)
+{
+    stop_alarm(cpu);
+    engine_close(cpu->engine);
+    codepages_destroy(cpu);
+    free(cpu->blocks);
+    memset(cpu, 0, sizeof *cpu);
+}

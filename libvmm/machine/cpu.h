@@ -1,0 +1,214 @@
+/* The processor: the engine made into what the manual describes, and into something that keeps time
+ * to the instruction. It runs guest code until a deadline in virtual time; whatever the manual
+ * calls an exception, an intercept or a port access arrives at the client with the exact state, and
+ * the client (a technique of the dispatcher) decides whether the hardware's own answer is wanted
+ * (cpu_hardware) or the VMM's.
+ *
+ * Beneath the client's sight two mechanisms work: pages that hold translated code are
+ * write-protected in the nested tables, so that code follows every write to it
+ * (machine/codepages.c), and each block is counted as it is entered, from a table that knows how
+ * many instructions it has (machine/blocks.h). */
+#ifndef VMM_MACHINE_CPU_H
+#define VMM_MACHINE_CPU_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arch/x86/decode.h"
+#include "arch/x86/memory.h"
+#include "arch/x86/state.h"
+#include "machine/engine.h"
+#include "machine/memory.h"
+
+struct cpu;
+
+/* What interrupts direct execution. In all of them `state.eip` is at the instruction concerned (a
+ * trap such as #DB: behind it), and `time` has it not yet counted. */
+enum cpu_event {
+    CPU_EXCEPTION,          /* `event` describes it */
+    CPU_SOFTWARE_INTERRUPT, /* INT n, INT3, INTO: `event`, the gate not yet looked at */
+    CPU_INSTRUCTION,        /* an intercepted instruction: `insn` */
+    CPU_SITE, /* an instruction that the client asked to see first: `insn`; CPU_RETRY executes it */
+    CPU_EVENTS
+};
+
+struct cpu_exit {
+    enum cpu_event kind;
+    struct x86_event event;
+    struct x86_insn insn;
+};
+
+/* What the client wants done after an exit. */
+enum cpu_action {
+    CPU_RETRY,  /* go on; `state` was not changed */
+    CPU_RESUME, /* go on with the changed `state` */
+    CPU_LEAVE   /* return from cpu_run with CPU_STOP_LEFT, `state` changed or not */
+};
+
+struct cpu_client {
+    void *context;
+    enum cpu_action (*exit)(void *context, const struct cpu_exit *exit);
+    /* Port accesses that nothing forbids; `pc` is the linear address of the instruction, `now` the
+     * exact time. Only cpu_freeze and cpu_rearm may be called. */
+    uint32_t (*in)(void *context, uint32_t pc, uint64_t now, uint16_t port, unsigned size);
+    void (*out)(void *context, uint32_t pc, uint64_t now, uint16_t port, unsigned size,
+                uint32_t value);
+    /* Whether the client wants to see `insn` (of a kind other than X86_KIND_OTHER) before it is
+     * executed in the mode of `state`; asked when a block is first met in a mode. */
+    bool (*wants)(void *context, const struct cpu_state *state, const struct x86_insn *insn);
+};
+
+enum cpu_stop {
+    CPU_STOP_DEADLINE, /* `time` has reached the deadline */
+    CPU_STOP_WINDOW,   /* interrupts are enabled, and cpu_want_window had asked */
+    CPU_STOP_LEFT,     /* the client returned CPU_LEAVE or called cpu_freeze */
+    CPU_STOP_STUCK,    /* the guest raises exceptions for ever without executing an instruction */
+    CPU_STOP_FAILURE   /* the engine gave up: cpu_failure says why */
+};
+
+#define CPU_VIEWS  1024u
+#define CPU_BLOCKS (1u << 16)
+#define CPU_SITES  48u
+
+struct block;
+struct code_page;
+
+struct cpu {
+    /* The hot part: what each block's entry reads. */
+    uint64_t time;  /* virtual time: instructions retired, corrected at every exit */
+    uint64_t limit; /* blocks that would pass it take the slow path */
+    struct block *blocks;
+    struct block *block; /* the one being executed */
+    uint32_t block_pc;   /* its linear address */
+    uint32_t generation; /* of the views */
+    uint16_t mode;       /* BLOCK_CODE16, BLOCK_USER */
+    bool in_block;       /* a block was entered since the last exit */
+    uint8_t ports;       /* port instructions executed in it */
+    struct code_view {
+        uint32_t tag;   /* page number and generation */
+        uint32_t frame; /* machine address of the frame that it shows */
+    } views[CPU_VIEWS];
+
+    struct engine *engine;
+    struct memory *memory;
+    struct cpu_client client;
+    struct x86_memory physical; /* machine memory, as the hardware's microcode reaches it */
+    struct cpu_state state;     /* valid in `exit`, and between runs */
+    bool changed;               /* `state` differs from the engine's */
+    uint64_t deadline;
+    bool host_clock; /* time is the host's: blocks are not counted */
+    bool window;     /* stop when interrupts are enabled */
+    bool freezing;   /* cpu_freeze was called in this port access */
+    bool frozen;     /* and the state is that behind it */
+    uint8_t changes; /* what the block being executed may change: enum block_flag */
+    bool saw_code16;
+
+    /* Why the engine was stopped, and stepping. */
+    enum cpu_halt {
+        HALT_NONE,
+        HALT_DEADLINE,
+        HALT_WINDOW,
+        HALT_LEFT,
+        HALT_AGAIN, /* nothing but to run again */
+        HALT_SITE,  /* a marked instruction was reached */
+        HALT_STUCK,
+        HALT_STEP /* a step was attempted */
+    } halt;
+    enum { STEP_NO, STEP_ARMED, STEP_ENTERED } step;
+    uint32_t step_pc;
+    bool step_loops;  /* the instruction may go on at itself */
+    bool step_shadow; /* the guest's own interrupt shadow during the step */
+    bool step_exited; /* it ended by an exit */
+    bool open;        /* the next instruction is to be stepped with `open_address` writable */
+    uint32_t open_address;
+    uint8_t *open_before; /* the open page as it was */
+
+    uint8_t nowhere[MEMORY_FRAME_SIZE]; /* stands in for missing memory */
+    struct code_page **pages;           /* by machine frame; NULL: no code was translated from it */
+    uint32_t translated;                /* blocks in the code buffer */
+    struct cpu_site {
+        uint32_t pc;
+        uint32_t frame;
+        size_t handle;
+        uint64_t used;
+    } sites[CPU_SITES];
+    uint32_t site_pass; /* the site that is executed as it is */
+    bool passing;
+
+    uint64_t stall_time; /* exits since time last advanced */
+    uint32_t stalls;
+    uint64_t host_start; /* host nanoseconds at power-on, with host_clock */
+    struct cpu_alarm {
+        pthread_t thread;
+        pthread_mutex_t lock;
+        pthread_cond_t wake;
+        uint64_t at; /* host nanoseconds */
+        bool running, armed, quit;
+        volatile bool *tick;
+    } alarm;
+    volatile bool tick; /* with host_clock: the alarm's word that the host's time has moved on */
+    uint32_t dr[8];     /* debug registers: kept here, never given to the engine */
+    struct {
+        uint64_t code_writes, code_drops, code_steps, steps, sites, flushes, blocks_learned;
+    } statistics;
+};
+
+/* Sets the processor up over `memory`, in the state after reset. With `host_clock` blocks are not
+ * counted: `time` is the host's, in cycles, wherever it is looked at. False with a sentence in
+ * `why` if the host or the engine refuses. */
+bool cpu_init(struct cpu *cpu, struct memory *memory, const struct cpu_client *client,
+              bool host_clock, char *why, size_t room);
+void cpu_destroy(struct cpu *cpu);
+
+/* Runs until virtual time `deadline` (exactly: never past it), or whatever else stops it. */
+enum cpu_stop cpu_run(struct cpu *cpu, uint64_t deadline);
+const char *cpu_failure(const struct cpu *cpu);
+
+/* The state, to be changed between runs. */
+struct cpu_state *cpu_modify(struct cpu *cpu);
+
+/* Asks for CPU_STOP_WINDOW at the first boundary at which EFLAGS.IF is set and no shadow holds. */
+void cpu_want_window(struct cpu *cpu, bool want);
+
+/* In `out`: ends the run behind the port instruction being executed. Arithmetic flags are lost
+ * (cleared): the engine has not evaluated them there. */
+void cpu_freeze(struct cpu *cpu);
+
+/* In `in` and `out`: the run now ends at `deadline`, if that is earlier. */
+void cpu_rearm(struct cpu *cpu, uint64_t deadline);
+
+/* Whether the hardware itself must see `insn` first, because the engine executes it otherwise than
+ * the manual says: port instructions outside ring 0 (for IOPL and the bitmap), and those that this
+ * processor does not have. To be asked by every client's `wants`. */
+bool cpu_wants(const struct cpu_state *state, const struct x86_insn *insn);
+
+/* The hardware's own answer to an exit (machine/microcode.c): delivery through the IDT, CPUID,
+ * RDTSC, writes of control and debug registers, MSRs, HLT. CPU_LEAVE with *halted or *shutdown set
+ * where the processor stops executing. */
+struct cpu_hardware {
+    bool halted, shutdown;
+};
+enum cpu_action cpu_hardware(struct cpu *cpu, const struct cpu_exit *exit,
+                             struct cpu_hardware *end);
+
+/* The instruction at the exit is done: `length` bytes, one unit of time. */
+void cpu_retire(struct cpu *cpu, unsigned length);
+
+/* The machine frame `frame` was written behind the processor's back: its translated code goes. */
+void cpu_written(struct cpu *cpu, uint32_t frame);
+
+/* Address translation changed behind the processor's back (a switch of tables, an INVLPG). */
+void cpu_flush(struct cpu *cpu);
+
+/* Copies guest code at linear address `pc`, through the tables in force; returns how many bytes. */
+unsigned cpu_fetch(struct cpu *cpu, uint32_t pc, uint8_t *bytes, unsigned count);
+
+/* CPUID as this processor model answers: a Pentium II without APIC, SEP, PAE and PAT. */
+void cpu_identify(uint32_t leaf, uint32_t result[4]);
+
+/* Reads and writes of model-specific registers; false: no such register (#GP). */
+bool cpu_read_msr(uint32_t number, uint64_t time, uint64_t *value);
+bool cpu_write_msr(uint32_t number, uint64_t value);
+
+#endif

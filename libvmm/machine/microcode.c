@@ -1,0 +1,258 @@
+/* What the hardware itself does at an exit that no VMM wants: the instructions and events that the
+ * engine gets wrong or cannot do, as the manual defines them (Intel SDM volume 2; AMD APM volumes 2
+ * and 3). Delivery through the IDT, port permission and the rest of the architecture's own
+ * algorithms are in arch/; this chooses among them. */
+#include <string.h>
+
+#include "arch/x86/deliver.h"
+#include "arch/x86/descriptor.h"
+#include "arch/x86/port.h"
+#include "arch/x86/walk.h"
+#include "cpu.h"
+
+/* ---- CPUID and model-specific registers ---- */
+
+enum {
+    FEATURE_FPU = 1u << 0,
+    FEATURE_PSE = 1u << 3,
+    FEATURE_TSC = 1u << 4,
+    FEATURE_MSR = 1u << 5,
+    FEATURE_CX8 = 1u << 8,
+    FEATURE_PGE = 1u << 13,
+    FEATURE_CMOV = 1u << 15,
+};
+
+void cpu_identify(uint32_t leaf, uint32_t result[4])
+{
+    enum { EAX, EBX, ECX, EDX };
+    memset(result, 0, 4 * sizeof *result);
+    /* Basic leaves beyond the highest answer as the highest one; there are no extended leaves. */
+    if (leaf == 0) {
+        result[EAX] = 1;
+        memcpy(&result[EBX], "Genu", 4);
+        memcpy(&result[EDX], "ineI", 4);
+        memcpy(&result[ECX], "ntel", 4);
+    } else if (leaf < 0x80000000u) {
+        result[EAX] = 0x652; /* family 6, model 5, stepping 2 */
+        result[EDX] = FEATURE_FPU | FEATURE_PSE | FEATURE_TSC | FEATURE_MSR | FEATURE_CX8 |
+                      FEATURE_PGE | FEATURE_CMOV;
+    }
+}
+
+enum msr {
+    MSR_TSC = 0x10,
+    MSR_PLATFORM_ID = 0x17,
+    MSR_EBL_CR_POWERON = 0x2a,
+    MSR_UPDATE_TRIGGER = 0x79,
+    MSR_UPDATE_REVISION = 0x8b,
+    MSR_BBL_CR_CTL3 = 0x11e,
+    MSR_DEBUGCTL = 0x1d9,
+};
+
+bool cpu_read_msr(uint32_t number, uint64_t time, uint64_t *value)
+{
+    *value = 0;
+    switch (number) {
+    case MSR_TSC: *value = time; return true;
+    case MSR_PLATFORM_ID:
+    case MSR_EBL_CR_POWERON:
+    case MSR_UPDATE_REVISION:
+    case MSR_BBL_CR_CTL3:
+    case MSR_DEBUGCTL: return true;
+    default: return false;
+    }
+}
+
+/* The registers that exist hold nothing that this machine has; the time-stamp counter cannot be
+ * set, as it is virtual time itself. */
+bool cpu_write_msr(uint32_t number, uint64_t value)
+{
+    uint64_t old;
+    (void)value;
+    return number == MSR_UPDATE_TRIGGER || cpu_read_msr(number, 0, &old);
+}
+
+/* ---- single instructions: X86_OK when done, X86_FAULT with the exception ---- */
+
+static enum x86_status write_cr0(struct cpu *cpu, uint32_t value, struct x86_event *fault)
+{
+    bool paging = value & X86_CR0_PG, protect = value & X86_CR0_PE;
+    if ((paging && !protect) || ((value & X86_CR0_NW) && !(value & X86_CR0_CD)))
+        return x86_raise(fault, X86_GP, 0);
+    const uint32_t defined = X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_NE |
+                             X86_CR0_WP | X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | X86_CR0_PG;
+    cpu->state.cr0 = (value & defined) | X86_CR0_ET;
+    cpu_flush(cpu);
+    return X86_OK;
+}
+
+static enum x86_status write_cr4(struct cpu *cpu, uint32_t value, struct x86_event *fault)
+{
+    /* A bit that stands for a feature that CPUID does not show is reserved. */
+    const uint32_t defined = X86_CR4_TSD | X86_CR4_DE | X86_CR4_PSE | X86_CR4_PGE | X86_CR4_PCE;
+    if (value & ~defined)
+        return x86_raise(fault, X86_GP, 0);
+    cpu->state.cr4 = value;
+    cpu_flush(cpu);
+    return X86_OK;
+}
+
+static enum x86_status move_to_cr(struct cpu *cpu, const struct x86_insn *insn,
+                                  struct x86_event *fault)
+{
+    uint32_t value = cpu->state.gpr[insn->rm];
+    switch (insn->reg) {
+    case 0: return write_cr0(cpu, value, fault);
+    case 4: return write_cr4(cpu, value, fault);
+    default: return x86_raise_plain(fault, X86_UD);
+    }
+}
+
+/* LMSW sets PE and never clears it. */
+static enum x86_status load_msw(struct cpu *cpu, const struct x86_insn *insn,
+                                struct x86_event *fault)
+{
+    uint16_t value = (uint16_t)cpu->state.gpr[insn->rm];
+    if (insn->flags & X86_INSN_MEMORY) {
+        enum x86_status status =
+            x86_read(&cpu->state, &cpu->physical, x86_effective_address(&cpu->state, insn), &value,
+                     sizeof value, false, fault);
+        if (status != X86_OK)
+            return status;
+    }
+    uint32_t cr0 = cpu->state.cr0;
+    const uint32_t settable = X86_CR0_MP | X86_CR0_EM | X86_CR0_TS;
+    return write_cr0(cpu, (cr0 & ~settable) | (value & (settable | X86_CR0_PE)), fault);
+}
+
+/* Debug registers are kept and never armed: the engine cannot break on them. With CR4.DE, DR4 and
+ * DR5 do not exist; without, they are DR6 and DR7. */
+static enum x86_status move_dr(struct cpu *cpu, const struct x86_insn *insn,
+                               struct x86_event *fault)
+{
+    unsigned number = insn->reg;
+    if (number == 4 || number == 5) {
+        if (cpu->state.cr4 & X86_CR4_DE)
+            return x86_raise_plain(fault, X86_UD);
+        number += 2;
+    }
+    if (insn->kind == X86_KIND_MOV_FROM_DR) {
+        cpu->state.gpr[insn->rm] = cpu->dr[number];
+        return X86_OK;
+    }
+    uint32_t value = cpu->state.gpr[insn->rm];
+    if (number == 6)
+        value = (value & 0x0000e00fu) | 0xffff0ff0u;
+    else if (number == 7)
+        value = (value & 0xffff2bffu) | 0x400;
+    cpu->dr[number] = cpu->state.dr[number] = value;
+    return X86_OK;
+}
+
+static enum x86_status move_msr(struct cpu *cpu, const struct x86_insn *insn,
+                                struct x86_event *fault)
+{
+    uint32_t *gpr = cpu->state.gpr;
+    uint64_t value = (uint64_t)gpr[X86_EDX] << 32 | gpr[X86_EAX];
+    bool exists = insn->kind == X86_KIND_RDMSR ? cpu_read_msr(gpr[X86_ECX], cpu->time, &value)
+                                               : cpu_write_msr(gpr[X86_ECX], value);
+    if (!exists)
+        return x86_raise(fault, X86_GP, 0);
+    if (insn->kind == X86_KIND_RDMSR) {
+        gpr[X86_EAX] = (uint32_t)value;
+        gpr[X86_EDX] = (uint32_t)(value >> 32);
+    }
+    return X86_OK;
+}
+
+static enum x86_status read_tsc(struct cpu *cpu, struct x86_event *fault)
+{
+    if ((cpu->state.cr4 & X86_CR4_TSD) && cpu->state.cpl)
+        return x86_raise(fault, X86_GP, 0);
+    cpu->state.gpr[X86_EAX] = (uint32_t)cpu->time;
+    cpu->state.gpr[X86_EDX] = (uint32_t)(cpu->time >> 32);
+    return X86_OK;
+}
+
+static void identify(struct cpu *cpu)
+{
+    uint32_t result[4];
+    cpu_identify(cpu->state.gpr[X86_EAX], result);
+    cpu->state.gpr[X86_EAX] = result[0];
+    cpu->state.gpr[X86_EBX] = result[1];
+    cpu->state.gpr[X86_ECX] = result[2];
+    cpu->state.gpr[X86_EDX] = result[3];
+}
+
+static enum x86_status execute(struct cpu *cpu, const struct x86_insn *insn,
+                               struct x86_event *fault)
+{
+    switch (insn->kind) {
+    case X86_KIND_CPUID: identify(cpu); return X86_OK;
+    case X86_KIND_RDTSC: return read_tsc(cpu, fault);
+    case X86_KIND_MOV_TO_CR: return move_to_cr(cpu, insn, fault);
+    case X86_KIND_LMSW: return load_msw(cpu, insn, fault);
+    case X86_KIND_CLTS: return write_cr0(cpu, cpu->state.cr0 & ~(uint32_t)X86_CR0_TS, fault);
+    case X86_KIND_MOV_FROM_DR:
+    case X86_KIND_MOV_TO_DR: return move_dr(cpu, insn, fault);
+    case X86_KIND_RDMSR:
+    case X86_KIND_WRMSR: return move_msr(cpu, insn, fault);
+    case X86_KIND_HLT: return X86_OK;
+    default: return x86_raise_plain(fault, X86_UD); /* an extension that CPUID does not show */
+    }
+}
+
+/* ---- the answers ---- */
+
+static enum cpu_action deliver(struct cpu *cpu, const struct x86_event *event,
+                               struct cpu_hardware *end)
+{
+    uint32_t cr3 = cpu->state.cr3;
+    struct x86_delivery log;
+    if (x86_deliver(&cpu->state, &cpu->physical, event, &log) == X86_SHUTDOWN) {
+        end->shutdown = true;
+        return CPU_LEAVE;
+    }
+    if (cpu->state.cr3 != cr3)
+        cpu_flush(cpu); /* a task gate */
+    /* INT n retires if its gate let it through; otherwise a fault was delivered in its place. */
+    if (event->kind == X86_SOFTWARE_INTERRUPT && log.count == 1 && !cpu->host_clock)
+        cpu->time++;
+    return CPU_RESUME;
+}
+
+static enum cpu_action instruction(struct cpu *cpu, const struct x86_insn *insn,
+                                   struct cpu_hardware *end)
+{
+    struct x86_event fault = {0};
+    if (execute(cpu, insn, &fault) != X86_OK)
+        return deliver(cpu, &fault, end);
+    cpu_retire(cpu, insn->length);
+    if (insn->kind != X86_KIND_HLT)
+        return CPU_RESUME;
+    end->halted = true;
+    return CPU_LEAVE;
+}
+
+static enum cpu_action site(struct cpu *cpu, const struct x86_insn *insn, struct cpu_hardware *end)
+{
+    struct x86_event fault = {0};
+    if (!(insn->flags & X86_INSN_IO))
+        return cpu_wants(&cpu->state, insn) ? instruction(cpu, insn, end) : CPU_RETRY;
+    uint16_t port = insn->kind == X86_KIND_IN_IMMEDIATE || insn->kind == X86_KIND_OUT_IMMEDIATE
+                        ? (uint16_t)(insn->immediate & 0xff)
+                        : (uint16_t)cpu->state.gpr[X86_EDX];
+    if (x86_port_allowed(&cpu->state, &cpu->physical, port, insn->width, &fault) != X86_OK)
+        return deliver(cpu, &fault, end);
+    return CPU_RETRY;
+}
+
+enum cpu_action cpu_hardware(struct cpu *cpu, const struct cpu_exit *exit, struct cpu_hardware *end)
+{
+    switch (exit->kind) {
+    case CPU_EXCEPTION:
+    case CPU_SOFTWARE_INTERRUPT: return deliver(cpu, &exit->event, end);
+    case CPU_INSTRUCTION: return instruction(cpu, &exit->insn, end);
+    default: return site(cpu, &exit->insn, end);
+    }
+}
