@@ -73,7 +73,7 @@ unsigned cpu_fetch(struct cpu *cpu, uint32_t pc, uint8_t *bytes, unsigned count)
 
 /* What an instruction may change that entries and views depend on: address translation and the code
  * size, or the ring alone. IRET may change the code size too, in a guest that has 16-bit code. */
-static unsigned may_change(const struct cpu *cpu, const struct x86_insn *insn)
+static unsigned may_change(const struct cpu *cpu, const struct x86_instruction *insn)
 {
     switch (insn->kind) {
     case X86_KIND_MOV_TO_CR:
@@ -160,7 +160,7 @@ static bool learn(struct cpu *cpu, struct block *block, uint32_t pc, uint32_t si
                             .size = (uint16_t)(size | cpu->mode)};
     bool planted = false;
     unsigned offset = 0;
-    struct x86_insn insn = {0};
+    struct x86_instruction insn = {0};
     while (offset < room) {
         if (!x86_decode(bytes + offset, room - offset, !(cpu->mode & BLOCK_CODE16), &insn))
             break;
@@ -221,10 +221,15 @@ static struct block *find(struct cpu *cpu, uint32_t pc, uint32_t size)
 
 /* ---- entering ---- */
 
-static void halt(struct cpu *cpu, enum cpu_halt why)
+/* Stops before the block at `pc`. The engine's own EIP is not to be trusted here once an
+ * instruction is marked: `stop_pc` is. */
+static void halt(struct cpu *cpu, enum cpu_halt why, uint32_t pc)
 {
-    if (cpu->halt == HALT_NONE)
+    if (cpu->halt == HALT_NONE) {
         cpu->halt = why;
+        cpu->stop_pc = pc;
+        cpu->stopped_at_block = true;
+    }
     engine_stop(cpu->engine);
 }
 
@@ -276,7 +281,7 @@ static void enter_slowly(struct cpu *cpu, uint32_t pc, uint32_t size)
     cpu->changes = 0;
     struct block *block = find(cpu, pc, size);
     if (!block) {
-        halt(cpu, HALT_AGAIN);
+        halt(cpu, HALT_AGAIN, pc);
         return;
     }
     if (rep_finished(cpu, block, pc)) {
@@ -294,15 +299,15 @@ static void enter_slowly(struct cpu *cpu, uint32_t pc, uint32_t size)
             commit(cpu, block, pc, 0);
             return;
         }
-        halt(cpu, HALT_STEP);
+        halt(cpu, HALT_STEP, pc);
         return;
     }
     if (cpu->host_clock ? cpu->tick : cpu->time + block->count > cpu->deadline) {
-        halt(cpu, HALT_DEADLINE);
+        halt(cpu, HALT_DEADLINE, pc);
         return;
     }
     if (cpu->window && window_open(cpu)) {
-        halt(cpu, HALT_WINDOW);
+        halt(cpu, HALT_WINDOW, pc);
         return;
     }
     commit(cpu, block, pc, block->count);
@@ -352,7 +357,7 @@ void blocks_translated(void *context, uint32_t pc, uint32_t size)
     struct cpu *cpu = context;
     cpu->translated++;
     if (cpu->host_clock && !find(cpu, pc, size))
-        halt(cpu, HALT_AGAIN);
+        halt(cpu, HALT_AGAIN, pc);
 }
 
 /* ---- inside a block ---- */
@@ -385,7 +390,7 @@ void blocks_correct(struct cpu *cpu, uint32_t pc)
 void blocks_port(struct cpu *cpu, uint32_t *pc, uint64_t *now, unsigned *length)
 {
     uint8_t bytes[BLOCK_BYTES];
-    struct x86_insn insn = {0};
+    struct x86_instruction insn = {0};
     unsigned size = cpu->host_clock ? 1024 : cpu->block->size & BLOCK_SIZE;
     unsigned room = cpu_fetch(cpu, cpu->block_pc, bytes, size), offset = 0, index = 0,
              before = cpu->ports++;

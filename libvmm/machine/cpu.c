@@ -104,7 +104,7 @@ static void arm_alarm(struct cpu *cpu)
 
 /* ---- exits ---- */
 
-static bool decode_at(struct cpu *cpu, uint32_t eip, struct x86_insn *insn)
+static bool decode_at(struct cpu *cpu, uint32_t eip, struct x86_instruction *insn)
 {
     uint8_t bytes[X86_INSN_MAX];
     uint32_t pc = cpu->state.seg[X86_CS].base + eip;
@@ -128,12 +128,12 @@ static void describe_instruction(struct cpu *cpu, struct cpu_exit *exit)
 {
     exit->kind = CPU_INSTRUCTION;
     if (!decode_at(cpu, cpu->state.eip, &exit->insn))
-        exit->insn = (struct x86_insn){.kind = X86_KIND_INVALID};
+        exit->insn = (struct x86_instruction){.kind = X86_KIND_INVALID};
 }
 
 static void describe_software_interrupt(struct cpu *cpu, struct cpu_exit *exit)
 {
-    struct x86_insn *insn = &exit->insn;
+    struct x86_instruction *insn = &exit->insn;
     describe_instruction(cpu, exit);
     exit->kind = CPU_SOFTWARE_INTERRUPT;
     exit->event = (struct x86_event){.kind = X86_SOFTWARE_INTERRUPT, .length = insn->length};
@@ -259,7 +259,7 @@ static void ask_about_site(struct cpu *cpu)
         cpu->halt = HALT_LEFT;
 }
 
-bool cpu_wants(const struct cpu_state *state, const struct x86_insn *insn)
+bool cpu_wants(const struct cpu_state *state, const struct x86_instruction *insn)
 {
     switch (insn->kind) {
     case X86_KIND_IN_IMMEDIATE:
@@ -339,7 +339,7 @@ void cpu_rearm(struct cpu *cpu, uint64_t deadline)
 /* ---- running ---- */
 
 /* STI, and loads of SS, hold interrupts off for one instruction; unless they are in a shadow. */
-static bool starts_shadow(const struct x86_insn *insn)
+static bool starts_shadow(const struct x86_instruction *insn)
 {
     return insn->kind == X86_KIND_STI ||
            ((insn->kind == X86_KIND_MOV_TO_SREG || insn->kind == X86_KIND_POP_SREG) &&
@@ -359,10 +359,16 @@ static bool go(struct cpu *cpu)
     cpu->step_exited = false;
     cpu->in_block = false;
     cpu->halt = HALT_NONE;
+    cpu->stopped_at_block = false;
     cpu->limit = 0; /* the first block's translation is not announced: it takes the slow path */
     bool good = engine_run(cpu->engine);
-    if (!cpu->changed)
+    if (!cpu->changed) {
         load_state(cpu);
+        if (cpu->stopped_at_block) {
+            cpu->state.eip = cpu->stop_pc - cpu->state.seg[X86_CS].base;
+            cpu->changed = true;
+        }
+    }
     return good;
 }
 
@@ -370,7 +376,7 @@ static bool go(struct cpu *cpu)
  * attempt. */
 static bool step(struct cpu *cpu)
 {
-    struct x86_insn insn = {0};
+    struct x86_instruction insn = {0};
     uint64_t before = cpu->time;
     decode_at(cpu, cpu->state.eip, &insn);
     cpu->step = STEP_ARMED;

@@ -36,7 +36,7 @@ enum cpu_event {
 struct cpu_exit {
     enum cpu_event kind;
     struct x86_event event;
-    struct x86_insn insn;
+    struct x86_instruction insn;
 };
 
 /* What the client wants done after an exit. */
@@ -56,7 +56,7 @@ struct cpu_client {
                 uint32_t value);
     /* Whether the client wants to see `insn` (of a kind other than X86_KIND_OTHER) before it is
      * executed in the mode of `state`; asked when a block is first met in a mode. */
-    bool (*wants)(void *context, const struct cpu_state *state, const struct x86_insn *insn);
+    bool (*wants)(void *context, const struct cpu_state *state, const struct x86_instruction *insn);
 };
 
 enum cpu_stop {
@@ -115,6 +115,8 @@ struct cpu {
         HALT_STUCK,
         HALT_STEP /* a step was attempted */
     } halt;
+    uint32_t stop_pc; /* where the block call stopped it */
+    bool stopped_at_block;
     enum { STEP_NO, STEP_ARMED, STEP_ENTERED } step;
     uint32_t step_pc;
     bool step_loops;  /* the instruction may go on at itself */
@@ -181,7 +183,7 @@ void cpu_rearm(struct cpu *cpu, uint64_t deadline);
 /* Whether the hardware itself must see `insn` first, because the engine executes it otherwise than
  * the manual says: port instructions outside ring 0 (for IOPL and the bitmap), and those that this
  * processor does not have. To be asked by every client's `wants`. */
-bool cpu_wants(const struct cpu_state *state, const struct x86_insn *insn);
+bool cpu_wants(const struct cpu_state *state, const struct x86_instruction *insn);
 
 /* The hardware's own answer to an exit (machine/microcode.c): delivery through the IDT, CPUID,
  * RDTSC, writes of control and debug registers, MSRs, HLT. CPU_LEAVE with *halted or *shutdown set

@@ -37,6 +37,9 @@ enum { NESTED_READ_ONLY = 5, NESTED_READ_WRITE = 7 };
  * because the engine does not survive a full one (machine/cpu.c). */
 #define CODE_BUFFER_SIZE (64u << 20)
 
+/* Of the task register's attributes. */
+#define TSS_BUSY (1u << 9)
+
 /* Bits of the engine's derived flags word. */
 enum {
     HF_CPL = 3u << 0,
@@ -123,7 +126,9 @@ void engine_load(struct engine *e, struct cpu_state *s)
     uint32_t hflags = get(e, e->at.hflags);
     s->cpl = hflags & HF_CPL;
     s->interrupt_shadow = (hflags & HF_INHIBIT_IRQ) != 0;
+    s->tr.attributes |= TSS_BUSY; /* as the manual has it; see engine_store */
     e->loaded = *s;
+    e->start = s->eip;
 }
 
 /* The engine derives from the state what its translated code depends on; when the state is patched
@@ -161,7 +166,11 @@ void engine_store(struct engine *e, const struct cpu_state *s)
     for (unsigned i = 0; i < X86_SREGS; i++)
         put_segment(e, e->at.segments + i * LAYOUT_SEGMENT, &s->seg[i]);
     put_segment(e, e->at.ldtr, &s->ldtr);
-    put_segment(e, e->at.tr, &s->tr);
+    /* The engine aborts the host's process where a call gate meets a task register that is busy or
+     * not present; it never looks at either otherwise. */
+    struct x86_segment tr = s->tr;
+    tr.attributes = (tr.attributes & ~(uint32_t)TSS_BUSY) | X86_SEG_PRESENT;
+    put_segment(e, e->at.tr, &tr);
     put(e, e->at.gdtr + LAYOUT_BASE, s->gdtr.base);
     put(e, e->at.gdtr + LAYOUT_LIMIT, s->gdtr.limit);
     put(e, e->at.idtr + LAYOUT_BASE, s->idtr.base);

@@ -97,7 +97,7 @@ static enum x86_status write_cr4(struct cpu *cpu, uint32_t value, struct x86_eve
     return X86_OK;
 }
 
-static enum x86_status move_to_cr(struct cpu *cpu, const struct x86_insn *insn,
+static enum x86_status move_to_cr(struct cpu *cpu, const struct x86_instruction *insn,
                                   struct x86_event *fault)
 {
     uint32_t value = cpu->state.gpr[insn->rm];
@@ -109,7 +109,7 @@ static enum x86_status move_to_cr(struct cpu *cpu, const struct x86_insn *insn,
 }
 
 /* LMSW sets PE and never clears it. */
-static enum x86_status load_msw(struct cpu *cpu, const struct x86_insn *insn,
+static enum x86_status load_msw(struct cpu *cpu, const struct x86_instruction *insn,
                                 struct x86_event *fault)
 {
     uint16_t value = (uint16_t)cpu->state.gpr[insn->rm];
@@ -127,7 +127,7 @@ static enum x86_status load_msw(struct cpu *cpu, const struct x86_insn *insn,
 
 /* Debug registers are kept and never armed: the engine cannot break on them. With CR4.DE, DR4 and
  * DR5 do not exist; without, they are DR6 and DR7. */
-static enum x86_status move_dr(struct cpu *cpu, const struct x86_insn *insn,
+static enum x86_status move_dr(struct cpu *cpu, const struct x86_instruction *insn,
                                struct x86_event *fault)
 {
     unsigned number = insn->reg;
@@ -149,7 +149,7 @@ static enum x86_status move_dr(struct cpu *cpu, const struct x86_insn *insn,
     return X86_OK;
 }
 
-static enum x86_status move_msr(struct cpu *cpu, const struct x86_insn *insn,
+static enum x86_status move_msr(struct cpu *cpu, const struct x86_instruction *insn,
                                 struct x86_event *fault)
 {
     uint32_t *gpr = cpu->state.gpr;
@@ -184,7 +184,7 @@ static void identify(struct cpu *cpu)
     cpu->state.gpr[X86_EDX] = result[3];
 }
 
-static enum x86_status execute(struct cpu *cpu, const struct x86_insn *insn,
+static enum x86_status execute(struct cpu *cpu, const struct x86_instruction *insn,
                                struct x86_event *fault)
 {
     switch (insn->kind) {
@@ -221,7 +221,7 @@ static enum cpu_action deliver(struct cpu *cpu, const struct x86_event *event,
     return CPU_RESUME;
 }
 
-static enum cpu_action instruction(struct cpu *cpu, const struct x86_insn *insn,
+static enum cpu_action instruction(struct cpu *cpu, const struct x86_instruction *insn,
                                    struct cpu_hardware *end)
 {
     struct x86_event fault = {0};
@@ -234,7 +234,8 @@ static enum cpu_action instruction(struct cpu *cpu, const struct x86_insn *insn,
     return CPU_LEAVE;
 }
 
-static enum cpu_action site(struct cpu *cpu, const struct x86_insn *insn, struct cpu_hardware *end)
+static enum cpu_action site(struct cpu *cpu, const struct x86_instruction *insn,
+                            struct cpu_hardware *end)
 {
     struct x86_event fault = {0};
     if (!(insn->flags & X86_INSN_IO))
