@@ -1,0 +1,12 @@
+/* Everything that the library offers. */
+#ifndef VMM_VMM_H
+#define VMM_VMM_H
+
+#include "vmm/classes.h"
+#include "vmm/classify.h"
+#include "vmm/error.h"
+#include "vmm/theorem.h"
+#include "vmm/version.h"
+#include "vmm/vm.h"
+
+#endif
