@@ -91,8 +91,8 @@ static void check_forms(const struct isa *isa)
     snprintf(object, sizeof object, "/tmp/vmm-isa-%d.o", (int)getpid());
     FILE *f = fopen(source, "w");
     cr_assert_not_null(f);
-    if (!gnu && isa->triple_prologue)
-        fprintf(f, "%s\n", isa->triple_prologue);
+    if (isa->prologue)
+        fprintf(f, "%s\n", isa->prologue);
     for (const struct isa_form *form = isa->forms; form->bytes; form++)
         fprintf(f, "%s\n", form->text);
     fclose(f);

@@ -51,7 +51,7 @@ struct probe {
     struct observation *before; /* [state][seed], filled at first use */
     bool *before_known;
     unsigned mode, variation, seed;  /* of the run under way */
-    uint8_t code[ISA_MAX_BYTES + 8]; /* with the loop behind it */
+    uint8_t code[ISA_MAX_BYTES + 16]; /* with the loop behind it */
     size_t code_size;
     uint64_t code_id, translated[2];
     bool trapped;

@@ -87,9 +87,9 @@ struct isa {
     const char *invariant; /* what all states but the outside ones have in common, or NULL */
     const char *assembler; /* GNU assembler and its options, for the test of the forms */
     const char *triple;    /* "TRIPLE [OPTIONS]" of LLVM's assembler, where GNU's is missing */
-    const char *triple_prologue; /* what LLVM's assembler has to be told first, or NULL */
-    int arch, mode, model;       /* the engine's; model < 0: its default */
-    int cs_arch, cs_mode;        /* Capstone's; cs_arch < 0: none */
+    const char *prologue;  /* a line that either assembler has to be given first, or NULL */
+    int arch, mode, model; /* the engine's; model < 0: its default */
+    int cs_arch, cs_mode;  /* Capstone's; cs_arch < 0: none */
     bool big_endian;
     int pc_reg;        /* the engine's program counter */
     uint64_t ram_base; /* physical address of the memory */
@@ -134,6 +134,7 @@ extern const size_t isa_count;
 /* The set called `name` (as in DESIGN 7: "x86-32"), or NULL. */
 const struct isa *isa_find(const char *name);
 
-extern const struct isa isa_x86_32, isa_armv7, isa_riscv32, isa_riscv64, isa_m68000, isa_m68020;
+extern const struct isa isa_x86_32, isa_armv7, isa_aarch64, isa_s390x, isa_mips32, isa_ppc32,
+    isa_riscv32, isa_riscv64, isa_m68000, isa_m68020;
 
 #endif
