@@ -243,3 +243,53 @@ Test(classify_isas, no_csr_number_leaks)
         }
     vmm_classification_free(c);
 }
+
+/* AMD64 APM volume 2, 15.9: with all intercepts set a guest's sensitive instructions exit. The
+ * engine has no intercept for ports (15.10.2), and that is all that remains. */
+Test(classify_isas, svm_leaves_what_the_engine_cannot_intercept)
+{
+    struct vmm_classification *c = vmm_classify("x86-32-svm", NULL, NULL, 0);
+    static const char *const intercepted[] = {
+        "sgdt [ebx]", "sidt [ebx]", "sldt eax",     "str eax",      "smsw eax",
+        "pushfd",     "popfd",      "lgdt [ebx]",   "mov cr3, eax", "iretd",
+        "rdtsc",      "cpuid",      "mov eax, cr0", "hlt",          "int 0x80"};
+
+    cr_assert_not_null(c);
+    const struct vmm_class_record *r = vmm_classification_records(c);
+    for (size_t i = 0; i < vmm_classification_count(c); i++, r++) {
+        bool port = strcmp(r->mnemonic, "in") == 0 || strcmp(r->mnemonic, "out") == 0 ||
+                    strcmp(r->mnemonic, "ins") == 0 || strcmp(r->mnemonic, "outs") == 0;
+
+        cr_expect_eq(class_of(r) == 'L', port, "%s: %s", r->form, r->witness);
+        cr_expect(!port || r->engine_note, "%s has a note", r->form);
+    }
+    for (size_t i = 0; i < sizeof intercepted / sizeof *intercepted; i++)
+        cr_expect(find(c, intercepted[i])->privileged, "%s exits", intercepted[i]);
+    vmm_classification_free(c);
+}
+
+/* DDI 0487, DCZID_EL0: bit DZP shows at EL0 what SCTLR_EL1.DZE is. SA22-7832, EXTRACT PSW: it has
+ * no privileged-operation exception and stores the problem-state bit. MIPS, PowerPC and RISC-V have
+ * no such instruction. */
+Test(classify_isas, the_other_sets)
+{
+    static const struct {
+        const char *isa, *leak;
+    } sets[] = {
+        {"aarch64", "mrs x0, dczid_el0"},
+        {"s390x", "epsw %r0,%r1"},
+        {"mips32", NULL},
+        {"ppc32", NULL},
+        {"riscv32", NULL},
+    };
+
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        struct vmm_classification *c = vmm_classify(sets[i].isa, NULL, NULL, 0);
+
+        cr_assert_not_null(c, "%s", sets[i].isa);
+        cr_expect_eq(leaks(c), sets[i].leak ? 1 : 0, "%s: %zu", sets[i].isa, leaks(c));
+        if (sets[i].leak)
+            cr_expect_eq(class_of(find(c, sets[i].leak)), 'L', "%s", sets[i].leak);
+        vmm_classification_free(c);
+    }
+}

@@ -30,7 +30,7 @@ static uint32_t load32(struct probe *probe, uint64_t address)
 static bool port_permitted(struct probe *probe, uint32_t port, int size)
 {
     unsigned cpl = (unsigned)probe_read(probe, UC_X86_REG_CS) & 3;
-    unsigned iopl = (x86_32_system_flags(probe->variation) >> 12) & 3;
+    unsigned iopl = (x86_32_system_flags(x86_32_variation(probe)) >> 12) & 3;
     uc_x86_mmr tr = {0};
 
     if (cpl <= iopl)

@@ -18,27 +18,7 @@
 /* The engine keeps the type of the loaded TSS as "available", and aborts on a busy one. */
 enum { TSS_FLAGS = 0x8900 };
 
-enum variation {
-    V_BASE,
-    V_IF,
-    V_TS,
-    V_GDTR,
-    V_IDTR,
-    V_LDTR,
-    V_TR,
-    V_DESCRIPTOR,
-    V_GATE,
-    V_GATE_DPL,
-    V_RELOCATED,
-    V_TSD,
-    V_PORT,
-    V_MSR,
-    V_IOPL,
-    V_IOMAP,
-    V_COUNT,
-};
-
-static const struct isa_component components[XC_COUNT] = {
+const struct isa_component x86_32_components[XC_COUNT] = {
     [XC_EAX] = {"EAX", ISA_STORAGE, ISA_BITS, UC_X86_REG_EAX, 0},
     [XC_ECX] = {"ECX", ISA_STORAGE, ISA_BITS, UC_X86_REG_ECX, 0},
     [XC_EDX] = {"EDX", ISA_STORAGE, ISA_BITS, UC_X86_REG_EDX, 0},
@@ -112,6 +92,12 @@ static const struct isa_variation variations[V_COUNT] = {
                  .condition = "the I/O permission map denies the port",
                  .outside = true},
 };
+
+unsigned x86_32_variation(const struct probe *probe)
+{
+    return probe->isa == &isa_x86_32_svm ? x86_32_svm_variations[probe->variation]
+                                         : probe->variation;
+}
 
 uint32_t x86_32_system_flags(unsigned variation)
 {
@@ -205,7 +191,7 @@ static void write_table(struct probe *probe, int reg, uint16_t selector, uint32_
     uc_reg_write(probe->uc, reg, &mmr);
 }
 
-static bool build(struct probe *probe, unsigned mode, unsigned variation)
+bool x86_32_build(struct probe *probe, unsigned mode, unsigned variation)
 {
     bool gdt = variation == V_GDTR, idt = variation == V_IDTR, ldt = variation == V_LDTR,
          tr = variation == V_TR, moved = variation == V_RELOCATED;
@@ -280,7 +266,7 @@ static const struct operands {
     {0x30400, 7, 0x80, {SEL_DATA1, SEL_CODE1, 0x0246, XL_STACK - 64, SEL_DATA1}, SEL_DATA1, 0},
 };
 
-static void seed(struct probe *probe, unsigned number)
+void x86_32_seed(struct probe *probe, unsigned number)
 {
     const struct operands *o = &operands[number];
     struct {
@@ -298,15 +284,15 @@ static void seed(struct probe *probe, unsigned number)
     probe_write(probe, UC_X86_REG_ESI, XL_DATA + 0x40);
     probe_write(probe, UC_X86_REG_EDI, XL_DATA + 0x80);
     probe_write(probe, UC_X86_REG_EFLAGS,
-                2 | o->arithmetic | x86_32_system_flags(probe->variation));
+                2 | o->arithmetic | x86_32_system_flags(x86_32_variation(probe)));
     for (unsigned i = 0; i < 5; i++)
         probe_store32(probe, XL_STACK + 4 * i, o->stack[i]);
     probe_store(probe, XL_DATA, &pointer, sizeof pointer);
     probe_store32(probe, XL_DATA + 0x40, 0x01020304u * (number + 1));
-    probe->port.value = x86_32_port_value(probe->variation);
+    probe->port.value = x86_32_port_value(x86_32_variation(probe));
 }
 
-static void observe(struct probe *probe, uint64_t *value)
+void x86_32_observe(struct probe *probe, uint64_t *value)
 {
     uc_x86_mmr gdtr, idtr, ldtr, tr;
     uc_x86_msr sysenter = {.rid = 0x174}, efer = {.rid = 0xc0000080u};
@@ -316,8 +302,11 @@ static void observe(struct probe *probe, uint64_t *value)
     uc_reg_read(probe->uc, UC_X86_REG_IDTR, &idtr);
     uc_reg_read(probe->uc, UC_X86_REG_LDTR, &ldtr);
     uc_reg_read(probe->uc, UC_X86_REG_TR, &tr);
-    uc_reg_read(probe->uc, UC_X86_REG_MSR, &sysenter);
-    uc_reg_read(probe->uc, UC_X86_REG_MSR, &efer);
+    /* In SVM's guest mode the engine takes even this for an RDMSR, and does not survive it. */
+    if (probe->isa != &isa_x86_32_svm || probe->mode == 0) {
+        uc_reg_read(probe->uc, UC_X86_REG_MSR, &sysenter);
+        uc_reg_read(probe->uc, UC_X86_REG_MSR, &efer);
+    }
     uc_reg_read(probe->uc, UC_X86_REG_ST0, st0);
     uc_reg_read(probe->uc, UC_X86_REG_XMM0, xmm0);
     value[XC_GDTR_BASE] = gdtr.base;
@@ -374,7 +363,7 @@ const struct isa isa_x86_32 = {
     .pc = XL_CODE,
     .pc_start = XL_CODE,
     .loop = "ebfe",
-    .components = components,
+    .components = x86_32_components,
     .component_count = XC_COUNT,
     .modes = modes,
     .mode_count = 3,
@@ -387,9 +376,9 @@ const struct isa isa_x86_32 = {
     .sweep_variations = 1u << V_BASE | 1u << V_IF | 1u << V_GDTR | 1u << V_IDTR | 1u << V_LDTR |
                         1u << V_TR | 1u << V_TS | 1u << V_IOPL,
     .sweep_seeds = 0x4b,
-    .build = build,
-    .seed = seed,
-    .observe = observe,
+    .build = x86_32_build,
+    .seed = x86_32_seed,
+    .observe = x86_32_observe,
     .settle = x86_machine_settle,
     .attach = x86_machine_attach,
 };

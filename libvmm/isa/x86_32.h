@@ -92,6 +92,35 @@ enum x86_selector {
     SEL_TSS_COPY = 0x80,
 };
 
+enum x86_variation {
+    V_BASE,
+    V_IF,
+    V_TS,
+    V_GDTR,
+    V_IDTR,
+    V_LDTR,
+    V_TR,
+    V_DESCRIPTOR,
+    V_GATE,
+    V_GATE_DPL,
+    V_RELOCATED,
+    V_TSD,
+    V_PORT,
+    V_MSR,
+    V_IOPL,
+    V_IOMAP,
+    V_COUNT,
+};
+
+/* x86-32-svm stands on this description. Its variations are some of these; x86_32_variation() says
+ * which one of enum x86_variation the run under way has. */
+extern const struct isa_component x86_32_components[XC_COUNT];
+extern const uint8_t x86_32_svm_variations[];
+unsigned x86_32_variation(const struct probe *probe);
+bool x86_32_build(struct probe *probe, unsigned mode, unsigned variation);
+void x86_32_seed(struct probe *probe, unsigned number);
+void x86_32_observe(struct probe *probe, uint64_t *value);
+
 /* The initial system flags of a variation and the latch's value, for the machine layer. */
 uint32_t x86_32_system_flags(unsigned variation);
 uint32_t x86_32_port_value(unsigned variation);

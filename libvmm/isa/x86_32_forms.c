@@ -5,8 +5,8 @@
 #include "isa/x86_32.h"
 
 #define NOTE_PORT                                                                                  \
-    "The engine lets every port access through; IOPL and the I/O permission map are applied by "   \
-    "the machine layer."
+    "The engine lets every port access through and has no SVM intercept for ports; IOPL and the "  \
+    "I/O permission map are applied by the machine layer."
 #define NOTE_GATE                                                                                  \
     "The engine reports the interrupt without reading the IDT; gate check and delivery are those " \
     "of the machine layer."
