@@ -403,7 +403,9 @@ void blocks_port(struct cpu *cpu, uint32_t *pc, uint64_t *now, unsigned *length)
     }
     *pc = cpu->block_pc + offset;
     *length = insn.length;
-    *now = cpu->host_clock ? cpu->time : cpu->time - cpu->block->count + index;
+    *now = cpu_now(cpu);
+    if (!cpu->host_clock)
+        *now -= cpu->block->count - index;
 }
 
 void blocks_forget(struct cpu *cpu, uint32_t frame)

@@ -41,6 +41,13 @@ static uint64_t host_cycles(const struct cpu *cpu)
     return (host_nanoseconds() - cpu->host_start) / NANOSECONDS_PER_CYCLE;
 }
 
+uint64_t cpu_now(struct cpu *cpu)
+{
+    if (cpu->host_clock)
+        cpu->time = host_cycles(cpu);
+    return cpu->time;
+}
+
 static void *alarm_main(void *context)
 {
     struct cpu_alarm *alarm = context;
@@ -177,8 +184,7 @@ static void load_state(struct cpu *cpu)
     memcpy(cpu->state.dr, cpu->dr, sizeof cpu->dr);
     if (cpu->step != STEP_NO)
         cpu->state.interrupt_shadow = cpu->step_shadow;
-    if (cpu->host_clock)
-        cpu->time = host_cycles(cpu);
+    cpu_now(cpu);
 }
 
 /* A guest whose every instruction faults never advances time, and so never reaches a limit. */
@@ -353,9 +359,12 @@ static bool go(struct cpu *cpu)
         cpu->translated = 0;
         cpu->statistics.flushes++;
     }
-    if (cpu->changed)
+    if (cpu->changed) {
+        blocks_set_mode(cpu);
         engine_store(cpu->engine, &cpu->state);
+    }
     cpu->changed = false;
+    cpu->changes = 0;
     cpu->step_exited = false;
     cpu->in_block = false;
     cpu->halt = HALT_NONE;

@@ -167,6 +167,9 @@ void cpu_destroy(struct cpu *cpu);
 enum cpu_stop cpu_run(struct cpu *cpu, uint64_t deadline);
 const char *cpu_failure(const struct cpu *cpu);
 
+/* The time now; with the host's clock it is looked at, and `time` follows. */
+uint64_t cpu_now(struct cpu *cpu);
+
 /* The state, to be changed between runs. */
 struct cpu_state *cpu_modify(struct cpu *cpu);
 

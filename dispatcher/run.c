@@ -1,0 +1,162 @@
+/* The run loop, and the processor's calls in it. */
+#include "dispatcher.h"
+
+#include <time.h>
+
+#include "technique.h"
+
+/* A guest that nobody types to and that has slept for so long has nothing left to wait for: ten
+ * minutes of virtual time. */
+#define IDLE_LIMIT (600 * CLOCK_HZ)
+
+/* ---- the processor's calls ---- */
+
+static enum cpu_action on_exit_of_cpu(void *context, const struct cpu_exit *exit)
+{
+    struct dispatcher *d = context;
+    switch (exit->kind) {
+    case CPU_EXCEPTION: d->statistics.exceptions++; break;
+    case CPU_SOFTWARE_INTERRUPT: d->statistics.software_interrupts++; break;
+    default: d->statistics.intercepts++; break;
+    }
+    return d->technique->exit(d, exit);
+}
+
+static bool on_wants(void *context, const struct cpu_state *state,
+                     const struct x86_instruction *insn)
+{
+    struct dispatcher *d = context;
+    return d->technique->wants(d, state, insn);
+}
+
+static uint32_t on_in(void *context, uint32_t pc, uint64_t now, uint16_t port, unsigned size)
+{
+    struct dispatcher *d = context;
+    (void)pc;
+    uint32_t value = board_in(d->board, now, port, size);
+    cpu_rearm(d->cpu, d->board->clock.next);
+    return value;
+}
+
+static void on_out(void *context, uint32_t pc, uint64_t now, uint16_t port, unsigned size,
+                   uint32_t value)
+{
+    struct dispatcher *d = context;
+    (void)pc;
+    board_out(d->board, now, port, size, value);
+    cpu_rearm(d->cpu, d->board->clock.next);
+    if (d->board->request != BOARD_RUN)
+        cpu_freeze(d->cpu);
+}
+
+void dispatcher_init(struct dispatcher *d, struct cpu *cpu, struct board *board,
+                     const struct technique *technique, struct cpu_client *client)
+{
+    *d = (struct dispatcher){.cpu = cpu, .board = board, .technique = technique};
+    *client = (struct cpu_client){
+        .context = d, .exit = on_exit_of_cpu, .wants = on_wants, .in = on_in, .out = on_out};
+}
+
+uint64_t dispatcher_instructions(const struct dispatcher *d)
+{
+    return d->cpu->host_clock ? 0 : d->cpu->time - d->idle;
+}
+
+/* ---- idling ---- */
+
+/* Before the guest has initialized the controllers nothing gets through them either. */
+static bool every_line_masked(const struct pic *pic)
+{
+    return !pic->chip[0].ready || pic->chip[0].imr == 0xff;
+}
+
+static void sleep_until(struct cpu *cpu, uint64_t time)
+{
+    enum { LONGEST = 1000000 }; /* nanoseconds: input is looked for as often */
+    uint64_t now = cpu_now(cpu);
+    if (now >= time)
+        return;
+    uint64_t wait = (time - now) * (1000000000u / CLOCK_HZ);
+    struct timespec pause = {0, (long)(wait < LONGEST ? wait : LONGEST)};
+    nanosleep(&pause, 0);
+    cpu_now(cpu);
+}
+
+/* Passes the time to the next event. False if none can ever wake the guest. */
+static bool idle(struct dispatcher *d)
+{
+    uint64_t next = d->board->clock.next;
+    if (!d->technique->enabled(d) || every_line_masked(&d->board->pic) || next == CLOCK_NEVER)
+        return false;
+    if (!d->interactive && d->cpu->time - d->idle_since > IDLE_LIMIT)
+        return false;
+    if (d->cpu->host_clock) {
+        sleep_until(d->cpu, next);
+    } else if (next > d->cpu->time) {
+        d->idle += next - d->cpu->time;
+        d->cpu->time = next;
+    }
+    return true;
+}
+
+/* ---- the loop ---- */
+
+static bool requested(const struct dispatcher *d, enum dispatch_end *end)
+{
+    if (d->shutdown)
+        *end = DISPATCH_SHUTDOWN;
+    else if (d->board->request == BOARD_EXIT)
+        *end = DISPATCH_EXIT;
+    else if (d->board->request == BOARD_RESET)
+        *end = DISPATCH_RESET;
+    else if (d->interrupted)
+        *end = DISPATCH_USER;
+    else
+        return false;
+    return true;
+}
+
+static uint64_t next_deadline(const struct dispatcher *d, uint64_t instructions)
+{
+    uint64_t next = d->board->clock.next;
+    if (d->cpu->host_clock || instructions == UINT64_MAX)
+        return next;
+    uint64_t limit = d->idle + instructions;
+    return limit < next ? limit : next;
+}
+
+static void accept_interrupt(struct dispatcher *d)
+{
+    if (!d->board->intr || !d->technique->interruptible(d))
+        return;
+    d->halted = false;
+    d->statistics.interrupts++;
+    d->technique->interrupt(d, board_acknowledge(d->board));
+}
+
+enum dispatch_end dispatcher_run(struct dispatcher *d, uint64_t instructions)
+{
+    enum dispatch_end end;
+    for (;;) {
+        board_advance(d->board, d->cpu->time);
+        if (requested(d, &end))
+            return end;
+        accept_interrupt(d);
+        if (d->shutdown)
+            return DISPATCH_SHUTDOWN;
+        if (dispatcher_instructions(d) >= instructions)
+            return DISPATCH_LIMIT;
+        if (d->halted) {
+            if (!idle(d))
+                return DISPATCH_HALT;
+            continue;
+        }
+        cpu_want_window(d->cpu, d->board->intr);
+        switch (cpu_run(d->cpu, next_deadline(d, instructions))) {
+        case CPU_STOP_STUCK: return DISPATCH_STUCK;
+        case CPU_STOP_FAILURE: return DISPATCH_FAILURE;
+        default: break;
+        }
+        d->idle_since = d->cpu->time;
+    }
+}
