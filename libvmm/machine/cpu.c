@@ -261,8 +261,7 @@ static void ask_about_site(struct cpu *cpu)
     }
     blocks_set_mode(cpu);
     cpu->changed = true;
-    if (action == CPU_LEAVE)
-        cpu->halt = HALT_LEFT;
+    cpu->halt = action == CPU_LEAVE ? HALT_LEFT : HALT_AGAIN;
 }
 
 bool cpu_wants(const struct cpu_state *state, const struct x86_instruction *insn)
@@ -383,7 +382,7 @@ static bool go(struct cpu *cpu)
 
 /* Executes one instruction, or part of one: what makes it exit is handled as ever, and ends the
  * attempt. */
-static bool step(struct cpu *cpu)
+static bool attempt(struct cpu *cpu)
 {
     struct x86_instruction insn = {0};
     uint64_t before = cpu->time;
@@ -401,6 +400,17 @@ static bool step(struct cpu *cpu)
     cpu->step = STEP_NO;
     cpu->changed = true; /* the engine still has our shadow */
     return good;
+}
+
+/* A marked instruction that is to be executed as it is gets a second attempt: in between it could
+ * not keep both its pass and the page that is open for it. */
+static bool step(struct cpu *cpu)
+{
+    bool good = attempt(cpu);
+    if (!good || cpu->halt != HALT_SITE)
+        return good;
+    ask_about_site(cpu);
+    return cpu->passing ? attempt(cpu) : true;
 }
 
 static bool step_open(struct cpu *cpu)

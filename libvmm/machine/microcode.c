@@ -204,11 +204,21 @@ static enum x86_status execute(struct cpu *cpu, const struct x86_instruction *in
 
 /* ---- the answers ---- */
 
+/* The only debug exception that the engine raises by itself is the single step. */
+static void note_debug_exception(struct cpu *cpu)
+{
+    const uint32_t single_step = 1u << 14; /* DR6.BS */
+    if (cpu->state.eflags & X86_TF)
+        cpu->dr[6] = cpu->state.dr[6] |= single_step;
+}
+
 static enum cpu_action deliver(struct cpu *cpu, const struct x86_event *event,
                                struct cpu_hardware *end)
 {
     uint32_t cr3 = cpu->state.cr3;
     struct x86_delivery log;
+    if (event->kind == X86_EXCEPTION && event->vector == X86_DB)
+        note_debug_exception(cpu);
     if (x86_deliver(&cpu->state, &cpu->physical, event, &log) == X86_SHUTDOWN) {
         end->shutdown = true;
         return CPU_LEAVE;
