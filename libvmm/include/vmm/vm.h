@@ -1,4 +1,5 @@
-/* Virtual machines: creating one, loading a guest into it, running it, and looking at it.
+/** @file
+ * Virtual machines: creating one, loading a guest into it, running it, and looking at it.
  *
  * A VM is run by a technique (how the guest's supervisor code is executed). `bare` is the machine
  * itself without a VMM, the reference for all others: Popek and Goldberg's equivalence is equality
@@ -38,34 +39,34 @@ enum vmm_clock {
 
 /** What a VM is made of. Zeros are the defaults. */
 struct vmm_config {
-    const char *technique; /**< "bare"; NULL: "bare" */
-    uint32_t memory_size;  /**< bytes, 1 MB to 1 GB; 0: 64 MB */
-    enum vmm_clock clock;
-    struct vmm_console console;
-    bool interactive; /**< somebody may type at any time: an idle guest is waited for */
+    const char *technique;      /**< "bare"; NULL: "bare" */
+    uint32_t memory_size;       /**< bytes, 1 MB to 1 GB; 0: 64 MB */
+    enum vmm_clock clock;       /**< how time passes */
+    struct vmm_console console; /**< copied */
+    bool interactive;           /**< somebody may type at any time: an idle guest is waited for */
 };
 
 /** A file for a guest: an image, an initrd, a module. The contents are borrowed. */
 struct vmm_file {
-    const char *name; /**< for error sentences; may be NULL */
-    const uint8_t *bytes;
-    uint32_t size; /**< bytes */
+    const char *name;     /**< for error sentences; may be NULL */
+    const uint8_t *bytes; /**< the contents; the caller's */
+    uint32_t size;        /**< bytes */
 };
 
 /** A Multiboot module and the string that the kernel sees beside it. */
 struct vmm_module {
-    struct vmm_file file;
-    const char *cmdline; /**< NULL: empty */
+    struct vmm_file file; /**< the module itself */
+    const char *cmdline;  /**< NULL: empty */
 };
 
 /** What to load, and how. */
 struct vmm_image {
     const char *kind;     /**< "auto", "multiboot", "linux", "flat@ADDRESS", "boot"; NULL: "auto" */
     struct vmm_file file; /**< must stay valid as long as the VM, for a boot sector */
-    const struct vmm_file *initrd; /**< Linux only; NULL: none */
-    const char *cmdline;           /**< Linux and Multiboot; NULL: empty */
-    const struct vmm_module *modules;
-    size_t module_count;
+    const struct vmm_file *initrd;    /**< Linux only; NULL: none */
+    const char *cmdline;              /**< Linux and Multiboot; NULL: empty */
+    const struct vmm_module *modules; /**< Multiboot only; NULL: none */
+    size_t module_count;              /**< how many modules */
 };
 
 /** Why a VM stopped. */
@@ -84,27 +85,41 @@ enum vmm_stop {
 
 /** Registers of a guest, as the guest believes them to be. */
 struct vmm_registers {
-    uint32_t gpr[8]; /**< EAX ECX EDX EBX ESP EBP ESI EDI */
-    uint32_t eip, eflags;
+    uint32_t gpr[8];          /**< EAX ECX EDX EBX ESP EBP ESI EDI */
+    uint32_t eip;             /**< offset in CS of the next instruction */
+    uint32_t eflags;          /**< with the arithmetic flags evaluated */
     uint16_t segment[6];      /**< selectors: ES CS SS DS FS GS */
     uint32_t segment_base[6]; /**< linear addresses */
-    uint32_t cr0, cr2, cr3, cr4;
-    uint32_t gdt_base, idt_base;
-    uint16_t gdt_limit, idt_limit, ldt, tr;
-    uint8_t cpl; /**< 0 to 3 */
+    uint32_t cr0;             /**< PE, PG, WP and the rest */
+    uint32_t cr2;             /**< linear address of the last page fault */
+    uint32_t cr3;             /**< guest-physical address of the page directory */
+    uint32_t cr4;             /**< PSE, PGE, TSD, DE, PCE */
+    uint32_t gdt_base;        /**< linear address */
+    uint32_t idt_base;        /**< linear address */
+    uint16_t gdt_limit;       /**< bytes - 1 */
+    uint16_t idt_limit;       /**< bytes - 1 */
+    uint16_t ldt;             /**< selector */
+    uint16_t tr;              /**< selector */
+    uint8_t cpl;              /**< 0 to 3 */
 };
 
 /** What a run came to. Instructions are counted as they retire. */
 struct vmm_statistics {
-    const char *technique;
-    enum vmm_stop stop;
-    uint32_t exit_code; /**< VMM_STOP_EXIT: the value written to port 0xF4 */
-    int status;         /**< what a process that ran the guest exits with */
-    uint64_t guest_instructions;
-    uint64_t direct, translated, interpreted, emulated; /**< their sum is guest_instructions */
-    uint64_t virtual_time; /**< cycles of 100 MHz, idle time included */
-    uint64_t host_ns;      /**< spent in vmm_run */
-    uint64_t exceptions, software_interrupts, interrupts, port_accesses; /**< events so far */
+    const char *technique;        /**< its name; static string */
+    enum vmm_stop stop;           /**< why the VM stopped last */
+    uint32_t exit_code;           /**< VMM_STOP_EXIT: the value written to port 0xF4 */
+    int status;                   /**< what a process that ran the guest exits with */
+    uint64_t guest_instructions;  /**< retired since power-on: the sum of the four below */
+    uint64_t direct;              /**< executed by the processor as they are */
+    uint64_t translated;          /**< executed as their translation */
+    uint64_t interpreted;         /**< simulated one after the other */
+    uint64_t emulated;            /**< simulated by an interpreter routine after a trap */
+    uint64_t virtual_time;        /**< cycles of 100 MHz, idle time included */
+    uint64_t host_ns;             /**< spent in vmm_run */
+    uint64_t exceptions;          /**< faults and traps so far */
+    uint64_t software_interrupts; /**< INT n, INT3 and INTO so far */
+    uint64_t interrupts;          /**< external interrupts accepted so far */
+    uint64_t port_accesses;       /**< IN and OUT so far, each iteration of INS and OUTS */
     uint64_t intercepts; /**< instructions that the machine layer completed for the engine */
 };
 

@@ -1,4 +1,5 @@
-/* Everything that the library offers. */
+/** @file
+ * Everything that the library offers. */
 #ifndef VMM_VMM_H
 #define VMM_VMM_H
 
