@@ -139,7 +139,7 @@ endif
 
 # ---- run, test, measure ----------------------------------------------------------------
 
-RUN_CMD ?= $(OUT)/vmm debug -x scripts/tour.vmm $(BUILD)/guests/kernel-virt.elf
+RUN_CMD ?= $(OUT)/vmm run -t bare --stats $(BUILD)/guests/kernel.elf
 run: all
 	@$(RUN_CMD)
 
@@ -243,7 +243,7 @@ distclean:
 
 help:
 	@echo 'all           the libraries, the program and the guests, below build/ (the default)'
-	@echo 'run           boot the small kernel under trap-and-emulate and explain its traps'
+	@echo 'run           boot the small kernel and show its statistics'
 	@echo 'check         build and run all tests'
 	@echo 'check-real    boot kernels that others wrote (fetched into build/real)'
 	@echo 'bench         measure against the raw engine and QEMU'

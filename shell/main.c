@@ -1,0 +1,137 @@
+/* The program `vmm`: finds the command that its first argument names, and runs it.
+ *
+ * Results go to standard output, everything else to standard error. Exit status: 0 success, 1
+ * failure, 2 a mistake in the command line, told in one sentence. */
+#include "shell/cmd_classify.h"
+#include "shell/cmd_theorem.h"
+#include "shell/command.h"
+
+#include <vmm/vmm.h>
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+static int cmd_help(int argc, char **argv);
+
+static int cmd_version(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+        puts("Usage: vmm version\nPrints the version.");
+        return VMM_SUCCESS;
+    }
+    if (argc > 1) {
+        fprintf(stderr, "vmm version: there is nothing to do with '%s'; leave it away\n", argv[1]);
+        return VMM_USAGE;
+    }
+    printf("vmm %s\n", vmm_version());
+    return VMM_SUCCESS;
+}
+
+static const struct vmm_command commands[] = {
+    {"run", "run a guest until it stops", vmm_cmd_run},
+    {"classify", "find the sensitive and privileged instructions, by experiment", vmm_cmd_classify},
+    {"theorem", "decide Popek and Goldberg's theorems for a machine", vmm_cmd_theorem},
+    {"help", "explain a command", cmd_help},
+    {"version", "print the version", cmd_version},
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static void print_help(FILE *to)
+{
+    fputs("Usage: vmm COMMAND [OPTION]... [ARGUMENT]...\n"
+          "       vmm --help | --version\n"
+          "A virtual machine monitor for the x86 to take apart.\n\n",
+          to);
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    fputs("\n'vmm COMMAND --help' explains a command.\n", to);
+}
+
+static size_t least(size_t a, size_t b, size_t c)
+{
+    size_t smaller = a < b ? a : b;
+    return smaller < c ? smaller : c;
+}
+
+/* The Levenshtein distance between what was typed, cut to a short length, and a command's name. */
+static size_t distance(const char *typed, const char *name)
+{
+    enum { LONGEST = 32 };
+    size_t row[LONGEST + 1], length = strlen(name);
+    for (size_t i = 0; i <= length; i++)
+        row[i] = i;
+    for (size_t j = 1; j <= LONGEST && typed[j - 1]; j++) {
+        size_t diagonal = row[0];
+        row[0] = j;
+        for (size_t i = 1; i <= length; i++) {
+            size_t above = row[i];
+            row[i] = least(above + 1, row[i - 1] + 1, diagonal + (typed[j - 1] != name[i - 1]));
+            diagonal = above;
+        }
+    }
+    return row[length];
+}
+
+/* The command of that name; NULL after a sentence with the nearest one. */
+static const struct vmm_command *find(const char *name)
+{
+    const struct vmm_command *nearest = commands;
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+        if (distance(name, commands[i].name) < distance(name, nearest->name))
+            nearest = &commands[i];
+    }
+    if (distance(name, nearest->name) <= 3)
+        fprintf(stderr, "vmm: there is no command '%s'; did you mean '%s'?\n", name, nearest->name);
+    else
+        fprintf(stderr, "vmm: there is no command '%s'; 'vmm --help' lists them\n", name);
+    return NULL;
+}
+
+static int cmd_help(int argc, char **argv)
+{
+    if (argc < 2 || strcmp(argv[1], "--help") == 0) {
+        print_help(stdout);
+        return VMM_SUCCESS;
+    }
+    const struct vmm_command *command = find(argv[1]);
+    if (!command)
+        return VMM_USAGE;
+    if (command->run == cmd_help) {
+        puts("Usage: vmm help [COMMAND]\nLists the commands, or explains one.");
+        return VMM_SUCCESS;
+    }
+    char name[16], help[] = "--help", *arguments[] = {name, help, NULL};
+    snprintf(name, sizeof name, "%s", command->name);
+    return command->run(2, arguments);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return VMM_USAGE;
+    }
+    int status;
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_help(stdout);
+        status = VMM_SUCCESS;
+    } else if (strcmp(argv[1], "--version") == 0) {
+        status = cmd_version(1, argv);
+    } else if (argv[1][0] == '-') {
+        fprintf(stderr, "vmm: there is no option '%s'; 'vmm --help' shows what there is\n",
+                argv[1]);
+        return VMM_USAGE;
+    } else {
+        const struct vmm_command *command = find(argv[1]);
+        if (!command)
+            return VMM_USAGE;
+        status = command->run(argc - 1, argv + 1);
+    }
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fputs("vmm: standard output cannot be written; free some space or redirect it\n", stderr);
+    return status ? status : VMM_FAILURE;
+}
