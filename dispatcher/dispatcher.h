@@ -1,7 +1,7 @@
 /* The dispatcher: Popek and Goldberg's D. It runs the processor from event to event: timers of the
- * board, interrupts, exits of the processor; and hands each exit to the technique, which decides who
- * handles it. The bare machine goes through the same loop with a technique that leaves everything to
- * the hardware. */
+ * board, interrupts, exits of the processor; and hands each exit to the technique, which decides
+ * who handles it. The bare machine goes through the same loop with a technique that leaves
+ * everything to the hardware. */
 #ifndef DISPATCHER_DISPATCHER_H
 #define DISPATCHER_DISPATCHER_H
 
@@ -41,15 +41,16 @@ struct dispatcher {
     } statistics;
 };
 
-/* Connects dispatcher, processor and board: `client` becomes what cpu_init of the processor wants. */
+/* Connects dispatcher, processor and board: `client` becomes what cpu_init of the processor wants.
+ */
 void dispatcher_init(struct dispatcher *dispatcher, struct cpu *cpu, struct board *board,
                      const struct technique *technique, struct cpu_client *client);
 
 /* Instructions retired since power-on; 0 with the host's clock. */
 uint64_t dispatcher_instructions(const struct dispatcher *dispatcher);
 
-/* Runs the guest until it ends or `instructions` have retired since power-on (UINT64_MAX: no limit).
- * May be called again after DISPATCH_LIMIT and DISPATCH_USER. */
+/* Runs the guest until it ends or `instructions` have retired since power-on (UINT64_MAX: no
+ * limit). May be called again after DISPATCH_LIMIT and DISPATCH_USER. */
 enum dispatch_end dispatcher_run(struct dispatcher *dispatcher, uint64_t instructions);
 
 #endif

@@ -7,8 +7,8 @@
 
 struct technique {
     const char *name;
-    /* Handles an exit of the processor; dispatcher->halted or ->shutdown is set where the guest stops
-     * executing. */
+    /* Handles an exit of the processor; dispatcher->halted or ->shutdown is set where the guest
+     * stops executing. */
     enum cpu_action (*exit)(struct dispatcher *dispatcher, const struct cpu_exit *exit);
     /* Which instructions it wants to see before they are executed. */
     bool (*wants)(struct dispatcher *dispatcher, const struct cpu_state *state,

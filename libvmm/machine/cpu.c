@@ -102,7 +102,6 @@ static void arm_alarm(struct cpu *cpu)
     if (!cpu->host_clock)
         return;
     pthread_mutex_lock(&alarm->lock);
-    cpu->tick = false;
     alarm->armed = cpu->deadline < UINT64_MAX / NANOSECONDS_PER_CYCLE / 2;
     alarm->at = cpu->host_start + cpu->deadline * NANOSECONDS_PER_CYCLE;
     pthread_cond_signal(&alarm->wake);
@@ -339,6 +338,7 @@ void cpu_rearm(struct cpu *cpu, uint64_t deadline)
     cpu->deadline = deadline;
     if (cpu->limit)
         cpu->limit = deadline;
+    arm_alarm(cpu);
 }
 
 /* ---- running ---- */
@@ -437,6 +437,7 @@ enum cpu_stop cpu_run(struct cpu *cpu, uint64_t deadline)
     bool near = false;
     cpu->deadline = deadline;
     cpu->frozen = false;
+    cpu->tick = false;
     arm_alarm(cpu);
     for (;;) {
         if (due(cpu) && !cpu->open)

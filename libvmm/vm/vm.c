@@ -73,9 +73,8 @@ struct vmm_vm *vmm_create(const struct vmm_config *config, struct vmm_error *err
         return 0;
     }
     vm->console = config->console;
-    const struct board_console console = {.context = vm->console.context,
-                                          .output = vm->console.output,
-                                          .input = vm->console.input};
+    const struct board_console console = {
+        .context = vm->console.context, .output = vm->console.output, .input = vm->console.input};
     board_init(&vm->board, vm->memory.size, &console);
     dispatcher_init(&vm->dispatcher, &vm->cpu, &vm->board, technique, &client);
     vm->dispatcher.interactive = config->interactive;
@@ -184,20 +183,20 @@ static void describe_stop(struct vmm_vm *vm, enum dispatch_end end)
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     snprintf(reason, sizeof reason, ends[end].text, vm->board.exit_code);
 #pragma GCC diagnostic pop
-    snprintf(vm->stop_text, sizeof vm->stop_text, "%s, at 0x%08x in ring %u after %llu instructions.",
-             reason, s->eip, s->cpl,
+    snprintf(vm->stop_text, sizeof vm->stop_text,
+             "%s, at 0x%08x in ring %u after %llu instructions.", reason, s->eip, s->cpl,
              (unsigned long long)dispatcher_instructions(&vm->dispatcher));
 }
 
 enum vmm_stop vmm_run(struct vmm_vm *vm, uint64_t instructions)
 {
-    bool resumable = vm->stop == VMM_STOP_NONE || vm->stop == VMM_STOP_LIMIT ||
-                     vm->stop == VMM_STOP_USER;
+    bool resumable =
+        vm->stop == VMM_STOP_NONE || vm->stop == VMM_STOP_LIMIT || vm->stop == VMM_STOP_USER;
     if (!vm->loaded || !resumable)
         return vm->stop;
     uint64_t begin = host_now(), done = dispatcher_instructions(&vm->dispatcher);
-    uint64_t limit = instructions && instructions < UINT64_MAX - done ? done + instructions
-                                                                      : UINT64_MAX;
+    uint64_t limit =
+        instructions && instructions < UINT64_MAX - done ? done + instructions : UINT64_MAX;
     enum dispatch_end end = dispatcher_run(&vm->dispatcher, limit);
     vm->dispatcher.interrupted = 0;
     vm->host_ns += host_now() - begin;

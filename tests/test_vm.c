@@ -1,0 +1,220 @@
+/* Virtual machines through the public interface, on the bare machine. The guests' own dumps are
+ * compared in test_run.sh; here is what a program that links the library relies on: how a run ends,
+ * that it is the same every time, that limits are exact, and that it leaves nothing behind. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <vmm/vm.h>
+
+struct output {
+    char text[4096];
+    size_t length;
+};
+
+static void collect(void *context, const uint8_t *bytes, size_t count)
+{
+    struct output *output = context;
+    for (size_t i = 0; i < count && output->length + 1 < sizeof output->text; i++)
+        output->text[output->length++] = (char)bytes[i];
+}
+
+/* 32-bit code at 1 MB, as a flat image. */
+static struct vmm_vm *start(const uint8_t *code, size_t size, struct output *output)
+{
+    struct vmm_error error;
+    const struct vmm_config config = {.memory_size = 4 << 20,
+                                      .console = {.context = output, .output = collect}};
+    const struct vmm_image image = {.kind = "flat@0x100000",
+                                    .file = {.bytes = code, .size = (uint32_t)size}};
+    memset(output, 0, sizeof *output);
+    struct vmm_vm *vm = vmm_create(&config, &error);
+    cr_assert_not_null(vm, "%s", error.text);
+    cr_assert_eq(vmm_load(vm, &image, &error), VMM_OK, "%s", error.text);
+    return vm;
+}
+#define START(code, output) start(code, sizeof(code), output)
+
+Test(vm, exit_code_and_status)
+{
+    /* mov al,'A'; out 0xe9,al; mov al,3; out 0xf4,al; hlt */
+    static const uint8_t code[] = {0xb0, 'A', 0xe6, 0xe9, 0xb0, 3, 0xe6, 0xf4, 0xf4};
+    struct output output;
+    struct vmm_statistics statistics;
+    struct vmm_registers registers;
+    struct vmm_vm *vm = START(code, &output);
+    cr_assert_eq(vmm_run(vm, 0), VMM_STOP_EXIT);
+    vmm_statistics(vm, &statistics);
+    vmm_registers(vm, &registers);
+    cr_assert_str_eq(output.text, "A");
+    cr_assert_eq(statistics.exit_code, 3);
+    cr_assert_eq(statistics.status, 3 << 1 | 1);
+    cr_assert_eq(statistics.guest_instructions, 4, "the OUT that ends the run has retired");
+    cr_assert_eq(registers.eip, 0x100008);
+    cr_assert_eq(vmm_run(vm, 0), VMM_STOP_EXIT, "a guest that has ended stays ended");
+    vmm_destroy(vm);
+}
+
+Test(vm, limits_are_exact_at_every_instruction)
+{
+    /* xor eax,eax; again: inc eax; add ebx,eax; rep stosb with ecx 3; jmp again */
+    static const uint8_t code[] = {0x31, 0xc0, 0x40, 0x01, 0xc3, 0xb9, 3,    0,    0,   0,
+                                   0xbf, 0,    0,    0x20, 0,    0xf3, 0xaa, 0xeb, 0xef};
+    struct output output;
+    struct vmm_registers at, again;
+    struct vmm_vm *stepped = START(code, &output), *straight;
+    for (unsigned n = 1; n <= 40; n++) {
+        struct vmm_statistics statistics;
+        cr_assert_eq(vmm_run(stepped, 1), VMM_STOP_LIMIT);
+        vmm_statistics(stepped, &statistics);
+        cr_assert_eq(statistics.guest_instructions, n);
+        straight = START(code, &output);
+        cr_assert_eq(vmm_run(straight, n), VMM_STOP_LIMIT);
+        vmm_registers(stepped, &at);
+        vmm_registers(straight, &again);
+        cr_assert_eq(memcmp(at.gpr, again.gpr, sizeof at.gpr), 0, "after %u instructions", n);
+        cr_assert_eq(at.eip, again.eip, "after %u: %x, %x", n, at.eip, again.eip);
+        cr_assert_eq(vmm_digest(stepped), vmm_digest(straight));
+        vmm_destroy(straight);
+    }
+    /* One round is inc, add, two movs, three iterations, jmp. */
+    cr_assert_eq(vmm_run(stepped, 1 + 8 * 100 - 40), VMM_STOP_LIMIT);
+    vmm_registers(stepped, &at);
+    cr_assert_eq(at.gpr[0], 100);
+    cr_assert_eq(at.eip, 0x100002);
+    vmm_destroy(stepped);
+}
+
+Test(vm, hlt_with_interrupts_off_is_a_halt)
+{
+    static const uint8_t code[] = {0xfa, 0xf4};
+    struct output output;
+    struct vmm_statistics statistics;
+    struct vmm_vm *vm = START(code, &output);
+    cr_assert_eq(vmm_run(vm, 0), VMM_STOP_HALT);
+    vmm_statistics(vm, &statistics);
+    cr_assert_eq(statistics.guest_instructions, 2, "HLT counts 1");
+    cr_assert_eq(statistics.status, 0);
+    vmm_destroy(vm);
+}
+
+Test(vm, an_exception_without_idt_is_a_shutdown)
+{
+    static const uint8_t code[] = {0x0f, 0x0b};
+    struct output output;
+    struct vmm_registers registers;
+    struct vmm_vm *vm = START(code, &output);
+    cr_assert_eq(vmm_run(vm, 0), VMM_STOP_SHUTDOWN);
+    vmm_registers(vm, &registers);
+    cr_assert_eq(registers.eip, 0x100000, "the faulting instruction has not retired");
+    cr_assert_not_null(strstr(vmm_stop_text(vm), "triple fault"));
+    vmm_destroy(vm);
+}
+
+Test(vm, a_store_into_the_next_instruction_is_executed)
+{
+    /* mov byte [next+1],7; next: mov al,1; out 0xf4,al */
+    static const uint8_t code[] = {0xc6, 0x05, 0x08, 0x00, 0x10, 0x00, 7, 0xb0, 1, 0xe6, 0xf4};
+    struct output output;
+    struct vmm_statistics statistics;
+    struct vmm_vm *vm = START(code, &output);
+    cr_assert_eq(vmm_run(vm, 0), VMM_STOP_EXIT);
+    vmm_statistics(vm, &statistics);
+    cr_assert_eq(statistics.exit_code, 7);
+    cr_assert_eq(statistics.guest_instructions, 3);
+    vmm_destroy(vm);
+}
+
+Test(vm, addresses_without_memory_read_as_ones_and_lose_writes)
+{
+    /* mov dword [0x30000000],5; mov eax,[0x30000000]; out 0xf4,al */
+    static const uint8_t code[] = {0xc7, 0x05, 0, 0, 0, 0x30, 5,    0,   0,
+                                   0,    0xa1, 0, 0, 0, 0x30, 0xe6, 0xf4};
+    struct output output;
+    struct vmm_statistics statistics;
+    struct vmm_vm *vm = START(code, &output);
+    cr_assert_eq(vmm_run(vm, 0), VMM_STOP_EXIT);
+    vmm_statistics(vm, &statistics);
+    cr_assert_eq(statistics.exit_code, 0xff);
+    vmm_destroy(vm);
+}
+
+Test(vm, rdtsc_reads_the_time_of_its_instruction)
+{
+    /* nop; nop; rdtsc; out 0xf4,al */
+    static const uint8_t code[] = {0x90, 0x90, 0x0f, 0x31, 0xe6, 0xf4};
+    struct output output;
+    struct vmm_statistics statistics;
+    struct vmm_vm *vm = START(code, &output);
+    cr_assert_eq(vmm_run(vm, 0), VMM_STOP_EXIT);
+    vmm_statistics(vm, &statistics);
+    cr_assert_eq(statistics.exit_code, 2);
+    vmm_destroy(vm);
+}
+
+Test(vm, random_bytes_always_end)
+{
+    unsigned seed = 12345;
+    for (unsigned round = 0; round < 60; round++) {
+        uint8_t code[512];
+        struct output output;
+        for (size_t i = 0; i < sizeof code; i++) {
+            seed = seed * 1103515245u + 12345;
+            code[i] = (uint8_t)(seed >> 16);
+        }
+        struct vmm_vm *vm = START(code, &output);
+        cr_assert_neq(vmm_run(vm, 200000), VMM_STOP_FAILURE, "round %u: %s", round,
+                      vmm_stop_text(vm));
+        vmm_destroy(vm);
+    }
+}
+
+Test(vm, wrong_configurations_are_refused_with_a_sentence)
+{
+    struct vmm_error error;
+    const struct vmm_config unknown = {.technique = "magic"}, small = {.memory_size = 4096},
+                            huge = {.memory_size = 0xf0000000u};
+    cr_assert_null(vmm_create(&unknown, &error));
+    cr_assert_eq(error.code, VMM_E_USAGE);
+    cr_assert_not_null(strstr(error.text, "magic"));
+    cr_assert_null(vmm_create(&small, &error));
+    cr_assert_null(vmm_create(&huge, &error));
+    cr_assert_not_null(strstr(error.text, "1G"));
+}
+
+Test(vm, a_machine_has_one_guest)
+{
+    static const uint8_t code[] = {0xf4};
+    struct output output;
+    struct vmm_error error;
+    struct vmm_vm *vm = START(code, &output);
+    const struct vmm_image image = {.kind = "flat@0x100000", .file = {.bytes = code, .size = 1}};
+    cr_assert_eq(vmm_load(vm, &image, &error), VMM_E_STATE);
+    vmm_destroy(vm);
+}
+
+Test(vm, memory_is_seen_physically_and_through_the_tables)
+{
+    static const uint8_t code[] = {0xf4, 1, 2, 3};
+    uint8_t bytes[8];
+    struct output output;
+    struct vmm_vm *vm = START(code, &output);
+    cr_assert_eq(vmm_read_physical(vm, 0x100000, bytes, 4), 4);
+    cr_assert_eq(memcmp(bytes, code, 4), 0);
+    cr_assert_eq(vmm_read_linear(vm, 0x100001, bytes, 3), 3);
+    cr_assert_eq(bytes[2], 3);
+    cr_assert_eq(vmm_read_physical(vm, (4 << 20) - 2, bytes, 8), 2);
+    cr_assert_eq(vmm_read_physical(vm, 0xfffffff0u, bytes, 8), 0);
+    vmm_destroy(vm);
+}
+
+Test(vm, a_hundred_lives_leave_nothing_behind)
+{
+    static const uint8_t code[] = {0xb0, 0, 0xe6, 0xf4};
+    for (unsigned i = 0; i < 100; i++) {
+        struct output output;
+        struct vmm_vm *vm = START(code, &output);
+        cr_assert_eq(vmm_run(vm, 0), VMM_STOP_EXIT);
+        vmm_destroy(vm);
+    }
+}
