@@ -50,7 +50,7 @@ struct probe {
     uint8_t *image[ISA_MAX_STATES];
     struct observation *before; /* [state][seed], filled at first use */
     bool *before_known;
-    unsigned mode, variation, seed;  /* of the run under way */
+    unsigned mode, variation, seed;   /* of the run under way */
     uint8_t code[ISA_MAX_BYTES + 16]; /* with the loop behind it */
     size_t code_size;
     uint64_t code_id, translated[2];

@@ -14,7 +14,8 @@ static void put_string(const char *text)
         outb(0xE9, (uint8_t)*text++);
 }
 
-/* `magic` and `info` are what the boot loader left: see the Multiboot specification, 3.2 and 3.3. */
+/* `magic` and `info` are what the boot loader left: see the Multiboot specification, 3.2 and 3.3.
+ */
 int main(uint32_t magic, uint32_t info)
 {
     (void)info;
