@@ -4,6 +4,7 @@
  * algorithms are in arch/; this chooses among them. */
 #include <string.h>
 
+#include "arch/x86/control.h"
 #include "arch/x86/deliver.h"
 #include "arch/x86/descriptor.h"
 #include "arch/x86/port.h"
@@ -76,25 +77,18 @@ bool cpu_write_msr(uint32_t number, uint64_t value)
 
 static enum x86_status write_cr0(struct cpu *cpu, uint32_t value, struct x86_event *fault)
 {
-    bool paging = value & X86_CR0_PG, protect = value & X86_CR0_PE;
-    if ((paging && !protect) || ((value & X86_CR0_NW) && !(value & X86_CR0_CD)))
-        return x86_raise(fault, X86_GP, 0);
-    const uint32_t defined = X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_NE |
-                             X86_CR0_WP | X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | X86_CR0_PG;
-    cpu->state.cr0 = (value & defined) | X86_CR0_ET;
-    cpu_flush(cpu);
-    return X86_OK;
+    enum x86_status status = x86_load_cr0(&cpu->state, value, fault);
+    if (status == X86_OK)
+        cpu_flush(cpu);
+    return status;
 }
 
 static enum x86_status write_cr4(struct cpu *cpu, uint32_t value, struct x86_event *fault)
 {
-    /* A bit that stands for a feature that CPUID does not show is reserved. */
-    const uint32_t defined = X86_CR4_TSD | X86_CR4_DE | X86_CR4_PSE | X86_CR4_PGE | X86_CR4_PCE;
-    if (value & ~defined)
-        return x86_raise(fault, X86_GP, 0);
-    cpu->state.cr4 = value;
-    cpu_flush(cpu);
-    return X86_OK;
+    enum x86_status status = x86_load_cr4(&cpu->state, value, fault);
+    if (status == X86_OK)
+        cpu_flush(cpu);
+    return status;
 }
 
 static enum x86_status move_to_cr(struct cpu *cpu, const struct x86_instruction *insn,
@@ -120,9 +114,7 @@ static enum x86_status load_msw(struct cpu *cpu, const struct x86_instruction *i
         if (status != X86_OK)
             return status;
     }
-    uint32_t cr0 = cpu->state.cr0;
-    const uint32_t settable = X86_CR0_MP | X86_CR0_EM | X86_CR0_TS;
-    return write_cr0(cpu, (cr0 & ~settable) | (value & (settable | X86_CR0_PE)), fault);
+    return write_cr0(cpu, x86_lmsw(&cpu->state, value), fault);
 }
 
 /* Debug registers are kept and never armed: the engine cannot break on them. With CR4.DE, DR4 and
@@ -131,20 +123,14 @@ static enum x86_status move_dr(struct cpu *cpu, const struct x86_instruction *in
                                struct x86_event *fault)
 {
     unsigned number = insn->reg;
-    if (number == 4 || number == 5) {
-        if (cpu->state.cr4 & X86_CR4_DE)
-            return x86_raise_plain(fault, X86_UD);
-        number += 2;
-    }
+    enum x86_status status = x86_debug_register(&cpu->state, &number, fault);
+    if (status != X86_OK)
+        return status;
     if (insn->kind == X86_KIND_MOV_FROM_DR) {
         cpu->state.gpr[insn->rm] = cpu->dr[number];
         return X86_OK;
     }
-    uint32_t value = cpu->state.gpr[insn->rm];
-    if (number == 6)
-        value = (value & 0x0000e00fu) | 0xffff0ff0u;
-    else if (number == 7)
-        value = (value & 0xffff2bffu) | 0x400;
+    uint32_t value = x86_debug_value(number, cpu->state.gpr[insn->rm]);
     cpu->dr[number] = cpu->state.dr[number] = value;
     return X86_OK;
 }
