@@ -1,0 +1,132 @@
+/* Frames are handed out from a stack that was shuffled once (Fisher and Yates, with a generator of
+ * our own so that a seed means the same everywhere). A VM is not given the frame that has the
+ * page's own number, nor the one behind its neighbour's, as long as the pool offers another. */
+#include "frames.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CANDIDATES 8u /* how many free frames are looked at before a poor one is accepted */
+
+static uint32_t next_random(uint32_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 17;
+    *state ^= *state << 5;
+    return *state;
+}
+
+bool frames_init(struct frames *pool, struct memory *memory, uint32_t reserve, uint32_t seed)
+{
+    uint32_t count = memory_frames(memory);
+    uint32_t state = seed ? seed : 1;
+
+    *pool = (struct frames){.memory = memory, .free_count = count, .reserve = reserve};
+    if (count < reserve) {
+        return false;
+    }
+    pool->owner = calloc(count, sizeof *pool->owner);
+    pool->free = malloc(count * sizeof *pool->free);
+    if (!pool->owner || !pool->free) {
+        frames_destroy(pool);
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t other = next_random(&state) % (i + 1);
+
+        pool->free[i] = pool->free[other];
+        pool->free[other] = i;
+    }
+    return true;
+}
+
+void frames_destroy(struct frames *pool)
+{
+    free(pool->owner);
+    free(pool->free);
+    *pool = (struct frames){0};
+}
+
+uint32_t frames_available(const struct frames *pool)
+{
+    return pool->free_count > pool->reserve ? pool->free_count - pool->reserve : 0;
+}
+
+uint16_t frames_owner(const struct frames *pool, uint32_t frame)
+{
+    return frame < memory_frames(pool->memory) ? pool->owner[frame] : FRAMES_FREE;
+}
+
+static uint32_t pop(struct frames *pool, uint16_t owner)
+{
+    uint32_t frame = pool->free[--pool->free_count];
+
+    pool->owner[frame] = owner;
+    memset(memory_frame(pool->memory, frame << MEMORY_FRAME_SHIFT), 0, MEMORY_FRAME_SIZE);
+    return frame;
+}
+
+static void push(struct frames *pool, uint32_t frame, uint16_t owner)
+{
+    assert(frames_owner(pool, frame) == owner && owner != FRAMES_FREE);
+    (void)owner;
+    pool->owner[frame] = FRAMES_FREE;
+    pool->free[pool->free_count++] = frame;
+}
+
+uint32_t frames_take(struct frames *pool)
+{
+    return pool->free_count ? pop(pool, FRAMES_VMM) << MEMORY_FRAME_SHIFT : FRAMES_NONE;
+}
+
+void frames_give_back(struct frames *pool, uint32_t machine)
+{
+    push(pool, machine >> MEMORY_FRAME_SHIFT, FRAMES_VMM);
+}
+
+/* Brings to the top of the stack a frame that does not suit `page` by accident. */
+static void choose(struct frames *pool, const struct frame_map *map, uint32_t page)
+{
+    uint32_t top = pool->free_count - 1;
+    uint32_t before = page ? map->frame[page - 1] : FRAMES_NONE;
+
+    for (uint32_t i = 0; i < CANDIDATES && i <= top; i++) {
+        uint32_t frame = pool->free[top - i];
+
+        if (frame != page && (!page || frame != before + 1)) {
+            pool->free[top - i] = pool->free[top];
+            pool->free[top] = frame;
+            return;
+        }
+    }
+}
+
+bool frame_map_init(struct frame_map *map, struct frames *pool, uint16_t owner, uint32_t size)
+{
+    uint32_t pages = (uint32_t)(((uint64_t)size + MEMORY_FRAME_SIZE - 1) >> MEMORY_FRAME_SHIFT);
+
+    assert(owner >= FRAMES_FIRST_VM);
+    *map = (struct frame_map){.pool = pool, .owner = owner};
+    if (pages > frames_available(pool)) {
+        return false;
+    }
+    map->frame = malloc((pages ? pages : 1) * sizeof *map->frame);
+    if (!map->frame) {
+        return false;
+    }
+    for (; map->pages < pages; map->pages++) {
+        choose(pool, map, map->pages);
+        map->frame[map->pages] = pop(pool, owner);
+    }
+    return true;
+}
+
+void frame_map_destroy(struct frame_map *map)
+{
+    for (uint32_t page = 0; page < map->pages; page++) {
+        push(map->pool, map->frame[page], map->owner);
+    }
+    free(map->frame);
+    *map = (struct frame_map){0};
+}
