@@ -5,8 +5,9 @@
  *   forgets, at each exit, the exception that it would otherwise take for half of a double fault.
  * - The state that the register interface does not give (the privilege level, hidden parts of
  *   segment registers, the error code) is patched in a saved block whose layout is calibrated.
- * - Arithmetic flags are evaluated lazily: in the block they are not to be had, so EFLAGS travels
- * by the register interface whenever its arithmetic bits are concerned. */
+ * - Arithmetic flags and DF have two homes: between runs EFLAGS is whole; while the engine runs they
+ *   are evaluated lazily, elsewhere, and EFLAGS has zeros there, to which the others are or'ed. Only
+ *   the register interface reaches them then. */
 #include "engine.h"
 
 #include <assert.h>
@@ -59,6 +60,7 @@ struct engine {
     uc_context *block;       /* the saved processor */
     struct cpu_state loaded; /* what engine_load took from it */
     uint32_t start;          /* EIP for the next uc_emu_start */
+    bool running;            /* in uc_emu_start */
     uc_err failure;
 };
 
@@ -160,6 +162,13 @@ void engine_store(struct engine *e, const struct cpu_state *s)
     /* Control registers go by the register interface, which derives and flushes what depends on
      * them; the block has the old values until they are in. */
     bool control = s->cr0 != was->cr0 || s->cr3 != was->cr3 || s->cr4 != was->cr4;
+    const uint32_t lazy = X86_ARITHMETIC | X86_DF;
+    /* The register interface sets the lazy flags, and leaves them in EFLAGS as well, whence they
+     * would be or'ed to later ones: so the block is taken again, and EFLAGS put right in it. */
+    if (e->running && ((s->eflags ^ was->eflags) & lazy)) {
+        write_register(e, UC_X86_REG_EFLAGS, s->eflags | X86_FIXED);
+        uc_context_save(e->uc, e->block);
+    }
     for (unsigned i = 0; i < 8; i++)
         put(e, e->at.gpr + i * LAYOUT_GPR, s->gpr[i]);
     put(e, e->at.eip, s->eip);
@@ -176,8 +185,7 @@ void engine_store(struct engine *e, const struct cpu_state *s)
     put(e, e->at.idtr + LAYOUT_BASE, s->idtr.base);
     put(e, e->at.idtr + LAYOUT_LIMIT, s->idtr.limit);
     put(e, e->at.cr2, s->cr2);
-    const uint32_t lazy = X86_ARITHMETIC | X86_DF;
-    put(e, e->at.eflags, (get(e, e->at.eflags) & lazy) | (s->eflags & ~lazy) | X86_FIXED);
+    put(e, e->at.eflags, (e->running ? s->eflags & ~lazy : s->eflags) | X86_FIXED);
     put(e, e->at.hflags, derive_hflags(get(e, e->at.hflags), s));
     put(e, e->at.old_exception, UINT32_MAX);
     uc_context_restore(e->uc, e->block);
@@ -190,8 +198,6 @@ void engine_store(struct engine *e, const struct cpu_state *s)
             write_register(e, UC_X86_REG_CR0, s->cr0);
         uc_ctl_flush_tlb(e->uc);
     }
-    if ((s->eflags ^ was->eflags) & lazy)
-        write_register(e, UC_X86_REG_EFLAGS, s->eflags | X86_FIXED);
     e->start = s->eip;
     e->loaded = *s;
 }
@@ -296,7 +302,9 @@ static bool add_hooks(struct engine *e)
 
 bool engine_run(struct engine *e)
 {
+    e->running = true;
     e->failure = uc_emu_start(e->uc, e->start, 0, 0, 0);
+    e->running = false;
     return e->failure == UC_ERR_OK;
 }
 
