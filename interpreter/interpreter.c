@@ -18,6 +18,7 @@ static routine *const standard[X86_KINDS] = {
     [X86_KIND_INT] = routine_int,
     [X86_KIND_INT3] = routine_int3,
     [X86_KIND_INTO] = routine_into,
+    [X86_KIND_ICEBP] = routine_icebp,
     [X86_KIND_HLT] = routine_hlt,
     [X86_KIND_IN_IMMEDIATE] = routine_port,
     [X86_KIND_OUT_IMMEDIATE] = routine_port,

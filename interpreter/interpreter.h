@@ -7,6 +7,12 @@
  *
  *     trap -> dispatcher -> interpreter_run -> routine for the kind -> outcome -> dispatcher
  *
+ * Single stepping is the dispatcher's too: if EFLAGS.TF was set before an instruction that retires,
+ * it sets DR6.BS and delivers #DB once the outcome is performed (SDM volume 3, section 17.3.1.4).
+ * Loads of SS by MOV and POP, and what goes through the IDT, do not trap: it is `interrupt_shadow`
+ * that tells the former, OUTCOME_INJECT the latter. Each iteration of a repeated string instruction
+ * does.
+ *
  * Routines are reached through a table of each virtual machine's own, so that one can be replaced
  * or taken away; the latter is what the labs call a missing module. */
 #ifndef VMM_INTERPRETER_INTERPRETER_H
@@ -21,7 +27,7 @@
 /* What the dispatcher has to do next. */
 enum outcome_kind {
     OUTCOME_DONE,      /* nothing: the instruction has retired */
-    OUTCOME_INJECT,    /* deliver `event`; the instruction has not retired, no state was changed */
+    OUTCOME_INJECT,    /* deliver `event`; no state was changed, unless `retired` */
     OUTCOME_NEED_PAGE, /* a guest page is not at hand; supply it and run the routine again */
     OUTCOME_MISSING,   /* no routine in this virtual machine's table: "module missing" */
     /* Retired, and a resource has to follow. */
@@ -50,6 +56,7 @@ struct outcome {
     /* A task was switched: TR, LDTR and perhaps CR3 are new. Holds for OUTCOME_INJECT too, where
      * the event is one that the new task has met at its first instruction. */
     bool task_switched;
+    bool retired; /* OUTCOME_INJECT: a trap; the instruction has retired, EIP lies behind it */
     struct x86_event event;
     uint32_t linear;
     struct port_access port;

@@ -53,7 +53,7 @@ void routine_write_register(struct cpu_state *cpu, const struct x86_instruction 
 
 /* The routines, by file. */
 routine routine_cli, routine_sti, routine_pushf, routine_popf, routine_iret;  /* flags */
-routine routine_int, routine_int3, routine_into;                              /* flags */
+routine routine_int, routine_int3, routine_into, routine_icebp;               /* flags */
 routine routine_mov_from_cr, routine_mov_to_cr, routine_lmsw, routine_smsw;   /* control */
 routine routine_clts, routine_mov_from_dr, routine_mov_to_dr, routine_invlpg; /* control */
 routine routine_lgdt, routine_lidt, routine_sgdt, routine_sidt;               /* system */

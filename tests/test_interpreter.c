@@ -194,6 +194,22 @@ Test(interpreter, software_interrupts_are_left_to_delivery)
     cr_assert_eq(run(0xce).event.vector, X86_OVERFLOW);
 }
 
+/* Volume 2, INT n: INT1 is a trap, so the saved EIP lies behind it; no gate's DPL is checked. */
+Test(interpreter, int1_raises_a_debug_trap)
+{
+    uint32_t eip;
+    struct outcome outcome;
+
+    setup(3, 0);
+    eip = cpu.eip;
+    outcome = run(0xf1);
+    cr_assert_eq(outcome.kind, OUTCOME_INJECT);
+    cr_assert_eq(outcome.event.kind, X86_EXCEPTION);
+    cr_assert_eq(outcome.event.vector, X86_DB);
+    cr_assert(outcome.retired);
+    cr_assert_eq(cpu.eip, eip + 1);
+}
+
 Test(interpreter, control_registers)
 {
     setup(0, 0);

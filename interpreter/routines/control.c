@@ -89,11 +89,16 @@ struct outcome routine_lmsw(struct interpreter_context *context, const struct x8
                             : routine_failed(status, &fault);
 }
 
-/* Unprivileged, and so sensitive without a trap: it shows user code the virtual machine's CR0. */
+/* Unprivileged, and so sensitive without a trap: it shows user code the virtual machine's CR0. The
+ * upper half of a 32-bit register is undefined; this processor leaves it alone. */
 struct outcome routine_smsw(struct interpreter_context *context, const struct x86_instruction *insn)
 {
+    struct x86_instruction word = *insn;
     struct x86_event fault = {0};
-    enum x86_status status = routine_write_rm(context, insn, context->cpu->cr0, &fault);
+    enum x86_status status;
+
+    word.operand_size = 2;
+    status = routine_write_rm(context, &word, context->cpu->cr0, &fault);
 
     return status == X86_OK ? routine_retire(context, insn) : routine_failed(status, &fault);
 }

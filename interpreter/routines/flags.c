@@ -116,3 +116,14 @@ struct outcome routine_into(struct interpreter_context *context, const struct x8
     return (context->cpu->eflags & X86_OF) ? software_interrupt(X86_OVERFLOW, insn)
                                            : routine_retire(context, insn);
 }
+
+/* INT1 is the hardware's own way to raise #DB: a trap for which no gate's DPL is looked at. */
+struct outcome routine_icebp(struct interpreter_context *context,
+                             const struct x86_instruction *insn)
+{
+    struct outcome outcome = routine_request(context, insn, OUTCOME_INJECT);
+
+    outcome.retired = true;
+    outcome.event = (struct x86_event){.kind = X86_EXCEPTION, .vector = X86_DB};
+    return outcome;
+}

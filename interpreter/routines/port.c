@@ -153,8 +153,7 @@ struct outcome interpreter_port_complete(struct interpreter_context *context,
             return routine_failed(status, &fault);
         }
     }
-    if (step(cpu, insn)) {
-        cpu->interrupt_shadow = false; /* an iteration has retired, the instruction goes on */
+    if (step(cpu, insn)) { /* the instruction goes on, and so does a shadow that it is in */
         return (struct outcome){.kind = OUTCOME_DONE};
     }
     return routine_retire(context, insn);

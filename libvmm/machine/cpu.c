@@ -485,6 +485,7 @@ void cpu_retire(struct cpu *cpu, unsigned length)
 {
     cpu->state.eip += length;
     cpu->state.interrupt_shadow = false;
+    cpu->state.eflags &= ~(uint32_t)X86_RF; /* SDM volume 3, section 17.3.1.1 */
     if (!cpu->host_clock)
         cpu->time++;
 }

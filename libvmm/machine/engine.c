@@ -5,9 +5,9 @@
  *   forgets, at each exit, the exception that it would otherwise take for half of a double fault.
  * - The state that the register interface does not give (the privilege level, hidden parts of
  *   segment registers, the error code) is patched in a saved block whose layout is calibrated.
- * - Arithmetic flags and DF have two homes: between runs EFLAGS is whole; while the engine runs they
- *   are evaluated lazily, elsewhere, and EFLAGS has zeros there, to which the others are or'ed. Only
- *   the register interface reaches them then. */
+ * - Arithmetic flags and DF have two homes: between runs EFLAGS is whole; while the engine runs
+ * they are evaluated lazily, elsewhere, and EFLAGS has zeros there, to which the others are or'ed.
+ * Only the register interface reaches them then. */
 #include "engine.h"
 
 #include <assert.h>
@@ -116,6 +116,8 @@ void engine_load(struct engine *e, struct cpu_state *s)
     for (unsigned i = 0; i < X86_SREGS; i++)
         get_segment(e, e->at.segments + i * LAYOUT_SEGMENT, &s->seg[i]);
     get_segment(e, e->at.ldtr, &s->ldtr);
+    if (!(s->ldtr.selector & ~3u)) /* LLDT of a null selector leaves the attributes as they were */
+        s->ldtr = (struct x86_segment){.selector = s->ldtr.selector};
     get_segment(e, e->at.tr, &s->tr);
     s->gdtr.base = get(e, e->at.gdtr + LAYOUT_BASE);
     s->gdtr.limit = (uint16_t)get(e, e->at.gdtr + LAYOUT_LIMIT);

@@ -230,12 +230,21 @@ static enum cpu_action instruction(struct cpu *cpu, const struct x86_instruction
     return CPU_LEAVE;
 }
 
+/* A repeated instruction whose count is 0 does nothing, and so checks nothing (volume 2, REP). */
+static bool repeats_never(const struct cpu *cpu, const struct x86_instruction *insn)
+{
+    uint32_t mask = insn->address_size == 4 ? UINT32_MAX : 0xffff;
+    return (insn->flags & (X86_INSN_REP | X86_INSN_REPNE)) && !(cpu->state.gpr[X86_ECX] & mask);
+}
+
 static enum cpu_action site(struct cpu *cpu, const struct x86_instruction *insn,
                             struct cpu_hardware *end)
 {
     struct x86_event fault = {0};
     if (!(insn->flags & X86_INSN_IO))
         return cpu_wants(&cpu->state, insn) ? instruction(cpu, insn, end) : CPU_RETRY;
+    if (repeats_never(cpu, insn))
+        return CPU_RETRY;
     uint16_t port = insn->kind == X86_KIND_IN_IMMEDIATE || insn->kind == X86_KIND_OUT_IMMEDIATE
                         ? (uint16_t)(insn->immediate & 0xff)
                         : (uint16_t)cpu->state.gpr[X86_EDX];

@@ -168,7 +168,7 @@ static enum x86_status return_to_virtual_8086(struct cpu_state *cpu,
         return x86_raise(fault, X86_GP, 0);
     }
     cpu->eip = words[0];
-    cpu->eflags = (words[2] & (POPPED | X86_RF)) | X86_VM | X86_FIXED;
+    cpu->eflags = (words[2] & (POPPED | X86_RF | X86_VIF | X86_VIP)) | X86_VM | X86_FIXED;
     cpu->cpl = 3;
     cpu->gpr[X86_ESP] = words[3];
     x86_load_segment_real(cpu, X86_CS, (uint16_t)words[1]);
