@@ -490,9 +490,13 @@ static void build_world(struct differential *d)
         flat_put32(flat, vector * 4, 0x09000000u | vector); /* real mode: 0900:vector */
     }
     for (uint32_t i = 0; i < 1024; i++) {
-        flat_put32(flat, DIFF_TABLE + 4 * i,
-                   i << 12 | (i == DIFF_CODE >> 12 || i == WORLD_HANDLER >> 12 ? 0x27 : 7));
+        flat_put32(flat, DIFF_TABLE + 4 * i, i << 12 | 7);
     }
+    /* Fetches have set A; whether a stack selector's RPL is looked at before its descriptor in the
+     * LDT is read is open in the manual. */
+    flat_put32(flat, DIFF_TABLE + 4 * (DIFF_CODE >> 12), DIFF_CODE | 0x27);
+    flat_put32(flat, DIFF_TABLE + 4 * (WORLD_HANDLER >> 12), WORLD_HANDLER | 0x27);
+    flat_put32(flat, DIFF_TABLE + 4 * (WORLD_LDT >> 12), (WORLD_LDT & X86_PAGE_MASK) | 0x27);
     flat_put32(flat, DIFF_DIRECTORY, DIFF_TABLE | 0x27); /* the fetch has set A */
     flat_put32(flat, DIFF_DIRECTORY + 4, 0x87);          /* 4 MB to physical 0, with CR4.PSE */
     for (uint32_t i = DIFF_DATA; i < DIFF_WORLD + 0x1000; i += 4) {
