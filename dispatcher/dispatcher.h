@@ -11,6 +11,7 @@
 
 #include "machine/board.h"
 #include "machine/cpu.h"
+#include "record.h"
 
 struct technique;
 
@@ -30,6 +31,10 @@ struct dispatcher {
     struct cpu *cpu;
     struct board *board;
     const struct technique *technique;
+    /* The guest as it believes itself to be; on the bare machine that is what is. */
+    struct cpu_state *guest;
+    const struct x86_memory *memory; /* guest-physical */
+    struct recorder recorder;
     bool interactive; /* an idle guest may be woken by a person */
     bool halted;      /* in HLT */
     bool shutdown;

@@ -52,7 +52,12 @@ static void on_out(void *context, uint32_t pc, uint64_t now, uint16_t port, unsi
 void dispatcher_init(struct dispatcher *d, struct cpu *cpu, struct board *board,
                      const struct technique *technique, struct cpu_client *client)
 {
-    *d = (struct dispatcher){.cpu = cpu, .board = board, .technique = technique};
+    *d = (struct dispatcher){.cpu = cpu,
+                             .board = board,
+                             .technique = technique,
+                             .guest = &cpu->state,
+                             .memory = &cpu->physical};
+    record_init(&d->recorder, 0);
     *client = (struct cpu_client){
         .context = d, .exit = on_exit_of_cpu, .wants = on_wants, .in = on_in, .out = on_out};
 }

@@ -4,10 +4,31 @@
 #include "arch/x86/deliver.h"
 #include "technique.h"
 
+/* What reaches the guest through its IDT is worth a record; what the hardware does besides (a
+ * write of CR0, say) is no trap on a machine without a VMM. */
+static void begin_record(struct dispatcher *d, enum trap_cause cause, const struct x86_event *event)
+{
+    struct recorder *r = &d->recorder;
+    record_begin(r, &d->cpu->state, d->cpu->time, dispatcher_instructions(d));
+    record_cause(r, cause);
+    record_event(r, event);
+    if (r->sink) {
+        uint8_t bytes[X86_INSN_MAX];
+        record_bytes(r, bytes, cpu_fetch(d->cpu, r->open->linear, bytes, sizeof bytes));
+    }
+    record_result(r, "hardware", "delivered");
+}
+
 static enum cpu_action bare_exit(struct dispatcher *d, const struct cpu_exit *exit)
 {
     struct cpu_hardware end = {0};
+    bool event = exit->kind == CPU_EXCEPTION || exit->kind == CPU_SOFTWARE_INTERRUPT;
+    if (event)
+        begin_record(d, exit->kind == CPU_EXCEPTION ? TRAP_EXCEPTION : TRAP_SOFTWARE_INTERRUPT,
+                     &exit->event);
     enum cpu_action action = cpu_hardware(d->cpu, exit, &end);
+    if (event)
+        record_end(&d->recorder, &d->cpu->state);
     d->halted = end.halted;
     d->shutdown = end.shutdown;
     return action;
@@ -35,7 +56,9 @@ static void bare_interrupt(struct dispatcher *d, uint8_t vector)
     const struct x86_event event = {.kind = X86_EXTERNAL_INTERRUPT, .vector = vector};
     struct cpu_state *state = cpu_modify(d->cpu);
     uint32_t cr3 = state->cr3;
+    begin_record(d, TRAP_INTERRUPT, &event);
     d->shutdown = x86_deliver(state, &d->cpu->physical, &event, 0) == X86_SHUTDOWN;
+    record_end(&d->recorder, state);
     if (state->cr3 != cr3)
         cpu_flush(d->cpu);
 }

@@ -10,6 +10,7 @@
 #include "dispatcher/technique.h"
 #include "loader.h"
 #include "vm/error.h"
+#include "vmm/record.h"
 #include "vmm/version.h"
 
 enum { MEMORY_DEFAULT = 64 << 20, MEMORY_LARGEST = 1 << 30 };
@@ -176,7 +177,7 @@ static uint64_t host_now(void)
 
 static void describe_stop(struct vmm_vm *vm, enum dispatch_end end)
 {
-    const struct cpu_state *s = &vm->cpu.state;
+    const struct cpu_state *s = vm->dispatcher.guest;
     char reason[128];
     vm->stop = ends[end].stop;
 #pragma GCC diagnostic push
@@ -225,7 +226,7 @@ const char *vmm_stop_name(enum vmm_stop stop)
 
 void vmm_registers(const struct vmm_vm *vm, struct vmm_registers *r)
 {
-    const struct cpu_state *s = &vm->cpu.state;
+    const struct cpu_state *s = vm->dispatcher.guest;
     memcpy(r->gpr, s->gpr, sizeof r->gpr);
     for (unsigned i = 0; i < X86_SREGS; i++) {
         r->segment[i] = s->seg[i].selector;
@@ -258,7 +259,7 @@ size_t vmm_read_physical(const struct vmm_vm *vm, uint32_t address, void *bytes,
 
 size_t vmm_read_linear(const struct vmm_vm *vm, uint32_t address, void *bytes, size_t count)
 {
-    return x86_peek(&vm->cpu.state, &vm->cpu.physical, address, bytes, count);
+    return x86_peek(vm->dispatcher.guest, vm->dispatcher.memory, address, bytes, count);
 }
 
 void vmm_statistics(const struct vmm_vm *vm, struct vmm_statistics *s)
@@ -285,4 +286,29 @@ void vmm_statistics(const struct vmm_vm *vm, struct vmm_statistics *s)
     case VMM_STOP_EXIT: s->status = (int)((s->exit_code << 1 | 1) & 0xff); break;
     default: s->status = 1; break;
     }
+}
+
+void vmm_watch(struct vmm_vm *vm, void (*sink)(void *context, const struct vmm_record *record),
+               void *context)
+{
+    vm->dispatcher.recorder.sink = sink;
+    vm->dispatcher.recorder.sink_context = context;
+}
+
+bool vmm_last_record(const struct vmm_vm *vm, unsigned back, struct vmm_record *record)
+{
+    return record_copy(&vm->dispatcher.recorder, back, record);
+}
+
+bool vmm_cause(const struct vmm_vm *vm, size_t i, struct vmm_cause_count *cause)
+{
+    const struct recorder *r = &vm->dispatcher.recorder;
+    for (unsigned c = 0; c < TRAP_CAUSES; c++) {
+        if (!r->causes[c].count || i--)
+            continue;
+        *cause = (struct vmm_cause_count){record_cause_name(c), r->causes[c].count,
+                                          record_nanoseconds(r, r->causes[c].ticks)};
+        return true;
+    }
+    return false;
 }

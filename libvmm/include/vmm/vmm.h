@@ -6,6 +6,7 @@
 #include "vmm/classes.h"
 #include "vmm/classify.h"
 #include "vmm/error.h"
+#include "vmm/record.h"
 #include "vmm/theorem.h"
 #include "vmm/version.h"
 #include "vmm/vm.h"
