@@ -27,7 +27,7 @@ enum {
     CHUNK_SWEEP = 64,
     FATAL_LIMIT = 48, /* after so many, the encoding is given up */
     FATAL_LIMIT_SWEEP = 2,
-    TICK_MS = 250,     /* of processor time; two ticks in one experiment are a hang */
+    TICK_MS = 100,     /* of processor time; two ticks in one experiment are a hang */
     STALLED_MS = 5000, /* of real time without any progress: the engine sleeps */
     EXIT_HUNG = 97,
     EXIT_NO_ENGINE = 98,
@@ -256,9 +256,10 @@ static bool receive(struct crew *crew, struct worker *worker)
     return true;
 }
 
-/* Operands that were fatal under two variations of a mode are left out under all of them: each
- * death costs a new process. */
-static void spread(const struct isa *isa, struct worker *worker, uint32_t state, uint32_t seed)
+/* Operands that were fatal under two variations of a mode are left out under all of them, and a
+ * hang under one of them ends the mode: each death costs a new process, and a hang its time. */
+static void spread(const struct isa *isa, struct worker *worker, uint32_t state, uint32_t seed,
+                   bool hung)
 {
     unsigned mode = state / isa->variation_count, deaths = 0;
 
@@ -266,6 +267,8 @@ static void spread(const struct isa *isa, struct worker *worker, uint32_t state,
         deaths += worker->lost[isa_state(isa, mode, v)] >> seed & 1;
     for (unsigned v = 0; deaths >= 2 && v < isa->variation_count; v++)
         worker->lost[isa_state(isa, mode, v)] |= (uint8_t)(1u << seed);
+    for (unsigned v = 0; hung && v < isa->variation_count; v++)
+        worker->lost[isa_state(isa, mode, v)] = 0xff;
 }
 
 /* The worker died in an experiment: leave that one out next time, or give the encoding up. */
@@ -282,7 +285,7 @@ static void learn_from_death(struct crew *crew, unsigned i, int signal_number)
     }
     worker->lost[slot->mark.state] |= (uint8_t)(1u << slot->mark.seed);
     worker->lost_signal = signal_number;
-    spread(crew->work->isa, worker, slot->mark.state, slot->mark.seed);
+    spread(crew->work->isa, worker, slot->mark.state, slot->mark.seed, signal_number == SIGVTALRM);
     if (++worker->lost_count < limit)
         return;
     struct verdict verdict = {.lost = worker->lost_count, .lost_signal = signal_number};

@@ -5,8 +5,8 @@
 #include <string.h>
 
 const struct isa *const isa_all[] = {
-    &isa_x86_32, &isa_armv7,  &isa_aarch64, &isa_riscv32, &isa_riscv64,    &isa_mips32,
-    &isa_ppc32,  &isa_m68000, &isa_m68020,  &isa_s390x,   &isa_x86_32_svm,
+    &isa_x86_32, &isa_x86_64, &isa_armv7,  &isa_aarch64, &isa_riscv32, &isa_riscv64,
+    &isa_mips32, &isa_ppc32,  &isa_m68000, &isa_m68020,  &isa_s390x,   &isa_x86_32_svm,
 };
 const size_t isa_count = sizeof isa_all / sizeof *isa_all;
 

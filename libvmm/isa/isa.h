@@ -134,7 +134,7 @@ extern const size_t isa_count;
 /* The set called `name` (as in DESIGN 7: "x86-32"), or NULL. */
 const struct isa *isa_find(const char *name);
 
-extern const struct isa isa_x86_32, isa_x86_32_svm, isa_armv7, isa_aarch64, isa_s390x, isa_mips32,
-    isa_ppc32, isa_riscv32, isa_riscv64, isa_m68000, isa_m68020;
+extern const struct isa isa_x86_32, isa_x86_64, isa_x86_32_svm, isa_armv7, isa_aarch64, isa_s390x,
+    isa_mips32, isa_ppc32, isa_riscv32, isa_riscv64, isa_m68000, isa_m68020;
 
 #endif
