@@ -1,22 +1,15 @@
-/* Driving the engine for one experiment after another.
+/* One experiment after another.
  *
- * What the definitions demand of it: two runs that are compared start from states that are equal
- * but for the one thing that is varied. So every run restores the whole context and the whole
- * memory image of its state, drops translations of the instruction's old bytes and the TLB, and
- * executes exactly one instruction. (Popek and Goldberg 1974, section 2: an instruction is a
- * function from states to states.) */
+ * What the definitions demand: two runs that are compared start from states that are equal but for
+ * the one thing that is varied. So every run restores the whole processor and the whole memory
+ * image of its state, drops translations of the instruction's old bytes, and executes exactly one
+ * instruction. (Popek and Goldberg 1974, section 2: an instruction is a function from states to
+ * states.) */
 #include "classify/probe.h"
 #include "classify/text.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-    TRANSLATION_BUFFER = 32 << 20,
-    /* A full buffer brings the engine down, so it is emptied long before: a translation of one
-     * instruction takes at most a few KB. */
-    RUNS_PER_FLUSH = 4096,
-};
 
 static uint8_t *at(struct probe *probe, uint64_t address, size_t size)
 {
@@ -25,19 +18,6 @@ static uint8_t *at(struct probe *probe, uint64_t address, size_t size)
     if (offset >= probe->isa->ram_size || size > probe->isa->ram_size - offset)
         return NULL;
     return probe->ram + offset;
-}
-
-void probe_write(struct probe *probe, int reg, uint64_t value)
-{
-    uc_reg_write(probe->uc, reg, &value);
-}
-
-uint64_t probe_read(struct probe *probe, int reg)
-{
-    uint64_t value = 0;
-
-    uc_reg_read(probe->uc, reg, &value);
-    return value;
 }
 
 /* Storage is given by the address the program uses; where the state has moved it, it lands there.
@@ -79,65 +59,21 @@ void probe_store64(struct probe *probe, uint64_t address, uint64_t value)
     store(probe, address, value, 8);
 }
 
-static void on_interrupt(uc_engine *uc, uint32_t number, void *data)
-{
-    struct probe *probe = data;
-
-    if (!probe->trapped) {
-        probe->trapped = true;
-        probe->trap_number = number;
-    }
-    uc_emu_stop(uc);
-}
-
-bool probe_execute(struct probe *probe, uint64_t from, unsigned count)
-{
-    probe->trapped = false;
-    return uc_emu_start(probe->uc, from, 0, 0, count) == UC_ERR_OK && !probe->trapped;
-}
-
-static bool open_engine(struct probe *probe)
-{
-    const struct isa *isa = probe->isa;
-    uc_hook hook;
-
-    if (uc_open((uc_arch)isa->arch, (uc_mode)isa->mode, &probe->uc) != UC_ERR_OK)
-        return false;
-    if (isa->model >= 0 && uc_ctl_set_cpu_model(probe->uc, isa->model) != UC_ERR_OK)
-        return false;
-    uc_ctl_set_tcg_buffer_size(probe->uc, TRANSLATION_BUFFER);
-    probe->ram = aligned_alloc(4096, isa->ram_size);
-    if (!probe->ram)
-        return false;
-    memset(probe->ram, 0, isa->ram_size);
-    if (uc_mem_map_ptr(probe->uc, isa->ram_base, isa->ram_size, UC_PROT_ALL, probe->ram))
-        return false;
-    if (uc_hook_add(probe->uc, &hook, UC_HOOK_INTR, (void *)on_interrupt, probe, 1, 0))
-        return false;
-    if (isa->attach && !isa->attach(probe))
-        return false;
-    uc_ctl_exits_enable(probe->uc);
-    return uc_context_alloc(probe->uc, &probe->reset) == UC_ERR_OK &&
-           uc_context_save(probe->uc, probe->reset) == UC_ERR_OK;
-}
-
 static bool make_state(struct probe *probe, unsigned mode, unsigned variation)
 {
     unsigned state = isa_state(probe->isa, mode, variation);
 
-    uc_context_restore(probe->uc, probe->reset);
-    uc_ctl_flush_tlb(probe->uc);
-    uc_ctl_flush_tb(probe->uc);
     memset(probe->ram, 0, probe->isa->ram_size);
     probe->mode = mode;
     probe->variation = variation;
+    probe->ground->reset(probe);
     if (!probe->isa->build(probe, mode, variation))
         return false;
     probe->image[state] = malloc(probe->isa->ram_size);
-    if (!probe->image[state] || uc_context_alloc(probe->uc, &probe->context[state]))
+    if (!probe->image[state])
         return false;
     memcpy(probe->image[state], probe->ram, probe->isa->ram_size);
-    return uc_context_save(probe->uc, probe->context[state]) == UC_ERR_OK;
+    return probe->ground->keep(probe, state);
 }
 
 struct probe *probe_create(const struct isa *isa)
@@ -148,9 +84,10 @@ struct probe *probe_create(const struct isa *isa)
     if (!probe)
         return NULL;
     probe->isa = isa;
+    probe->ground = isa->on_machine ? &probe_machine : &probe_engine;
     probe->before = calloc(starts, sizeof *probe->before);
     probe->before_known = calloc(starts, sizeof *probe->before_known);
-    bool ok = probe->before && probe->before_known && open_engine(probe);
+    bool ok = probe->before && probe->before_known && probe->ground->open(probe);
     for (unsigned m = 0; ok && m < isa->mode_count; m++)
         for (unsigned v = 0; ok && v < isa->variation_count; v++)
             ok = make_state(probe, m, v);
@@ -165,16 +102,9 @@ void probe_destroy(struct probe *probe)
 {
     if (!probe)
         return;
-    for (unsigned i = 0; i < ISA_MAX_STATES; i++) {
-        if (probe->context[i])
-            uc_context_free(probe->context[i]);
+    probe->ground->close(probe);
+    for (unsigned i = 0; i < ISA_MAX_STATES; i++)
         free(probe->image[i]);
-    }
-    if (probe->reset)
-        uc_context_free(probe->reset);
-    if (probe->uc)
-        uc_close(probe->uc);
-    free(probe->ram);
     free(probe->before);
     free(probe->before_known);
     free(probe);
@@ -191,24 +121,9 @@ void probe_set_code(struct probe *probe, const uint8_t *bytes, size_t size)
 
 static void observe(struct probe *probe, uint64_t *value)
 {
-    const struct isa *isa = probe->isa;
-    int regs[ISA_MAX_COMPONENTS];
-    void *to[ISA_MAX_COMPONENTS];
-    int n = 0;
-
-    for (unsigned i = 0; i < isa->component_count; i++) {
-        value[i] = 0;
-        if (isa->components[i].reg) {
-            regs[n] = isa->components[i].reg;
-            to[n++] = &value[i];
-        }
-    }
-    uc_reg_read_batch(probe->uc, regs, to, n);
-    for (unsigned i = 0; i < isa->component_count; i++)
-        if (isa->components[i].mask)
-            value[i] &= isa->components[i].mask;
-    if (isa->observe)
-        isa->observe(probe, value);
+    probe->ground->observe(probe, value);
+    if (probe->isa->observe)
+        probe->isa->observe(probe, value);
 }
 
 /* Puts the machine into the state, everything of earlier runs gone. */
@@ -217,24 +132,19 @@ static void enter(struct probe *probe, unsigned mode, unsigned variation, unsign
     const struct isa *isa = probe->isa;
     unsigned state = isa_state(isa, mode, variation);
 
-    if (++probe->runs % RUNS_PER_FLUSH == 0) {
-        uc_ctl_flush_tb(probe->uc);
-    }
+    probe->runs++;
     probe->mode = mode;
     probe->variation = variation;
     probe->seed = seed;
     probe->port = (struct port_latch){.value = 0};
     memcpy(probe->ram, probe->image[state], isa->ram_size);
-    uc_context_restore(probe->uc, probe->context[state]);
-    uc_ctl_flush_tlb(probe->uc);
-    probe_write(probe, isa->pc_reg, isa->pc_start);
+    probe->ground->restore(probe, state);
     isa->seed(probe, seed);
     probe_store(probe, isa->pc, probe->code, sizeof probe->code);
-    /* One translation of the old bytes for each place in memory where the instruction can be. */
     unsigned place = isa->variations[variation].moved_size ? 1 : 0;
-    if (probe->translated[place] != probe->code_id) {
-        probe->translated[place] = probe->code_id;
-        uc_ctl_remove_cache(probe->uc, isa->pc, isa->pc + sizeof probe->code);
+    if (probe->placed[place] != probe->code_id) {
+        probe->placed[place] = probe->code_id;
+        probe->ground->renew(probe);
     }
 }
 
@@ -294,30 +204,10 @@ static void find_changes(struct probe *probe, const uint8_t *start, struct obser
     }
 }
 
-static void judge(struct probe *probe, uc_err error, struct observation *seen)
-{
-    if (probe->trapped) {
-        enum isa_trap trap =
-            probe->isa->classify_trap ? probe->isa->classify_trap(probe->trap_number) : ISA_TRAP;
-        seen->number = probe->trap_number;
-        seen->seen = trap == ISA_TRAP          ? SEEN_TRAP
-                     : trap == ISA_TRAP_MEMORY ? SEEN_MEMORY
-                                               : SEEN_RAN;
-        return;
-    }
-    switch (error) {
-    case UC_ERR_OK: seen->seen = SEEN_RAN; break;
-    case UC_ERR_INSN_INVALID:
-    case UC_ERR_EXCEPTION: seen->seen = SEEN_UNDEFINED; break;
-    default: seen->seen = SEEN_MEMORY; break;
-    }
-}
-
 void probe_run(struct probe *probe, unsigned mode, unsigned variation, unsigned seed,
                struct observation *seen)
 {
     static uint8_t start[1 << 20];
-    uc_err error;
 
     probe_before(probe, mode, variation, seed); /* known before settle() may ask for it */
     seen->seen = SEEN_NOTHING;
@@ -326,9 +216,7 @@ void probe_run(struct probe *probe, unsigned mode, unsigned variation, unsigned 
     seen->digest = 0;
     enter(probe, mode, variation, seed);
     memcpy(start, probe->ram, probe->isa->ram_size);
-    probe->trapped = false;
-    error = uc_emu_start(probe->uc, probe->isa->pc_start, 0, 0, 1);
-    judge(probe, error, seen);
+    probe->ground->execute(probe, seen);
     observe(probe, seen->value);
     if (probe->isa->settle)
         probe->isa->settle(probe, seen);

@@ -1,8 +1,10 @@
 /* One experiment: put the machine into a given state, execute one instruction, look at everything.
  *
- * A probe owns an engine for one instruction set, its memory, and a saved context and memory image
- * for each state of the set. Each run starts from a complete copy of both, so that nothing of one
- * run can reach the next. It is used in a worker process only: the engine may crash under it. */
+ * A probe owns a processor for one instruction set, its memory, and a saved processor and memory
+ * image for each state of the set. Each run starts from a complete copy of both, so that nothing of
+ * one run can reach the next. The processor is the engine as it is (probe_engine.c) or, for x86-32,
+ * the machine layer's corrected one, the same that guests run on (probe_machine.c). A probe is used
+ * in a worker process only: the engine may crash under it. */
 #ifndef VMM_CLASSIFY_PROBE_H
 #define VMM_CLASSIFY_PROBE_H
 
@@ -42,18 +44,43 @@ struct port_latch {
     bool denied; /* the last access was refused by the architecture's check */
 };
 
+struct cpu_state;
+struct engine_float;
+struct probe;
+
+/* The processor under a probe. */
+struct probe_ground {
+    /* Makes it, with `ram`; false: no memory, or the engine refused. */
+    bool (*open)(struct probe *probe);
+    void (*close)(struct probe *probe);
+    /* The processor as it is after reset, to build a state from; and what was built, kept. */
+    void (*reset)(struct probe *probe);
+    bool (*keep)(struct probe *probe, unsigned state);
+    /* Starts from a kept state; memory is there already. */
+    void (*restore)(struct probe *probe, unsigned state);
+    /* The bytes of the instruction in memory are other ones than in the last run. */
+    void (*renew)(struct probe *probe);
+    /* Executes the instruction: sets `seen` and `number`. */
+    void (*execute)(struct probe *probe, struct observation *seen);
+    /* The components that the engine has under a register number. */
+    void (*observe)(struct probe *probe, uint64_t *value);
+};
+extern const struct probe_ground probe_engine, probe_machine;
+
 struct probe {
     const struct isa *isa;
-    uc_engine *uc;
-    uint8_t *ram;
+    const struct probe_ground *ground;
+    uc_engine *uc; /* probe_engine */
     uc_context *reset, *context[ISA_MAX_STATES];
+    struct probe_cpu *cpu; /* probe_machine */
+    uint8_t *ram;
     uint8_t *image[ISA_MAX_STATES];
     struct observation *before; /* [state][seed], filled at first use */
     bool *before_known;
     unsigned mode, variation, seed;   /* of the run under way */
     uint8_t code[ISA_MAX_BYTES + 16]; /* with the loop behind it */
     size_t code_size;
-    uint64_t code_id, translated[2];
+    uint64_t code_id, placed[2]; /* placed: which code was last in each of two places */
     bool trapped;
     uint32_t trap_number;
     struct port_latch port;
@@ -75,14 +102,19 @@ void probe_run(struct probe *probe, unsigned mode, unsigned variation, unsigned 
 const struct observation *probe_before(struct probe *probe, unsigned mode, unsigned variation,
                                        unsigned seed);
 
-/* For the sets' build() and seed(): registers by the engine's number, storage by its address. */
+/* For the sets' build() and seed(): storage by its address; on the engine, registers by its number.
+ */
 void probe_write(struct probe *probe, int reg, uint64_t value);
 uint64_t probe_read(struct probe *probe, int reg);
 void probe_store(struct probe *probe, uint64_t address, const void *bytes, size_t size);
 void probe_store16(struct probe *probe, uint64_t address, uint16_t value);
 void probe_store32(struct probe *probe, uint64_t address, uint32_t value);
 void probe_store64(struct probe *probe, uint64_t address, uint64_t value);
-/* Executes `count` instructions from `from`; false: it trapped or the engine refused. */
+/* On the machine layer: the processor's state, to be read and changed; and its floating point. */
+struct cpu_state *probe_state(struct probe *probe);
+void probe_float(struct probe *probe, struct engine_float *f);
+/* On the engine: executes `count` instructions from `from`; false: it trapped or the engine
+ * refused. */
 bool probe_execute(struct probe *probe, uint64_t from, unsigned count);
 
 /* The number of the state (mode, variation). */

@@ -88,6 +88,7 @@ struct isa {
     const char *assembler; /* GNU assembler and its options, for the test of the forms */
     const char *triple;    /* "TRIPLE [OPTIONS]" of LLVM's assembler, where GNU's is missing */
     const char *prologue;  /* a line that either assembler has to be given first, or NULL */
+    bool on_machine;       /* tried on the machine layer, not on the engine itself */
     int arch, mode, model; /* the engine's; model < 0: its default */
     int cs_arch, cs_mode;  /* Capstone's; cs_arch < 0: none */
     bool big_endian;

@@ -9,53 +9,58 @@
  * Segments are flat, all storage is mapped and accessible in every state, and accessed bits are
  * set beforehand: a trap is then due to the mode and not to an address. */
 #include "isa/x86_32.h"
+#include "arch/x86/decode.h"
+#include "arch/x86/descriptor.h"
 #include "classify/probe.h"
-#include "classify/x86_machine.h"
+#include "machine/engine.h"
 
 #include <capstone/capstone.h>
 #include <string.h>
 
-/* The engine keeps the type of the loaded TSS as "available", and aborts on a busy one. */
-enum { TSS_FLAGS = 0x8900 };
-
+#define STORAGE(name)                                                                              \
+    {                                                                                              \
+        name, ISA_STORAGE, ISA_BITS, 0, 0                                                          \
+    }
+#define RESOURCE(name)                                                                             \
+    {                                                                                              \
+        name, ISA_RESOURCE, ISA_BITS, 0, 0                                                         \
+    }
 const struct isa_component x86_32_components[XC_COUNT] = {
-    [XC_EAX] = {"EAX", ISA_STORAGE, ISA_BITS, UC_X86_REG_EAX, 0},
-    [XC_ECX] = {"ECX", ISA_STORAGE, ISA_BITS, UC_X86_REG_ECX, 0},
-    [XC_EDX] = {"EDX", ISA_STORAGE, ISA_BITS, UC_X86_REG_EDX, 0},
-    [XC_EBX] = {"EBX", ISA_STORAGE, ISA_BITS, UC_X86_REG_EBX, 0},
-    [XC_ESP] = {"ESP", ISA_STORAGE, ISA_BITS, UC_X86_REG_ESP, 0},
-    [XC_EBP] = {"EBP", ISA_STORAGE, ISA_BITS, UC_X86_REG_EBP, 0},
-    [XC_ESI] = {"ESI", ISA_STORAGE, ISA_BITS, UC_X86_REG_ESI, 0},
-    [XC_EDI] = {"EDI", ISA_STORAGE, ISA_BITS, UC_X86_REG_EDI, 0},
-    [XC_EIP] = {"EIP", ISA_COUNTER, ISA_BITS, UC_X86_REG_EIP, 0},
-    [XC_FLAGS] = {"EFLAGS", ISA_STORAGE, ISA_BITS, UC_X86_REG_EFLAGS, X86_USER_FLAGS},
-    [XC_SYSTEM] = {"EFLAGS.IF/IOPL", ISA_RESOURCE, ISA_BITS, UC_X86_REG_EFLAGS, X86_SYSTEM_FLAGS},
-    [XC_CPL] = {"CPL", ISA_MODE, ISA_CHANGED, UC_X86_REG_CS, 3},
-    [XC_CS] = {"CS", ISA_STORAGE, ISA_CHANGED, UC_X86_REG_CS, 0},
-    [XC_SS] = {"SS", ISA_STORAGE, ISA_CHANGED, UC_X86_REG_SS, 0},
-    [XC_DS] = {"DS", ISA_STORAGE, ISA_BITS, UC_X86_REG_DS, 0},
-    [XC_ES] = {"ES", ISA_STORAGE, ISA_BITS, UC_X86_REG_ES, 0},
-    [XC_FS] = {"FS", ISA_STORAGE, ISA_BITS, UC_X86_REG_FS, 0},
-    [XC_GS] = {"GS", ISA_STORAGE, ISA_BITS, UC_X86_REG_GS, 0},
-    [XC_CR0] = {"CR0", ISA_RESOURCE, ISA_BITS, UC_X86_REG_CR0, 0},
-    [XC_CR2] = {"CR2", ISA_RESOURCE, ISA_BITS, UC_X86_REG_CR2, 0},
-    [XC_CR3] = {"CR3", ISA_RESOURCE, ISA_BITS, UC_X86_REG_CR3, 0},
-    [XC_CR4] = {"CR4", ISA_RESOURCE, ISA_BITS, UC_X86_REG_CR4, 0},
-    [XC_DR0] = {"DR0", ISA_RESOURCE, ISA_BITS, UC_X86_REG_DR0, 0},
-    [XC_DR7] = {"DR7", ISA_RESOURCE, ISA_BITS, UC_X86_REG_DR7, 0},
-    [XC_GDTR_BASE] = {"GDTR base", ISA_RESOURCE, ISA_BITS, 0, 0},
-    [XC_GDTR_LIMIT] = {"GDTR limit", ISA_RESOURCE, ISA_BITS, 0, 0},
-    [XC_IDTR_BASE] = {"IDTR base", ISA_RESOURCE, ISA_BITS, 0, 0},
-    [XC_IDTR_LIMIT] = {"IDTR limit", ISA_RESOURCE, ISA_BITS, 0, 0},
-    [XC_LDTR] = {"LDTR", ISA_RESOURCE, ISA_BITS, 0, 0},
-    [XC_TR] = {"TR", ISA_RESOURCE, ISA_BITS, 0, 0},
-    [XC_SYSENTER_CS] = {"SYSENTER_CS", ISA_RESOURCE, ISA_BITS, 0, 0},
-    [XC_EFER] = {"EFER", ISA_RESOURCE, ISA_BITS, 0, 0},
-    [XC_PORT] = {"device", ISA_RESOURCE, ISA_BITS, 0, 0},
-    [XC_FPSW] = {"FPU status", ISA_STORAGE, ISA_BITS, UC_X86_REG_FPSW, 0xffff},
-    [XC_FPCW] = {"FPU control", ISA_STORAGE, ISA_BITS, UC_X86_REG_FPCW, 0xffff},
-    [XC_ST0] = {"ST0", ISA_STORAGE, ISA_BITS, 0, 0},
-    [XC_XMM0] = {"XMM0", ISA_STORAGE, ISA_BITS, 0, 0},
+    [XC_EAX] = STORAGE("EAX"),
+    [XC_ECX] = STORAGE("ECX"),
+    [XC_EDX] = STORAGE("EDX"),
+    [XC_EBX] = STORAGE("EBX"),
+    [XC_ESP] = STORAGE("ESP"),
+    [XC_EBP] = STORAGE("EBP"),
+    [XC_ESI] = STORAGE("ESI"),
+    [XC_EDI] = STORAGE("EDI"),
+    [XC_EIP] = {"EIP", ISA_COUNTER, ISA_BITS, 0, 0},
+    [XC_FLAGS] = STORAGE("EFLAGS"),
+    [XC_SYSTEM] = RESOURCE("EFLAGS.IF/IOPL"),
+    [XC_CPL] = {"CPL", ISA_MODE, ISA_CHANGED, 0, 0},
+    [XC_CS] = {"CS", ISA_STORAGE, ISA_CHANGED, 0, 0},
+    [XC_SS] = {"SS", ISA_STORAGE, ISA_CHANGED, 0, 0},
+    [XC_DS] = STORAGE("DS"),
+    [XC_ES] = STORAGE("ES"),
+    [XC_FS] = STORAGE("FS"),
+    [XC_GS] = STORAGE("GS"),
+    [XC_CR0] = RESOURCE("CR0"),
+    [XC_CR2] = RESOURCE("CR2"),
+    [XC_CR3] = RESOURCE("CR3"),
+    [XC_CR4] = RESOURCE("CR4"),
+    [XC_DR0] = RESOURCE("DR0"),
+    [XC_DR7] = RESOURCE("DR7"),
+    [XC_GDTR_BASE] = RESOURCE("GDTR base"),
+    [XC_GDTR_LIMIT] = RESOURCE("GDTR limit"),
+    [XC_IDTR_BASE] = RESOURCE("IDTR base"),
+    [XC_IDTR_LIMIT] = RESOURCE("IDTR limit"),
+    [XC_LDTR] = RESOURCE("LDTR"),
+    [XC_TR] = RESOURCE("TR"),
+    [XC_PORT] = RESOURCE("device"),
+    [XC_FPSW] = STORAGE("FPU status"),
+    [XC_FPCW] = STORAGE("FPU control"),
+    [XC_ST0] = STORAGE("ST0"),
+    [XC_XMM0] = STORAGE("XMM0"),
 };
 
 static const struct isa_mode modes[] = {
@@ -86,77 +91,82 @@ static const struct isa_variation variations[V_COUNT] = {
                      .moved_size = 0x3000},
     [V_TSD] = {.name = "CR4.TSD", .holds = "CR4.TSD = 1"},
     [V_PORT] = {.name = "the device behind the ports"},
-    [V_MSR] = {.name = "the MSR SYSENTER_CS"},
     [V_IOPL] = {.name = "EFLAGS.IOPL", .condition = "CPL > IOPL", .outside = true},
     [V_IOMAP] = {.name = "the I/O permission map",
                  .condition = "the I/O permission map denies the port",
                  .outside = true},
 };
 
-unsigned x86_32_variation(const struct probe *probe)
+static uint32_t system_flags(unsigned variation)
 {
-    return probe->isa == &isa_x86_32_svm ? x86_32_svm_variations[probe->variation]
-                                         : probe->variation;
+    return (variation == V_IF ? X86_IF : 0) | (variation == V_IOPL ? X86_IOPL : 0);
 }
 
-uint32_t x86_32_system_flags(unsigned variation)
+static void put_descriptor(struct probe *probe, uint32_t table, unsigned selector,
+                           struct x86_descriptor descriptor)
 {
-    return (variation == V_IF ? 0x200u : 0) | (variation == V_IOPL ? 0x3000u : 0);
+    uint32_t where = table + (selector & X86_SELECTOR_INDEX);
+
+    probe_store32(probe, where, descriptor.low);
+    probe_store32(probe, where + 4, descriptor.high);
 }
 
-uint32_t x86_32_port_value(unsigned variation)
+/* `access` is the descriptor's byte 5, `limit` in bytes; code and data are 32-bit. */
+static struct x86_descriptor descriptor(uint32_t base, uint32_t limit, unsigned access)
 {
-    return variation == V_PORT ? 0x5aa5c33cu : 0x12345678u;
+    uint32_t flags = access & 0x10 ? X86_SEG_DB | X86_SEG_G : 0;
+
+    return x86_descriptor_make(base, limit, access << 8 | flags);
 }
 
-/* A segment descriptor as SDM volume 3, figure 3-8 draws it; flags: G, D/B, L, AVL. */
-static void descriptor(struct probe *probe, uint32_t table, unsigned selector, uint32_t base,
-                       uint32_t limit, unsigned access, unsigned flags)
+/* The descriptor of a selector that is loaded in some state; as build_gdt() puts it there. */
+static struct x86_descriptor known_descriptor(unsigned selector)
 {
-    uint32_t where = table + (selector & 0xfff8u);
-
-    probe_store32(probe, where, (base << 16) | (limit & 0xffffu));
-    probe_store32(probe, where + 4,
-                  (base & 0xff000000u) | flags << 20 | (limit & 0xf0000u) | access << 8 |
-                      ((base >> 16) & 0xffu));
+    switch (selector) {
+    case SEL_CODE0: return descriptor(0, UINT32_MAX, 0x9b);
+    case SEL_DATA0: return descriptor(0, UINT32_MAX, 0x93);
+    case SEL_CODE3: return descriptor(0, UINT32_MAX, 0xfb);
+    case SEL_DATA3: return descriptor(0, UINT32_MAX, 0xf3);
+    case SEL_CODE1: return descriptor(0, UINT32_MAX, 0xbb);
+    case SEL_DATA1: return descriptor(0, UINT32_MAX, 0xb3);
+    case SEL_TSS: return descriptor(XL_TSS, 0x67, 0x8b);
+    case SEL_TSS_COPY: return descriptor(XL_TSS_COPY, 0x67, 0x8b);
+    case SEL_LDT: return descriptor(XL_LDT, 0x1f, 0x82);
+    case SEL_LDT_COPY: return descriptor(XL_LDT_COPY, 0x1f, 0x82);
+    default: return (struct x86_descriptor){0, 0};
+    }
 }
 
 static void build_gdt(struct probe *probe, uint32_t gdt, unsigned variation)
 {
+    static const uint16_t known[] = {SEL_CODE0, SEL_DATA0, SEL_CODE3, SEL_DATA3,    SEL_CODE1,
+                                     SEL_DATA1, SEL_TSS,   SEL_LDT,   SEL_LDT_COPY, SEL_TSS_COPY};
     bool varied = variation == V_DESCRIPTOR;
 
-    descriptor(probe, gdt, SEL_CODE0, 0, 0xfffff, 0x9b, 0xc);
-    descriptor(probe, gdt, SEL_DATA0, 0, 0xfffff, 0x93, 0xc);
-    descriptor(probe, gdt, SEL_CODE3, 0, 0xfffff, 0xfb, 0xc);
-    descriptor(probe, gdt, SEL_DATA3, 0, 0xfffff, 0xf3, 0xc);
-    descriptor(probe, gdt, SEL_CODE1, 0, 0xfffff, 0xbb, 0xc);
-    descriptor(probe, gdt, SEL_DATA1, 0, 0xfffff, 0xb3, 0xc);
-    descriptor(probe, gdt, SEL_TSS, XL_TSS, 0x67, 0x8b, 0);
-    descriptor(probe, gdt, SEL_CONFORMING, 0, 0xfffff, 0x9f, 0xc);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        put_descriptor(probe, gdt, known[i], known_descriptor(known[i]));
+    put_descriptor(probe, gdt, SEL_CONFORMING, descriptor(0, UINT32_MAX, 0x9f));
     /* A call gate: selector and offset of the entry point instead of base and limit. */
-    probe_store32(probe, gdt + (SEL_CALL_GATE & 0xfff8), SEL_CODE0 << 16 | XL_TARGET);
-    probe_store32(probe, gdt + (SEL_CALL_GATE & 0xfff8) + 4, 0xec00);
-    descriptor(probe, gdt, SEL_READ_ONLY, 0, 0xfffff, 0xf1, 0xc);
-    descriptor(probe, gdt, SEL_LDT, XL_LDT, 0x1f, 0x82, 0);
-    descriptor(probe, gdt, SEL_TSS_FREE, XL_TSS_COPY, 0x67, 0x89, 0);
-    descriptor(probe, gdt, SEL_VARIED, 0, varied ? 0x1ffff : 0xfffff, varied ? 0xf1 : 0xf3, 0xc);
-    descriptor(probe, gdt, SEL_LDT_COPY, XL_LDT_COPY, 0x1f, 0x82, 0);
-    descriptor(probe, gdt, SEL_TSS_COPY, XL_TSS_COPY, 0x67, 0x8b, 0);
+    put_descriptor(probe, gdt, SEL_CALL_GATE,
+                   (struct x86_descriptor){SEL_CODE0 << 16 | XL_TARGET, 0xec00});
+    put_descriptor(probe, gdt, SEL_READ_ONLY, descriptor(0, UINT32_MAX, 0xf1));
+    put_descriptor(probe, gdt, SEL_TSS_FREE, descriptor(XL_TSS_COPY, 0x67, 0x89));
+    /* Of ring 0 and shorter instead of ring 3: what user mode may read and write of it changes. */
+    put_descriptor(probe, gdt, SEL_VARIED,
+                   varied ? descriptor(0, 0x1fffffff, 0x93) : descriptor(0, UINT32_MAX, 0xf3));
 }
 
 /* Gates 3, 4 (breakpoint, overflow) and 0x80 are open to every ring, the others to ring 0 only; or
- * the other way round. */
+ * the other way round. Each vector has a handler of its own, four bytes apart. */
 static void build_idt(struct probe *probe, uint32_t idt, unsigned variation)
 {
-    uint32_t handler = XL_HANDLER + (variation == V_GATE ? 0x40 : 0);
-
     for (unsigned vector = 0; vector < 256; vector++) {
-        bool open = vector == 3 || vector == 4 || vector == 0x80;
+        bool open = vector == X86_BP || vector == X86_OVERFLOW || vector == 0x80;
+        uint32_t handler = XL_HANDLER + 4 * vector + (variation == V_GATE ? 2 : 0);
 
         if (variation == V_GATE_DPL)
             open = !open;
-
-        probe_store32(probe, idt + 8 * vector, SEL_CODE0 << 16 | (handler & 0xffff));
+        probe_store32(probe, idt + 8 * vector, SEL_CODE0 << 16 | handler);
         probe_store32(probe, idt + 8 * vector + 4, open ? 0xee00 : 0x8e00);
     }
 }
@@ -183,64 +193,44 @@ static void build_pages(struct probe *probe, uint32_t directory, uint32_t table,
     }
 }
 
-static void write_table(struct probe *probe, int reg, uint16_t selector, uint32_t base,
-                        uint32_t limit, uint32_t flags)
+void x86_32_tables(struct probe *probe, unsigned variation)
 {
-    uc_x86_mmr mmr = {selector, base, limit, flags};
-
-    uc_reg_write(probe->uc, reg, &mmr);
-}
-
-bool x86_32_build(struct probe *probe, unsigned mode, unsigned variation)
-{
-    bool gdt = variation == V_GDTR, idt = variation == V_IDTR, ldt = variation == V_LDTR,
-         tr = variation == V_TR, moved = variation == V_RELOCATED;
-    uint32_t flags = 2 | x86_32_system_flags(variation);
-
     build_gdt(probe, XL_GDT, variation);
     build_gdt(probe, XL_GDT_COPY, variation);
     build_idt(probe, XL_IDT, variation);
     build_idt(probe, XL_IDT_COPY, variation);
     build_tss(probe, XL_TSS);
     build_tss(probe, XL_TSS_COPY);
-    descriptor(probe, XL_LDT, 0x08, 0, 0xfffff, 0xf3, 0xc);
-    descriptor(probe, XL_LDT_COPY, 0x08, 0, 0x7ffff, 0xf1, 0xc);
+    put_descriptor(probe, XL_LDT, 0x08, descriptor(0, UINT32_MAX, 0xf3));
+    put_descriptor(probe, XL_LDT_COPY, 0x08, descriptor(0, 0x7fffffff, 0xf1));
     build_pages(probe, XL_DIRECTORY, XL_TABLE, false);
     build_pages(probe, XL_DIRECTORY_COPY, XL_TABLE_COPY, true);
+}
 
-    write_table(probe, UC_X86_REG_GDTR, 0, gdt ? XL_GDT_COPY : XL_GDT, 0x87, 0);
-    write_table(probe, UC_X86_REG_IDTR, 0, idt ? XL_IDT_COPY : XL_IDT, 0x7ff, 0);
-    write_table(probe, UC_X86_REG_LDTR, ldt ? SEL_LDT_COPY : SEL_LDT, ldt ? XL_LDT_COPY : XL_LDT,
-                0x1f, 0x8200);
-    write_table(probe, UC_X86_REG_TR, tr ? SEL_TSS_COPY : SEL_TSS, tr ? XL_TSS_COPY : XL_TSS,
-                variation == V_IOMAP ? 0x2067 : 0x67, TSS_FLAGS);
-    if (variation == V_MSR) {
-        uc_x86_msr sysenter = {.rid = 0x174, .value = 0x58};
+static struct x86_segment segment(unsigned selector)
+{
+    return x86_descriptor_segment((uint16_t)selector, known_descriptor(selector));
+}
 
-        uc_reg_write(probe->uc, UC_X86_REG_MSR, &sysenter);
-    }
-    static const int data[] = {UC_X86_REG_DS, UC_X86_REG_ES, UC_X86_REG_FS, UC_X86_REG_GS};
-    probe_write(probe, UC_X86_REG_CS, SEL_CODE0);
-    probe_write(probe, UC_X86_REG_SS, SEL_DATA0);
-    for (unsigned i = 0; i < 4; i++)
-        probe_write(probe, data[i], SEL_DATA3);
-    probe_write(probe, UC_X86_REG_CR4, variation == V_TSD ? 0x204 : 0x200);
-    probe_write(probe, UC_X86_REG_CR3, moved ? XL_DIRECTORY_COPY : XL_DIRECTORY);
-    probe_write(probe, UC_X86_REG_CR0, 0x80000031u | (variation == V_TS ? 8 : 0));
-    probe_write(probe, UC_X86_REG_EFLAGS, flags);
-    if (mode == 0)
-        return true;
-    /* Down to ring 1 or 3 by IRET, as an operating system does it. */
-    static const uint8_t iretd[] = {0xcf};
-    uint32_t frame[5] = {XL_CODE, selectors[mode].code, flags, XL_STACK, selectors[mode].stack};
-    probe_store(probe, XL_ENTRY, iretd, sizeof iretd);
-    probe_store(probe, XL_KERNEL_STACK - sizeof frame, frame, sizeof frame);
-    probe_write(probe, UC_X86_REG_ESP, XL_KERNEL_STACK - sizeof frame);
-    if (!probe_execute(probe, XL_ENTRY, 1))
-        return false;
-    memset(frame, 0, sizeof frame);
-    probe_store(probe, XL_KERNEL_STACK - sizeof frame, frame, sizeof frame);
-    return (probe_read(probe, UC_X86_REG_CS) & 3) == (uint64_t)(selectors[mode].code & 3);
+void x86_32_state(unsigned mode, unsigned variation, struct cpu_state *state)
+{
+    state->eip = XL_CODE;
+    state->eflags = X86_FIXED | system_flags(variation);
+    state->cpl = selectors[mode].code & 3;
+    state->seg[X86_CS] = segment(selectors[mode].code);
+    state->seg[X86_SS] = segment(selectors[mode].stack);
+    state->seg[X86_DS] = state->seg[X86_ES] = segment(SEL_DATA3);
+    state->seg[X86_FS] = state->seg[X86_GS] = segment(SEL_DATA3);
+    state->gdtr = (struct x86_table){variation == V_GDTR ? XL_GDT_COPY : XL_GDT, 0x87};
+    state->idtr = (struct x86_table){variation == V_IDTR ? XL_IDT_COPY : XL_IDT, 0x7ff};
+    state->ldtr = segment(variation == V_LDTR ? SEL_LDT_COPY : SEL_LDT);
+    state->tr = segment(variation == V_TR ? SEL_TSS_COPY : SEL_TSS);
+    if (variation == V_IOMAP)
+        state->tr.limit = 0x2067; /* the map, all clear, is behind the TSS */
+    state->cr0 = X86_CR0_PE | X86_CR0_ET | X86_CR0_NE | X86_CR0_PG |
+                 (variation == V_TS ? (uint32_t)X86_CR0_TS : 0);
+    state->cr3 = variation == V_RELOCATED ? XL_DIRECTORY_COPY : XL_DIRECTORY;
+    state->cr4 = X86_CR4_OSFXSR | (variation == V_TSD ? (uint32_t)X86_CR4_TSD : 0);
 }
 
 /* Operands that make each instruction do its work under at least one seed: selectors of every kind
@@ -251,7 +241,7 @@ static const struct operands {
     uint16_t far;        /* the selector of a far pointer at EBX */
     uint32_t arithmetic; /* the flags any program may set */
 } operands[] = {
-    {SEL_DATA0, 0x174, 0, {SEL_DATA3, SEL_CODE3, 0x3246, XL_STACK - 64, SEL_DATA3}, SEL_CODE3, 0},
+    {SEL_DATA0, 0x10, 0, {SEL_DATA3, SEL_CODE3, 0x3246, XL_STACK - 64, SEL_DATA3}, SEL_CODE3, 0},
     {SEL_DATA3, 3, 0x60, {0x3202, SEL_CODE0, 0x0202, 0x23, 0x23}, SEL_CODE0, 0xcd5},
     {SEL_READ_ONLY,
      1,
@@ -266,60 +256,83 @@ static const struct operands {
     {0x30400, 7, 0x80, {SEL_DATA1, SEL_CODE1, 0x0246, XL_STACK - 64, SEL_DATA1}, SEL_DATA1, 0},
 };
 
-void x86_32_seed(struct probe *probe, unsigned number)
+void x86_32_operands(struct probe *probe, unsigned seed, unsigned variation,
+                     struct cpu_state *state)
 {
-    const struct operands *o = &operands[number];
+    const struct operands *o = &operands[seed];
+    const uint32_t gpr[8] = {
+        [X86_EAX] = o->eax,         [X86_ECX] = o->ecx,         [X86_EDX] = o->edx,
+        [X86_EBX] = XL_DATA,        [X86_ESP] = XL_STACK,       [X86_EBP] = XL_STACK + 16,
+        [X86_ESI] = XL_DATA + 0x40, [X86_EDI] = XL_DATA + 0x80,
+    };
     struct {
         uint32_t offset;
         uint16_t selector, rest;
         uint32_t words[6];
     } pointer = {XL_TARGET, o->far, 0x1234, {3, 0x40000000, 5, 0x23, 9, 11}};
 
-    probe_write(probe, UC_X86_REG_EAX, o->eax);
-    probe_write(probe, UC_X86_REG_ECX, o->ecx);
-    probe_write(probe, UC_X86_REG_EDX, o->edx);
-    probe_write(probe, UC_X86_REG_EBX, XL_DATA);
-    probe_write(probe, UC_X86_REG_ESP, XL_STACK);
-    probe_write(probe, UC_X86_REG_EBP, XL_STACK + 16);
-    probe_write(probe, UC_X86_REG_ESI, XL_DATA + 0x40);
-    probe_write(probe, UC_X86_REG_EDI, XL_DATA + 0x80);
-    probe_write(probe, UC_X86_REG_EFLAGS,
-                2 | o->arithmetic | x86_32_system_flags(x86_32_variation(probe)));
+    memcpy(state->gpr, gpr, sizeof gpr);
+    state->eflags = X86_FIXED | o->arithmetic | system_flags(variation);
     for (unsigned i = 0; i < 5; i++)
         probe_store32(probe, XL_STACK + 4 * i, o->stack[i]);
     probe_store(probe, XL_DATA, &pointer, sizeof pointer);
-    probe_store32(probe, XL_DATA + 0x40, 0x01020304u * (number + 1));
-    probe->port.value = x86_32_port_value(x86_32_variation(probe));
+    probe_store32(probe, XL_DATA + 0x40, 0x01020304u * (seed + 1));
+    probe->port.value = variation == V_PORT ? 0x5aa5c33cu : 0x12345678u;
 }
 
-void x86_32_observe(struct probe *probe, uint64_t *value)
+void x86_32_values(const struct cpu_state *state, uint64_t *value)
 {
-    uc_x86_mmr gdtr, idtr, ldtr, tr;
-    uc_x86_msr sysenter = {.rid = 0x174}, efer = {.rid = 0xc0000080u};
-    uint64_t st0[2] = {0}, xmm0[2] = {0};
+    for (unsigned i = 0; i < 8; i++)
+        value[XC_EAX + i] = state->gpr[i];
+    value[XC_EIP] = state->eip;
+    value[XC_FLAGS] = state->eflags & X86_USER_FLAGS;
+    value[XC_SYSTEM] = state->eflags & X86_SYSTEM_FLAGS;
+    value[XC_CPL] = state->cpl;
+    value[XC_CS] = state->seg[X86_CS].selector;
+    value[XC_SS] = state->seg[X86_SS].selector;
+    value[XC_DS] = state->seg[X86_DS].selector;
+    value[XC_ES] = state->seg[X86_ES].selector;
+    value[XC_FS] = state->seg[X86_FS].selector;
+    value[XC_GS] = state->seg[X86_GS].selector;
+    value[XC_CR0] = state->cr0;
+    value[XC_CR2] = state->cr2;
+    value[XC_CR3] = state->cr3;
+    value[XC_CR4] = state->cr4;
+    value[XC_DR0] = state->dr[0];
+    value[XC_DR7] = state->dr[7];
+    value[XC_GDTR_BASE] = state->gdtr.base;
+    value[XC_GDTR_LIMIT] = state->gdtr.limit;
+    value[XC_IDTR_BASE] = state->idtr.base;
+    value[XC_IDTR_LIMIT] = state->idtr.limit;
+    value[XC_LDTR] = state->ldtr.selector;
+    value[XC_TR] = state->tr.selector;
+}
 
-    uc_reg_read(probe->uc, UC_X86_REG_GDTR, &gdtr);
-    uc_reg_read(probe->uc, UC_X86_REG_IDTR, &idtr);
-    uc_reg_read(probe->uc, UC_X86_REG_LDTR, &ldtr);
-    uc_reg_read(probe->uc, UC_X86_REG_TR, &tr);
-    /* In SVM's guest mode the engine takes even this for an RDMSR, and does not survive it. */
-    if (probe->isa != &isa_x86_32_svm || probe->mode == 0) {
-        uc_reg_read(probe->uc, UC_X86_REG_MSR, &sysenter);
-        uc_reg_read(probe->uc, UC_X86_REG_MSR, &efer);
-    }
-    uc_reg_read(probe->uc, UC_X86_REG_ST0, st0);
-    uc_reg_read(probe->uc, UC_X86_REG_XMM0, xmm0);
-    value[XC_GDTR_BASE] = gdtr.base;
-    value[XC_GDTR_LIMIT] = gdtr.limit;
-    value[XC_IDTR_BASE] = idtr.base;
-    value[XC_IDTR_LIMIT] = idtr.limit;
-    value[XC_LDTR] = ldtr.selector;
-    value[XC_TR] = tr.selector;
-    value[XC_SYSENTER_CS] = sysenter.value;
-    value[XC_EFER] = efer.value;
+/* ---- on the machine layer ---- */
+
+static bool build(struct probe *probe, unsigned mode, unsigned variation)
+{
+    x86_32_tables(probe, variation);
+    x86_32_state(mode, variation, probe_state(probe));
+    return true;
+}
+
+static void seed(struct probe *probe, unsigned number)
+{
+    x86_32_operands(probe, number, probe->variation, probe_state(probe));
+}
+
+static void observe(struct probe *probe, uint64_t *value)
+{
+    struct engine_float f;
+
+    probe_float(probe, &f);
+    x86_32_values(probe_state(probe), value);
     value[XC_PORT] = probe->port.value;
-    value[XC_ST0] = st0[0] ^ (st0[1] & 0xffff);
-    value[XC_XMM0] = xmm0[0] ^ (xmm0[1] << 1);
+    value[XC_FPSW] = f.status;
+    value[XC_FPCW] = f.control;
+    value[XC_ST0] = f.st0[0] ^ f.st0[1];
+    value[XC_XMM0] = f.xmm0[0] ^ f.xmm0[1] << 1;
 }
 
 /* Every one-byte opcode, then every two-byte opcode (0F xx), with each value of the byte after it:
@@ -352,12 +365,8 @@ const struct isa isa_x86_32 = {
     .invariant = "IOPL < CPL",
     .assembler = "as --32 -msyntax=intel -mnaked-reg",
     .triple = "i686",
-    .arch = UC_ARCH_X86,
-    .mode = UC_MODE_32,
-    .model = UC_CPU_X86_QEMU64,
     .cs_arch = CS_ARCH_X86,
     .cs_mode = CS_MODE_32,
-    .pc_reg = UC_X86_REG_EIP,
     .ram_base = 0,
     .ram_size = XL_SIZE,
     .pc = XL_CODE,
@@ -376,9 +385,8 @@ const struct isa isa_x86_32 = {
     .sweep_variations = 1u << V_BASE | 1u << V_IF | 1u << V_GDTR | 1u << V_IDTR | 1u << V_LDTR |
                         1u << V_TR | 1u << V_TS | 1u << V_IOPL,
     .sweep_seeds = 0x4b,
-    .build = x86_32_build,
-    .seed = x86_32_seed,
-    .observe = x86_32_observe,
-    .settle = x86_machine_settle,
-    .attach = x86_machine_attach,
+    .on_machine = true,
+    .build = build,
+    .seed = seed,
+    .observe = observe,
 };

@@ -1,8 +1,10 @@
-/* What the x86-32 state description and its machine-layer correction share: the order of the
- * components and the layout of the small memory in which instructions are tried. */
+/* What x86-32 shares with x86-32-svm, which is the same processor with a second mode bit: the order
+ * of the components, the layout of the small memory in which instructions are tried, the states and
+ * the operands. */
 #ifndef VMM_ISA_X86_32_H
 #define VMM_ISA_X86_32_H
 
+#include "arch/x86/state.h"
 #include "isa/isa.h"
 
 enum x86_component {
@@ -36,8 +38,6 @@ enum x86_component {
     XC_IDTR_LIMIT,
     XC_LDTR,
     XC_TR,
-    XC_SYSENTER_CS,
-    XC_EFER,
     XC_PORT, /* the device behind the ports */
     XC_FPSW,
     XC_FPCW,
@@ -67,7 +67,7 @@ enum x86_layout {
     XL_TABLE_COPY = 0x8000,
     XL_CODE = 0x9800,
     XL_TARGET = 0x9a00,  /* of far jumps and calls */
-    XL_HANDLER = 0x9c00, /* of gates */
+    XL_HANDLER = 0x9c00, /* of gates, one every four bytes */
     XL_DATA = 0xa400,
     XL_STACK = 0xb800,
     XL_MOVED = 0xc000, /* where pages 9 to b are when relocated */
@@ -106,24 +106,25 @@ enum x86_variation {
     V_RELOCATED,
     V_TSD,
     V_PORT,
-    V_MSR,
     V_IOPL,
     V_IOMAP,
     V_COUNT,
 };
 
-/* x86-32-svm stands on this description. Its variations are some of these; x86_32_variation() says
- * which one of enum x86_variation the run under way has. */
 extern const struct isa_component x86_32_components[XC_COUNT];
-extern const uint8_t x86_32_svm_variations[];
-unsigned x86_32_variation(const struct probe *probe);
-bool x86_32_build(struct probe *probe, unsigned mode, unsigned variation);
-void x86_32_seed(struct probe *probe, unsigned number);
-void x86_32_observe(struct probe *probe, uint64_t *value);
 
-/* The initial system flags of a variation and the latch's value, for the machine layer. */
-uint32_t x86_32_system_flags(unsigned variation);
-uint32_t x86_32_port_value(unsigned variation);
+/* Fills memory with the tables of a variation: GDT, IDT, LDT, TSS, page tables. */
+void x86_32_tables(struct probe *probe, unsigned variation);
+
+/* The processor in a mode (0: ring 0, 1: ring 3, 2: ring 1) and variation. */
+void x86_32_state(unsigned mode, unsigned variation, struct cpu_state *state);
+
+/* General registers, flags and operands in memory of a seed. */
+void x86_32_operands(struct probe *probe, unsigned seed, unsigned variation,
+                     struct cpu_state *state);
+
+/* The components that `state` holds. */
+void x86_32_values(const struct cpu_state *state, uint64_t *value);
 
 extern const struct isa_form x86_32_forms[];
 

@@ -241,6 +241,15 @@ void engine_paging(struct engine *e, uint32_t *cr0, uint32_t *cr3, uint32_t *cr4
     *cr4 = read_register(e, UC_X86_REG_CR4);
 }
 
+void engine_float_get(struct engine *e, struct engine_float *f)
+{
+    memset(f, 0, sizeof *f);
+    uc_reg_read(e->uc, UC_X86_REG_ST0, f->st0);
+    uc_reg_read(e->uc, UC_X86_REG_XMM0, f->xmm0);
+    f->status = (uint16_t)read_register(e, UC_X86_REG_FPSW);
+    f->control = (uint16_t)read_register(e, UC_X86_REG_FPCW);
+}
+
 /* ---- hooks ---- */
 
 static void on_interrupt(uc_engine *uc, uint32_t number, void *context)

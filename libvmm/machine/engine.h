@@ -63,6 +63,13 @@ uint32_t engine_gpr(struct engine *engine, enum x86_gpr number);
 uint16_t engine_cs(struct engine *engine);
 void engine_paging(struct engine *engine, uint32_t *cr0, uint32_t *cr3, uint32_t *cr4);
 
+/* The parts of the floating-point and vector state that are looked at from outside. */
+struct engine_float {
+    uint16_t status, control;
+    uint64_t st0[2], xmm0[2]; /* low half first */
+};
+void engine_float_get(struct engine *engine, struct engine_float *f);
+
 /* Translations of guest addresses: all forgotten. Needed whenever rights are taken away. */
 void engine_flush_tlb(struct engine *engine);
 
