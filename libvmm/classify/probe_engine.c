@@ -88,12 +88,6 @@ static void reset(struct probe *probe)
     uc_ctl_flush_tb(probe->uc);
 }
 
-static bool keep(struct probe *probe, unsigned state)
-{
-    return uc_context_alloc(probe->uc, &probe->context[state]) == UC_ERR_OK &&
-           uc_context_save(probe->uc, probe->context[state]) == UC_ERR_OK;
-}
-
 static void restore(struct probe *probe, unsigned state)
 {
     if (probe->runs % RUNS_PER_FLUSH == 0)
@@ -133,7 +127,8 @@ static void execute(struct probe *probe, struct observation *seen)
     judge(probe, uc_emu_start(probe->uc, probe->isa->pc_start, 0, 0, 1), seen);
 }
 
-static void observe(struct probe *probe, uint64_t *value)
+/* False if the engine does not know one of the registers: it then reads none behind that one. */
+static bool read_registers(struct probe *probe, uint64_t *value)
 {
     const struct isa *isa = probe->isa;
     int regs[ISA_MAX_COMPONENTS];
@@ -147,10 +142,24 @@ static void observe(struct probe *probe, uint64_t *value)
             to[n++] = &value[i];
         }
     }
-    uc_reg_read_batch(probe->uc, regs, to, n);
-    for (unsigned i = 0; i < isa->component_count; i++)
-        if (isa->components[i].mask)
-            value[i] &= isa->components[i].mask;
+    return uc_reg_read_batch(probe->uc, regs, to, n) == UC_ERR_OK;
+}
+
+static void observe(struct probe *probe, uint64_t *value)
+{
+    read_registers(probe, value);
+    for (unsigned i = 0; i < probe->isa->component_count; i++)
+        if (probe->isa->components[i].mask)
+            value[i] &= probe->isa->components[i].mask;
+}
+
+static bool keep(struct probe *probe, unsigned state)
+{
+    uint64_t value[ISA_MAX_COMPONENTS];
+
+    return uc_context_alloc(probe->uc, &probe->context[state]) == UC_ERR_OK &&
+           uc_context_save(probe->uc, probe->context[state]) == UC_ERR_OK &&
+           read_registers(probe, value);
 }
 
 const struct probe_ground probe_engine = {

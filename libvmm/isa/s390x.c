@@ -23,7 +23,7 @@ enum {
 #define PSW_KEY       0x0010000000000000u
 #define PSW_RESOURCES 0xfff4c00000000000u
 
-enum component { SC_R0, SC_PC = 16, SC_PROBLEM, SC_RESOURCES, SC_A0, SC_A2, SC_F0, SC_COUNT };
+enum component { SC_R0, SC_PC = 16, SC_PROBLEM, SC_RESOURCES, SC_A0, SC_A2, SC_COUNT };
 
 #define R(n)                                                                                       \
     {                                                                                              \
@@ -52,7 +52,6 @@ static const struct isa_component components[SC_COUNT] = {
                       PSW_RESOURCES},
     [SC_A0] = {"a0", ISA_STORAGE, ISA_BITS, UC_S390X_REG_A0, 0},
     [SC_A2] = {"a2", ISA_STORAGE, ISA_BITS, UC_S390X_REG_A2, 0},
-    [SC_F0] = {"f0", ISA_STORAGE, ISA_BITS, UC_S390X_REG_F0, 0},
 };
 
 static const struct isa_mode modes[] = {{"supervisor state", false}, {"problem state", true}};

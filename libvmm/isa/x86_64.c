@@ -5,7 +5,7 @@
  * due to the mode. User mode is entered by IRETQ. IN and OUT are checked against IOPL here, since
  * the engine does not; the I/O permission map denies all. */
 #include "classify/probe.h"
-#include "isa/isa.h"
+#include "isa/x86_32.h"
 
 #include <capstone/capstone.h>
 
@@ -17,10 +17,12 @@ enum {
     QL_IDT = 0x1800,
     QL_IDT_COPY = 0x2800,
     QL_TSS = 0x3800,
+    QL_TSS_COPY = 0x3900,
     QL_LDT = 0x3a00,
     QL_ENTRY = 0x4000,
     QL_ENTRY_STACK = 0x4800,
     QL_PML4 = 0x5000, /* then the page-directory-pointer table and the directory */
+    QL_PML4_COPY = 0xd000,
     QL_CODE = 0x8000,
     QL_TARGET = 0x8400,
     QL_DATA = 0xa000,
@@ -33,10 +35,12 @@ enum {
     SEL64_TSS = 0x28,
     SEL64_LDT = 0x38,
     SEL64_LDT_COPY = 0x48,
-    SYSTEM_FLAGS = 0x1b3300,
-    USER_FLAGS = 0x244cd5,
+    SEL64_TSS_COPY = 0x58,
+    SEL64_TSS_FREE = 0x68,
+    SEL64_VARIED = 0x7b, /* the descriptor whose content a variation changes */
     GP = 13,
     PF = 14,
+    MSR_SYSENTER_CS = 0x174,
     MSR_EFER = 0xc0000080u,
 };
 
@@ -62,55 +66,51 @@ enum component {
     QC_IDTR_BASE,
     QC_LDTR,
     QC_TR,
+    QC_SYSENTER_CS,
+    QC_EFER,
     QC_PORT,
     QC_COUNT,
 };
 
-#define G(n)                                                                                       \
-    {                                                                                              \
-#n, ISA_STORAGE, ISA_BITS, UC_X86_REG_##n, 0                                               \
-    }
-#define S(n)                                                                                       \
-    {                                                                                              \
-#n, ISA_RESOURCE, ISA_BITS, UC_X86_REG_##n, 0                                              \
-    }
 static const struct isa_component components[QC_COUNT] = {
-    G(RAX),
-    G(RCX),
-    G(RDX),
-    G(RBX),
-    G(RSP),
-    G(RBP),
-    G(RSI),
-    G(RDI),
-    G(R8),
-    G(R9),
-    G(R10),
-    G(R11),
-    G(R12),
-    G(R13),
-    G(R14),
-    G(R15),
+    [QC_RAX] = {"RAX", ISA_STORAGE, ISA_BITS, UC_X86_REG_RAX, 0},
+    {"RCX", ISA_STORAGE, ISA_BITS, UC_X86_REG_RCX, 0},
+    {"RDX", ISA_STORAGE, ISA_BITS, UC_X86_REG_RDX, 0},
+    {"RBX", ISA_STORAGE, ISA_BITS, UC_X86_REG_RBX, 0},
+    {"RSP", ISA_STORAGE, ISA_BITS, UC_X86_REG_RSP, 0},
+    {"RBP", ISA_STORAGE, ISA_BITS, UC_X86_REG_RBP, 0},
+    {"RSI", ISA_STORAGE, ISA_BITS, UC_X86_REG_RSI, 0},
+    {"RDI", ISA_STORAGE, ISA_BITS, UC_X86_REG_RDI, 0},
+    {"R8", ISA_STORAGE, ISA_BITS, UC_X86_REG_R8, 0},
+    {"R9", ISA_STORAGE, ISA_BITS, UC_X86_REG_R9, 0},
+    {"R10", ISA_STORAGE, ISA_BITS, UC_X86_REG_R10, 0},
+    {"R11", ISA_STORAGE, ISA_BITS, UC_X86_REG_R11, 0},
+    {"R12", ISA_STORAGE, ISA_BITS, UC_X86_REG_R12, 0},
+    {"R13", ISA_STORAGE, ISA_BITS, UC_X86_REG_R13, 0},
+    {"R14", ISA_STORAGE, ISA_BITS, UC_X86_REG_R14, 0},
+    {"R15", ISA_STORAGE, ISA_BITS, UC_X86_REG_R15, 0},
     [QC_RIP] = {"RIP", ISA_COUNTER, ISA_BITS, UC_X86_REG_RIP, 0},
-    [QC_FLAGS] = {"RFLAGS", ISA_STORAGE, ISA_BITS, UC_X86_REG_RFLAGS, USER_FLAGS},
-    [QC_SYSTEM] = {"RFLAGS.IF/IOPL", ISA_RESOURCE, ISA_BITS, UC_X86_REG_RFLAGS, SYSTEM_FLAGS},
+    [QC_FLAGS] = {"RFLAGS", ISA_STORAGE, ISA_BITS, UC_X86_REG_RFLAGS, X86_USER_FLAGS},
+    [QC_SYSTEM] = {"RFLAGS.IF/IOPL", ISA_RESOURCE, ISA_BITS, UC_X86_REG_RFLAGS, X86_SYSTEM_FLAGS},
     [QC_CPL] = {"CPL", ISA_MODE, ISA_CHANGED, UC_X86_REG_CS, 3},
     [QC_CS] = {"CS", ISA_STORAGE, ISA_CHANGED, UC_X86_REG_CS, 0},
     [QC_SS] = {"SS", ISA_STORAGE, ISA_CHANGED, UC_X86_REG_SS, 0},
-    [QC_DS] = G(DS),
-    [QC_ES] = G(ES),
-    [QC_FS] = G(FS),
-    [QC_GS] = G(GS),
-    [QC_CR0] = S(CR0),
-    [QC_CR2] = S(CR2),
-    [QC_CR3] = S(CR3),
-    [QC_CR4] = S(CR4),
-    [QC_DR0] = S(DR0),
-    [QC_DR7] = S(DR7),
+    [QC_DS] = {"DS", ISA_STORAGE, ISA_BITS, UC_X86_REG_DS, 0},
+    [QC_ES] = {"ES", ISA_STORAGE, ISA_BITS, UC_X86_REG_ES, 0},
+    [QC_FS] = {"FS", ISA_STORAGE, ISA_BITS, UC_X86_REG_FS, 0},
+    [QC_GS] = {"GS", ISA_STORAGE, ISA_BITS, UC_X86_REG_GS, 0},
+    [QC_CR0] = {"CR0", ISA_RESOURCE, ISA_BITS, UC_X86_REG_CR0, 0},
+    [QC_CR2] = {"CR2", ISA_RESOURCE, ISA_BITS, UC_X86_REG_CR2, 0},
+    [QC_CR3] = {"CR3", ISA_RESOURCE, ISA_BITS, UC_X86_REG_CR3, 0},
+    [QC_CR4] = {"CR4", ISA_RESOURCE, ISA_BITS, UC_X86_REG_CR4, 0},
+    [QC_DR0] = {"DR0", ISA_RESOURCE, ISA_BITS, UC_X86_REG_DR0, 0},
+    [QC_DR7] = {"DR7", ISA_RESOURCE, ISA_BITS, UC_X86_REG_DR7, 0},
     [QC_GDTR_BASE] = {"GDTR base", ISA_RESOURCE, ISA_BITS, 0, 0},
     [QC_IDTR_BASE] = {"IDTR base", ISA_RESOURCE, ISA_BITS, 0, 0},
     [QC_LDTR] = {"LDTR", ISA_RESOURCE, ISA_BITS, 0, 0},
     [QC_TR] = {"TR", ISA_RESOURCE, ISA_BITS, 0, 0},
+    [QC_SYSENTER_CS] = {"SYSENTER_CS", ISA_RESOURCE, ISA_BITS, 0, 0},
+    [QC_EFER] = {"EFER", ISA_RESOURCE, ISA_BITS, 0, 0},
     [QC_PORT] = {"device", ISA_RESOURCE, ISA_BITS, 0, 0},
 };
 
@@ -119,7 +119,21 @@ static const struct isa_mode modes[] = {
     {"user mode (CPL 3)", true},
 };
 
-enum variation { W_BASE, W_IF, W_TS, W_GDTR, W_IDTR, W_LDTR, W_TSD, W_PORT, W_IOPL, W_COUNT };
+enum variation {
+    W_BASE,
+    W_IF,
+    W_TS,
+    W_GDTR,
+    W_IDTR,
+    W_LDTR,
+    W_TR,
+    W_DESCRIPTOR,
+    W_CR3,
+    W_TSD,
+    W_PORT,
+    W_IOPL,
+    W_COUNT
+};
 static const struct isa_variation variations[W_COUNT] = {
     [W_BASE] = {.name = "nothing"},
     [W_IF] = {.name = "RFLAGS.IF"},
@@ -127,6 +141,9 @@ static const struct isa_variation variations[W_COUNT] = {
     [W_GDTR] = {.name = "GDTR base"},
     [W_IDTR] = {.name = "IDTR base"},
     [W_LDTR] = {.name = "LDTR"},
+    [W_TR] = {.name = "TR"},
+    [W_DESCRIPTOR] = {.name = "a descriptor in the GDT"},
+    [W_CR3] = {.name = "CR3 (another table, the same mapping)"},
     [W_TSD] = {.name = "CR4.TSD", .holds = "CR4.TSD = 1"},
     [W_PORT] = {.name = "the device behind the ports"},
     [W_IOPL] = {.name = "RFLAGS.IOPL", .condition = "CPL > IOPL", .outside = true},
@@ -137,25 +154,32 @@ static uint32_t system_flags(unsigned variation)
     return (variation == W_IF ? 0x200u : 0) | (variation == W_IOPL ? 0x3000u : 0);
 }
 
-static void build_gdt(struct probe *probe, uint32_t gdt)
+static void build_gdt(struct probe *probe, uint32_t gdt, unsigned variation)
 {
-    /* SDM volume 3, 5.2.1: only L, D, P, DPL and the type count for code, P and DPL for data. */
-    static const uint64_t descriptors[] = {
-        0,
-        0x00af9b000000ffff,
-        0x00cf93000000ffff,
-        0x00affb000000ffff,
-        0x00cff3000000ffff,
-        0x0000890038000067,
-        0,
-        0x000082003a00001f,
-        0,
-        0x000082003a20001f,
-        0,
+    /* SDM volume 3, 5.2.1: only L, D, P, DPL and the type count for code, P and DPL for data.
+     * System descriptors take two places. */
+    static const struct {
+        uint16_t selector;
+        uint64_t low;
+    } descriptors[] = {
+        {SEL64_CODE0, 0x00af9b000000ffff},    {SEL64_DATA0, 0x00cf93000000ffff},
+        {SEL64_CODE3, 0x00affb000000ffff},    {SEL64_DATA3, 0x00cff3000000ffff},
+        {SEL64_TSS, 0x00008b0038000067},      {SEL64_LDT, 0x000082003a00001f},
+        {SEL64_LDT_COPY, 0x000082003a20001f}, {SEL64_TSS_COPY, 0x00008b0039000067},
+        {SEL64_TSS_FREE, 0x0000890039000067}, {SEL64_VARIED, 0x00cff3000000ffff},
     };
 
-    for (uint32_t i = 0; i < sizeof descriptors / sizeof *descriptors; i++)
-        probe_store64(probe, gdt + 8 * i, descriptors[i]);
+    for (size_t i = 0; i < sizeof descriptors / sizeof *descriptors; i++)
+        probe_store64(probe, gdt + (descriptors[i].selector & 0xfff8), descriptors[i].low);
+    if (variation == W_DESCRIPTOR) /* of ring 0 and shorter */
+        probe_store64(probe, gdt + (SEL64_VARIED & 0xfff8), 0x00c193000000ffff);
+}
+
+static void build_pages(struct probe *probe, uint32_t pml4)
+{
+    probe_store64(probe, pml4, (pml4 + 0x1000) | 0x67);
+    probe_store64(probe, pml4 + 0x1000, (pml4 + 0x2000) | 0x67);
+    probe_store64(probe, pml4 + 0x2000, 0xe7); /* 2 MB from 0, user, writable */
 }
 
 static void write_table(struct probe *probe, int reg, uint16_t selector, uint64_t base,
@@ -166,46 +190,54 @@ static void write_table(struct probe *probe, int reg, uint16_t selector, uint64_
     uc_reg_write(probe->uc, reg, &mmr);
 }
 
-static bool build(struct probe *probe, unsigned mode, unsigned variation)
+static void build_system(struct probe *probe, unsigned variation)
 {
-    static const int data[] = {UC_X86_REG_DS, UC_X86_REG_ES, UC_X86_REG_FS, UC_X86_REG_GS};
-    static const uint8_t iretq[] = {0x48, 0xcf};
-    bool other = variation == W_LDTR, user = mode != 0;
-    uint64_t frame[5] = {QL_CODE, user ? SEL64_CODE3 : SEL64_CODE0, 2 | system_flags(variation),
-                         QL_STACK, user ? SEL64_DATA3 : SEL64_DATA0};
+    uc_x86_msr efer = {.rid = MSR_EFER, .value = 0x501}; /* LMA, LME, SCE */
+    bool ldt = variation == W_LDTR, tr = variation == W_TR;
 
-    build_gdt(probe, QL_GDT);
-    build_gdt(probe, QL_GDT_COPY);
-    probe_store64(probe, QL_TSS + 4, QL_ENTRY_STACK);
-    probe_store64(probe, QL_LDT + 8, 0x00cff3000000ffff);
-    probe_store64(probe, QL_LDT + 0x28, 0x00c7f1000000ffff);
-    probe_store64(probe, QL_PML4, (QL_PML4 + 0x1000) | 0x67);
-    probe_store64(probe, QL_PML4 + 0x1000, (QL_PML4 + 0x2000) | 0x67);
-    probe_store64(probe, QL_PML4 + 0x2000, 0xe7); /* 2 MB from 0, user, writable */
-
-    uc_x86_msr efer = {.rid = MSR_EFER, .value = 0x501};
     uc_reg_write(probe->uc, UC_X86_REG_MSR, &efer);
-    write_table(probe, UC_X86_REG_GDTR, 0, variation == W_GDTR ? QL_GDT_COPY : QL_GDT, 0x57, 0);
+    write_table(probe, UC_X86_REG_GDTR, 0, variation == W_GDTR ? QL_GDT_COPY : QL_GDT, 0x7f, 0);
     write_table(probe, UC_X86_REG_IDTR, 0, variation == W_IDTR ? QL_IDT_COPY : QL_IDT, 0xfff, 0);
-    write_table(probe, UC_X86_REG_LDTR, other ? SEL64_LDT_COPY : SEL64_LDT,
-                other ? QL_LDT + 0x20 : QL_LDT, 0x1f, 0x8200);
-    write_table(probe, UC_X86_REG_TR, SEL64_TSS, QL_TSS, 0x67, 0x8900);
+    write_table(probe, UC_X86_REG_LDTR, ldt ? SEL64_LDT_COPY : SEL64_LDT,
+                ldt ? QL_LDT + 0x20 : QL_LDT, 0x1f, 0x8200);
+    write_table(probe, UC_X86_REG_TR, tr ? SEL64_TSS_COPY : SEL64_TSS, tr ? QL_TSS_COPY : QL_TSS,
+                0x67, 0x8900);
     probe_write(probe, UC_X86_REG_CR4, variation == W_TSD ? 0x224 : 0x220);
-    probe_write(probe, UC_X86_REG_CR3, QL_PML4);
+    probe_write(probe, UC_X86_REG_CR3, variation == W_CR3 ? QL_PML4_COPY : QL_PML4);
     probe_write(probe, UC_X86_REG_CR0, 0x80000031u | (variation == W_TS ? 8 : 0));
     probe_write(probe, UC_X86_REG_CS, SEL64_CODE0);
     probe_write(probe, UC_X86_REG_SS, SEL64_DATA0);
-    for (unsigned i = 0; i < 4; i++)
-        probe_write(probe, data[i], SEL64_DATA3);
-    probe_store(probe, QL_ENTRY, iretq, sizeof iretq);
+}
+
+static bool build(struct probe *probe, unsigned mode, unsigned variation)
+{
+    /* mov ds, eax; mov es, eax; mov fs, eax; mov gs, eax; iretq: the register interface loads no
+     * descriptors in 64-bit mode, and IRET would clear segments that seem to be of ring 0. */
+    static const uint8_t enter[] = {0x8e, 0xd8, 0x8e, 0xc0, 0x8e, 0xe0, 0x8e, 0xe8, 0x48, 0xcf};
+    bool user = mode != 0;
+    uint64_t frame[5] = {QL_CODE, user ? SEL64_CODE3 : SEL64_CODE0, 2 | system_flags(variation),
+                         QL_STACK, user ? SEL64_DATA3 : SEL64_DATA0};
+
+    build_gdt(probe, QL_GDT, variation);
+    build_gdt(probe, QL_GDT_COPY, variation);
+    build_pages(probe, QL_PML4);
+    build_pages(probe, QL_PML4_COPY);
+    probe_store64(probe, QL_TSS + 4, QL_ENTRY_STACK);
+    probe_store64(probe, QL_TSS_COPY + 4, QL_ENTRY_STACK);
+    probe_store64(probe, QL_LDT + 8, 0x00cff3000000ffff);
+    probe_store64(probe, QL_LDT + 0x28, 0x00c7f1000000ffff);
+    build_system(probe, variation);
+    probe_store(probe, QL_ENTRY, enter, sizeof enter);
     for (uint32_t i = 0; i < 5; i++)
         probe_store64(probe, QL_ENTRY_STACK + 8 * i, frame[i]);
+    probe_write(probe, UC_X86_REG_RAX, SEL64_DATA3);
     probe_write(probe, UC_X86_REG_RSP, QL_ENTRY_STACK);
-    if (!probe_execute(probe, QL_ENTRY, 1))
+    if (!probe_execute(probe, QL_ENTRY, 5))
         return false;
     for (uint32_t i = 0; i < 5; i++)
         probe_store64(probe, QL_ENTRY_STACK + 8 * i, 0);
-    return (probe_read(probe, UC_X86_REG_CS) & 3) == (user ? 3 : 0);
+    return probe_read(probe, UC_X86_REG_RIP) == QL_CODE &&
+           (probe_read(probe, UC_X86_REG_CS) & 3) == (user ? 3 : 0);
 }
 
 static const struct operands {
@@ -237,8 +269,14 @@ static const struct operands {
      {QL_TARGET, SEL64_CODE0, 0x3e02, QL_STACK - 64, SEL64_DATA0},
      SEL64_CODE3,
      0x8d5},
-    {SEL64_TSS, 0, 2, {0x0f, SEL64_CODE3, 0x0002, QL_STACK - 64, SEL64_DATA3}, SEL64_CODE0, 0x41},
+    {SEL64_TSS_FREE,
+     0,
+     2,
+     {0x0f, SEL64_CODE3, 0x0002, QL_STACK - 64, SEL64_DATA3},
+     SEL64_CODE0,
+     0x41},
     {0x30400, 7, 0x80, {SEL64_DATA0, SEL64_CODE0, 0x0246, QL_STACK - 64, SEL64_DATA0}, 0, 0},
+    {SEL64_VARIED, MSR_SYSENTER_CS, 1, {QL_TARGET, SEL64_CODE3, QL_STACK - 64, SEL64_DATA3}, 0, 0},
 };
 
 static void seed(struct probe *probe, unsigned number)
@@ -267,7 +305,10 @@ static void seed(struct probe *probe, unsigned number)
 static void observe(struct probe *probe, uint64_t *value)
 {
     uc_x86_mmr gdtr, idtr, ldtr, tr;
+    uc_x86_msr sysenter = {.rid = MSR_SYSENTER_CS}, efer = {.rid = MSR_EFER};
 
+    uc_reg_read(probe->uc, UC_X86_REG_MSR, &sysenter);
+    uc_reg_read(probe->uc, UC_X86_REG_MSR, &efer);
     uc_reg_read(probe->uc, UC_X86_REG_GDTR, &gdtr);
     uc_reg_read(probe->uc, UC_X86_REG_IDTR, &idtr);
     uc_reg_read(probe->uc, UC_X86_REG_LDTR, &ldtr);
@@ -276,6 +317,8 @@ static void observe(struct probe *probe, uint64_t *value)
     value[QC_IDTR_BASE] = idtr.base;
     value[QC_LDTR] = ldtr.selector;
     value[QC_TR] = tr.selector;
+    value[QC_SYSENTER_CS] = sysenter.value;
+    value[QC_EFER] = efer.value;
     value[QC_PORT] = probe->port.value;
 }
 

@@ -2,6 +2,13 @@
  * volume 2). */
 #include "isa/isa.h"
 
+#define NOTE_PORT                                                                                  \
+    "The engine lets every port access through; IOPL is applied by the probe, and the I/O "        \
+    "permission map denies all."
+#define NOTE_GATE                                                                                  \
+    "The engine reports the interrupt without reading the IDT: it is taken for a trap, and the "   \
+    "gate is not tried. On x86-32 it is."
+
 extern const struct isa_form x86_64_forms[];
 const struct isa_form x86_64_forms[] = {
     {"sgdt", "sgdt [rbx]", "0f0103", NULL},
@@ -46,18 +53,13 @@ const struct isa_form x86_64_forms[] = {
     {"jmp", "jmp .+0x20", "eb1e", NULL},
     {"ret", "retf", "cb", NULL},
     {"ret", "retf 8", "ca0800", NULL},
+    {"ret", "retfq", "48cb", NULL},
     {"ret", "ret", "c3", NULL},
     {"ret", "ret 8", "c20800", NULL},
     {"iret", "iretq", "48cf", NULL},
-    {"int", "int 0x80", "cd80",
-     "The engine reports the interrupt without reading the IDT, and it is a trap here: the gate is "
-     "not tried."},
-    {"int", "int 0x31", "cd31",
-     "The engine reports the interrupt without reading the IDT, and it is a trap here: the gate is "
-     "not tried."},
-    {"int3", "int3", "cc",
-     "The engine reports the interrupt without reading the IDT, and it is a trap here: the gate is "
-     "not tried."},
+    {"int", "int 0x80", "cd80", NOTE_GATE},
+    {"int", "int 0x31", "cd31", NOTE_GATE},
+    {"int3", "int3", "cc", NOTE_GATE},
     {"lss", "lss eax, [rbx]", "0fb203", NULL},
     {"lfs", "lfs eax, [rbx]", "0fb403", NULL},
     {"lgs", "lgs eax, [rbx]", "0fb503", NULL},
@@ -85,40 +87,22 @@ const struct isa_form x86_64_forms[] = {
     {"mov", "mov dr7, rax", "0f23f8", NULL},
     {"rdmsr", "rdmsr", "0f32", NULL},
     {"wrmsr", "wrmsr", "0f30", NULL},
-    {"rdpmc", "rdpmc", "0f33", "The engine raises #UD."},
+    {"rdpmc", "rdpmc", "0f33",
+     "The engine raises #UD; the manual reads a performance counter, with #GP at CPL > 0 unless "
+     "CR4.PCE is set."},
     {"rdtsc", "rdtsc", "0f31", NULL},
     {"cli", "cli", "fa", NULL},
     {"sti", "sti", "fb", NULL},
-    {"in", "in al, 0x60", "e460",
-     "The engine lets every port access through; IOPL is applied by the machine layer, and the I/O "
-     "permission map denies all."},
-    {"in", "in eax, 0x60", "e560",
-     "The engine lets every port access through; IOPL is applied by the machine layer, and the I/O "
-     "permission map denies all."},
-    {"in", "in al, dx", "ec",
-     "The engine lets every port access through; IOPL is applied by the machine layer, and the I/O "
-     "permission map denies all."},
-    {"out", "out 0x60, al", "e660",
-     "The engine lets every port access through; IOPL is applied by the machine layer, and the I/O "
-     "permission map denies all."},
-    {"out", "out 0x60, eax", "e760",
-     "The engine lets every port access through; IOPL is applied by the machine layer, and the I/O "
-     "permission map denies all."},
-    {"out", "out dx, al", "ee",
-     "The engine lets every port access through; IOPL is applied by the machine layer, and the I/O "
-     "permission map denies all."},
-    {"ins", "insb", "6c",
-     "The engine lets every port access through; IOPL is applied by the machine layer, and the I/O "
-     "permission map denies all."},
-    {"ins", "insd", "6d",
-     "The engine lets every port access through; IOPL is applied by the machine layer, and the I/O "
-     "permission map denies all."},
-    {"outs", "outsb", "6e",
-     "The engine lets every port access through; IOPL is applied by the machine layer, and the I/O "
-     "permission map denies all."},
-    {"outs", "outsd", "6f",
-     "The engine lets every port access through; IOPL is applied by the machine layer, and the I/O "
-     "permission map denies all."},
+    {"in", "in al, 0x60", "e460", NOTE_PORT},
+    {"in", "in eax, 0x60", "e560", NOTE_PORT},
+    {"in", "in al, dx", "ec", NOTE_PORT},
+    {"out", "out 0x60, al", "e660", NOTE_PORT},
+    {"out", "out 0x60, eax", "e760", NOTE_PORT},
+    {"out", "out dx, al", "ee", NOTE_PORT},
+    {"ins", "insb", "6c", NOTE_PORT},
+    {"ins", "insd", "6d", NOTE_PORT},
+    {"outs", "outsb", "6e", NOTE_PORT},
+    {"outs", "outsd", "6f", NOTE_PORT},
     {"cpuid", "cpuid", "0fa2", NULL},
     {"ud2", "ud2", "0f0b", NULL},
     {"nop", "nop", "90", NULL},
