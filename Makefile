@@ -91,6 +91,9 @@ $(OUT)/%.o: %.c $(OUT)/command
 	@mkdir -p $(@D)
 	$(Q)$(compile_command) -MMD -MP -c -o $@ $<
 
+# The formal machines are part of this object (.incbin), which no compiler lists.
+$(OUT)/libvmm/theorem/formal_machines.o: $(wildcard libvmm/theorem/machines/*.machine)
+
 $(OUT)/libvmm.a: $(call objects,$(library_sources))
 # Without main(): a test program has its own.
 $(OUT)/shell.a: $(call objects,$(filter-out shell/main.c,$(shell_sources)))

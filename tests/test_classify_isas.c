@@ -172,6 +172,60 @@ Test(classify_isas, riscv64)
     CHECK("riscv64", table, 0); /* the supervisor level is virtualizable */
 }
 
+/* x86-64: Intel SDM volume 2, "Protected Mode" and "64-Bit Mode Exceptions" of each instruction,
+ * and volume 3, 5.9. What 64-bit mode has of Robin and Irvine's list is as unprivileged as ever.
+ * INT n is not tried through its gate here. */
+Test(classify_isas, x86_64)
+{
+    static const struct expected table[] = {
+        {"sgdt [rbx]", 'L'},
+        {"sidt [rbx]", 'L'},
+        {"sldt eax", 'L'},
+        {"str eax", 'L'},
+        {"smsw eax", 'L'},
+        {"pushfq", 'L'},
+        {"popfq", 'L'},
+        {"lar ecx, ax", 'L'},
+        {"lsl ecx, ax", 'L'},
+        {"verr ax", 'L'},
+        {"verw ax", 'L'},
+        {"mov eax, cs", 'L'},
+        {"mov eax, ss", 'L'},
+        {"mov ss, eax", 'L'},
+        {"call fword ptr [rbx]", 'L'},
+        {"jmp fword ptr [rbx]", 'L'},
+        {"retfq", 'L'},
+        {"iretq", 'L'},
+        {"lgdt [rbx]", 'P'},
+        {"lidt [rbx]", 'P'},
+        {"lldt ax", 'P'},
+        {"ltr ax", 'P'},
+        {"lmsw ax", 'P'},
+        {"clts", 'P'},
+        {"hlt", 'P'},
+        {"invd", 'P'},
+        {"wbinvd", 'P'},
+        {"invlpg [rbx]", 'P'},
+        {"mov rax, cr3", 'P'},
+        {"mov cr3, rax", 'P'},
+        {"mov rax, dr0", 'P'},
+        {"rdmsr", 'P'},
+        {"wrmsr", 'P'},
+        {"swapgs", 'P'},
+        {"sysretq", 'P'},
+        {"mov eax, ds", 'I'},
+        {"push fs", 'I'},
+        {"push rax", 'I'},
+        {"pop rax", 'I'},
+        {"call rax", 'I'},
+        {"ret", 'I'},
+        {"nop", 'I'},
+        {"add rax, rcx", 'I'},
+        {"cpuid", 'I'},
+    };
+    CHECK("x86-64", table, 25);
+}
+
 Test(classify_isas, m68000)
 {
     static const struct expected table[] = {

@@ -23,7 +23,8 @@ struct request {
     uint32_t form_count;
     const struct isa_form *given; /* storage of a form that was given as bytes */
     size_t capacity;
-    uint32_t *numbers; /* sweep: the encoding's number by record */
+    uint32_t *list;    /* sweep: the numbers of the encodings to try */
+    uint32_t *numbers; /* sweep: the index in `list` by record */
     bool no_memory;
 };
 
@@ -73,15 +74,37 @@ static size_t encode_form(const struct work *work, uint32_t i, uint8_t *bytes)
     return text_to_bytes(request->forms[i]->bytes, bytes, ISA_MAX_BYTES);
 }
 
-static size_t encode_sweep(const struct work *work, uint32_t i, uint8_t *bytes)
+static size_t encode_number(const struct isa *isa, uint32_t number, uint8_t *bytes)
 {
-    const struct isa_sweep *sweep = work->isa->sweeps;
+    const struct isa_sweep *sweep = isa->sweeps;
 
-    while (i >= sweep->count) {
-        i -= sweep->count;
+    while (number >= sweep->count) {
+        number -= sweep->count;
         sweep++;
     }
-    return sweep->encode(i, bytes);
+    return sweep->encode(number, bytes);
+}
+
+static size_t encode_sweep(const struct work *work, uint32_t i, uint8_t *bytes)
+{
+    const struct request *request = work->context;
+
+    return encode_number(work->isa, request->list[i], bytes);
+}
+
+/* Lists the numbers of all sweeps, each instruction once. */
+static uint32_t list_numbers(const struct isa *isa, uint32_t **list)
+{
+    uint8_t bytes[ISA_MAX_BYTES];
+    uint32_t all = 0, count = 0;
+
+    for (size_t i = 0; i < isa->sweep_count; i++)
+        all += isa->sweeps[i].count;
+    *list = calloc(all, sizeof **list);
+    for (uint32_t i = 0; *list && i < all; i++)
+        if (encode_number(isa, i, bytes))
+            (*list)[count++] = i;
+    return count;
 }
 
 static void deliver_form(const struct work *work, uint32_t i, const struct verdict *verdict,
@@ -320,9 +343,8 @@ static struct vmm_classification *classify_sweep(const struct isa *isa,
     work.sweep = true;
     work.encode = encode_sweep;
     work.deliver = deliver_sweep;
-    for (size_t i = 0; i < isa->sweep_count; i++)
-        work.count += isa->sweeps[i].count;
-    bool ok = c && workers_run(&work) && !request.no_memory;
+    work.count = list_numbers(isa, &request.list);
+    bool ok = c && request.list && workers_run(&work) && !request.no_memory;
     if (ok) {
         c->counts.tried = work.count;
         sort_findings(c, request.numbers);
@@ -330,6 +352,7 @@ static struct vmm_classification *classify_sweep(const struct isa *isa,
         ok = c->records != NULL;
     }
     free(request.numbers);
+    free(request.list);
     if (!ok) {
         vmm_classification_free(c);
         fail(error, error_size, "the sweep of %s was broken off: the engine or memory failed",
@@ -341,7 +364,8 @@ static struct vmm_classification *classify_sweep(const struct isa *isa,
 
         text_disassemble(isa, c->findings[i].bytes, c->findings[i].size, mnemonic, sizeof mnemonic,
                          text, sizeof text);
-        fill_record(c, i, mnemonic, text, NULL);
+        fill_record(c, i, mnemonic, text,
+                    isa->note ? isa->note(c->findings[i].bytes, c->findings[i].size) : NULL);
     }
     count_records(c);
     return c;
@@ -436,6 +460,7 @@ struct vmm_classification *vmm_classify_bytes(const char *name, const char *hex,
         }
         form.mnemonic = mnemonic;
         form.text = text;
+        form.note = isa->note ? isa->note(bytes, size) : NULL;
     }
     const struct isa_form *list[] = {&form};
     return classify_forms(isa, list, 1, options, error, error_size);

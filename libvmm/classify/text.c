@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LOCK_PREFIX = 0xf0 };
+
 static int digit(char c)
 {
     if (c >= '0' && c <= '9')
@@ -127,6 +129,27 @@ const struct isa_form *text_find_bytes(const struct isa *isa, const char *digits
     return NULL;
 }
 
+/* Capstone's mnemonic without prefixes ("rep insb"), far transfers and sizes by the manual's name.
+ */
+static const char *manual_name(const char *name)
+{
+    static const char *const prefixes[] = {"lock ", "rep ", "repe ", "repne ", "bnd ", "notrack "};
+    static const char *const names[][2] = {
+        {"lcall", "call"},   {"ljmp", "jmp"},   {"retf", "ret"},     {"pushfd", "pushf"},
+        {"popfd", "popf"},   {"iretd", "iret"}, {"pushal", "pusha"}, {"popal", "popa"},
+        {"pushaw", "pusha"}, {"popaw", "popa"}, {"insb", "ins"},     {"insw", "ins"},
+        {"insd", "ins"},     {"outsb", "outs"}, {"outsw", "outs"},   {"outsd", "outs"},
+    };
+
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+            name += strlen(prefixes[i]);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i][0]) == 0)
+            return names[i][1];
+    return name;
+}
+
 size_t text_disassemble(const struct isa *isa, const uint8_t *bytes, size_t size, char *mnemonic,
                         size_t mnemonic_size, char *text, size_t text_size)
 {
@@ -141,11 +164,17 @@ size_t text_disassemble(const struct isa *isa, const uint8_t *bytes, size_t size
         used += (size_t)snprintf(text + used, text_size - used, "%02x", bytes[i]);
     if (isa->cs_arch < 0 || cs_open((cs_arch)isa->cs_arch, (cs_mode)isa->cs_mode, &handle))
         return 0;
-    if (cs_disasm(handle, bytes, size, isa->pc, 1, &insn) > 0) {
-        snprintf(mnemonic, mnemonic_size, "%s", insn->mnemonic);
-        snprintf(text, text_size, "%s%s%s", insn->mnemonic, insn->op_str[0] ? " " : "",
-                 insn->op_str);
-        length = insn->size;
+    size_t skipped = 0;
+    size_t found = cs_disasm(handle, bytes, size, isa->pc, 1, &insn);
+    if (!found && isa->cs_arch == CS_ARCH_X86 && size > 1 && bytes[0] == LOCK_PREFIX) {
+        skipped = 1; /* where the manual has no LOCK, Capstone has no instruction */
+        found = cs_disasm(handle, bytes + 1, size - 1, isa->pc, 1, &insn);
+    }
+    if (found) {
+        snprintf(mnemonic, mnemonic_size, "%s", manual_name(insn->mnemonic));
+        snprintf(text, text_size, "%s%s%s%s", skipped ? "lock " : "", insn->mnemonic,
+                 insn->op_str[0] ? " " : "", insn->op_str);
+        length = insn->size + skipped;
         cs_free(insn, 1);
     }
     cs_close(&handle);

@@ -62,7 +62,8 @@ struct isa_form {
     const char *note;     /* where the engine is known to depart from the manual, or NULL */
 };
 
-/* A space of encodings to sweep: the bytes of number i in [0, count). */
+/* A space of encodings to sweep: the bytes of number i in [0, count), and how many they are; 0: it
+ * is an instruction that another number has already. */
 struct isa_sweep {
     const char *name;
     uint32_t count;
@@ -124,6 +125,8 @@ struct isa {
     enum isa_trap (*classify_trap)(uint32_t number);
     /* Corrects what the engine did towards what the manual says, or NULL. */
     void (*settle)(struct probe *probe, struct observation *seen);
+    /* A note for an encoding that is not in the list of forms, as isa_form's; or NULL. */
+    const char *(*note)(const uint8_t *bytes, size_t size);
     /* Extra hooks on the engine, or NULL. */
     bool (*attach)(struct probe *probe);
 };

@@ -15,6 +15,7 @@
 #include "machine/engine.h"
 
 #include <capstone/capstone.h>
+#include <stdio.h>
 #include <string.h>
 
 #define STORAGE(name)                                                                              \
@@ -237,23 +238,43 @@ void x86_32_state(unsigned mode, unsigned variation, struct cpu_state *state)
  * in EAX and in far pointers, ports and MSR numbers, flag images and frames on the stack. */
 static const struct operands {
     uint32_t eax, ecx, edx;
-    uint32_t stack[5];   /* for POP, POPF, RET, IRET */
+    uint32_t stack[6];   /* for POP, POPF, RET, IRET */
     uint16_t far;        /* the selector of a far pointer at EBX */
     uint32_t arithmetic; /* the flags any program may set */
 } operands[] = {
-    {SEL_DATA0, 0x10, 0, {SEL_DATA3, SEL_CODE3, 0x3246, XL_STACK - 64, SEL_DATA3}, SEL_CODE3, 0},
-    {SEL_DATA3, 3, 0x60, {0x3202, SEL_CODE0, 0x0202, 0x23, 0x23}, SEL_CODE0, 0xcd5},
+    {SEL_DATA0,
+     0x10,
+     0,
+     {SEL_DATA3, SEL_CODE3, 0x3246, XL_STACK - 64, SEL_DATA3, 0x23},
+     SEL_CODE3,
+     0},
+    {SEL_DATA3, 3, 0x60, {0x3202, SEL_CODE0, 0x0202, 0x23, 0x23, 0x23}, SEL_CODE0, 0xcd5},
     {SEL_READ_ONLY,
      1,
      0,
-     {SEL_READ_ONLY, SEL_CODE3, 0xcd7, XL_STACK - 64, SEL_DATA3},
+     {SEL_READ_ONLY, SEL_CODE3, 0xcd7, XL_STACK - 64, SEL_DATA3, 0x23},
      SEL_CALL_GATE,
      0},
-    {0x0f, 0, 0x3f8, {0x0f, SEL_CODE1, 0x3202, XL_STACK - 64, SEL_DATA1}, SEL_CONFORMING, 0xcd5},
-    {SEL_LDT, 0xc0000080u, 0, {0x0cd7, SEL_CODE0, 0x0002, 0x23, 0x23}, SEL_CODE1, 0x8d5},
-    {SEL_TSS_FREE, 4, 2, {XL_TARGET, SEL_CODE3, 0x3e02, XL_STACK - 64, SEL_DATA3}, SEL_DATA3, 0},
-    {SEL_VARIED, 0x174, 1, {SEL_VARIED, SEL_CONFORMING, 0x0202, 0x23, 0x23}, SEL_DATA0, 0x41},
-    {0x30400, 7, 0x80, {SEL_DATA1, SEL_CODE1, 0x0246, XL_STACK - 64, SEL_DATA1}, SEL_DATA1, 0},
+    {0x0f,
+     0,
+     0x3f8,
+     {0x0f, SEL_CODE1, 0x3202, XL_STACK - 64, SEL_DATA1, 0x23},
+     SEL_CONFORMING,
+     0xcd5},
+    {SEL_LDT, 0xc0000080u, 0, {0x0cd7, SEL_CODE0, 0x0002, 0x23, 0x23, 0x23}, SEL_CODE1, 0x8d5},
+    {SEL_TSS_FREE,
+     4,
+     2,
+     {XL_TARGET, SEL_CODE3, 0x3e02, XL_STACK - 64, SEL_DATA3, 0x23},
+     SEL_DATA3,
+     0},
+    {SEL_VARIED, 0x174, 1, {SEL_VARIED, SEL_CONFORMING, 0x0202, 0x23, 0x23, 0x23}, SEL_DATA0, 0x41},
+    {0x30400,
+     7,
+     0x80,
+     {SEL_DATA1, SEL_CODE1, 0x0246, XL_STACK - 64, SEL_DATA1, 0x23},
+     SEL_DATA1,
+     0},
 };
 
 void x86_32_operands(struct probe *probe, unsigned seed, unsigned variation,
@@ -273,7 +294,7 @@ void x86_32_operands(struct probe *probe, unsigned seed, unsigned variation,
 
     memcpy(state->gpr, gpr, sizeof gpr);
     state->eflags = X86_FIXED | o->arithmetic | system_flags(variation);
-    for (unsigned i = 0; i < 5; i++)
+    for (unsigned i = 0; i < 6; i++)
         probe_store32(probe, XL_STACK + 4 * i, o->stack[i]);
     probe_store(probe, XL_DATA, &pointer, sizeof pointer);
     probe_store32(probe, XL_DATA + 0x40, 0x01020304u * (seed + 1));
@@ -336,21 +357,52 @@ static void observe(struct probe *probe, uint64_t *value)
 }
 
 /* Every one-byte opcode, then every two-byte opcode (0F xx), with each value of the byte after it:
- * ModRM where the opcode has one. The bytes behind are displacement and immediate. */
+ * ModRM where the opcode has one. The bytes behind are SIB, displacement and immediate. Where the
+ * instruction ends before the byte that is varied, one value is enough. */
+static size_t encode(uint8_t *bytes, size_t opcode, uint32_t i)
+{
+    static const uint8_t rest[] = {0x00, 0xa4, 0x00, 0x00, 0x23, 0x00};
+    struct x86_instruction insn;
+
+    bytes[opcode] = (uint8_t)(i >> 8);
+    bytes[opcode + 1] = (uint8_t)i;
+    memcpy(bytes + opcode + 2, rest, sizeof rest);
+    size_t size = opcode + 2 + sizeof rest;
+    if (!x86_decode(bytes, (unsigned)size, true, &insn) || insn.kind == X86_KIND_INVALID)
+        return size; /* the processor has to find out */
+    return insn.length <= opcode + 1 && bytes[opcode + 1] ? 0 : insn.length;
+}
+
 static size_t encode_one_byte(uint32_t i, uint8_t *bytes)
 {
-    static const uint8_t rest[] = {0x00, 0xa4, 0x00, 0x00, 0x23, 0x00, 0xeb, 0xfe};
-
-    bytes[0] = (uint8_t)(i >> 8);
-    bytes[1] = (uint8_t)i;
-    memcpy(bytes + 2, rest, sizeof rest);
-    return 2 + sizeof rest;
+    return encode(bytes, 0, i);
 }
 
 static size_t encode_two_byte(uint32_t i, uint8_t *bytes)
 {
     bytes[0] = 0x0f;
-    return 1 + encode_one_byte(i, bytes + 1);
+    return encode(bytes, 1, i);
+}
+
+const char *x86_32_note(const uint8_t *bytes, size_t size)
+{
+    struct x86_instruction insn;
+
+    if (!x86_decode(bytes, (unsigned)size, true, &insn))
+        return NULL;
+    if ((insn.flags & X86_INSN_LOCK) && insn.kind != X86_KIND_OTHER &&
+        insn.kind != X86_KIND_INVALID)
+        return "The manual has #UD for a LOCK prefix here (SDM volume 2, LOCK); the engine ignores "
+               "it.";
+    for (const struct isa_form *form = x86_32_forms; form->bytes; form++) {
+        unsigned opcode;
+
+        /* The note of a form with the same opcode, for ports and software interrupts. */
+        if (form->note && insn.map == 0 && sscanf(form->bytes, "%2x", &opcode) == 1 &&
+            opcode == insn.opcode)
+            return form->note;
+    }
+    return NULL;
 }
 
 static const struct isa_sweep sweeps[] = {
@@ -385,6 +437,7 @@ const struct isa isa_x86_32 = {
     .sweep_variations = 1u << V_BASE | 1u << V_IF | 1u << V_GDTR | 1u << V_IDTR | 1u << V_LDTR |
                         1u << V_TR | 1u << V_TS | 1u << V_IOPL,
     .sweep_seeds = 0x4b,
+    .note = x86_32_note,
     .on_machine = true,
     .build = build,
     .seed = seed,

@@ -126,6 +126,8 @@ void x86_32_operands(struct probe *probe, unsigned seed, unsigned variation,
 /* The components that `state` holds. */
 void x86_32_values(const struct cpu_state *state, uint64_t *value);
 
+const char *x86_32_note(const uint8_t *bytes, size_t size);
+
 extern const struct isa_form x86_32_forms[];
 
 #endif

@@ -10,6 +10,13 @@
 #define NOTE_GATE                                                                                  \
     "The engine reports the interrupt without reading the IDT; gate check and delivery are those " \
     "of the machine layer."
+#define NOTE_ABSENT                                                                                \
+    "The machine layer's processor does not have it, and raises #UD as its CPUID says; the "       \
+    "engine "                                                                                      \
+    "itself takes SYSENTER and SYSCALL for no-operations."
+#define NOTE_MSR                                                                                   \
+    "The model-specific registers of the machine layer's processor hold nothing: on x86-32 no "    \
+    "change of R is seen."
 
 const struct isa_form x86_32_forms[] = {
     {"sgdt", "sgdt [ebx]", "0f0103", NULL},
@@ -100,7 +107,7 @@ const struct isa_form x86_32_forms[] = {
     {"mov", "mov dr0, eax", "0f23c0", NULL},
     {"mov", "mov dr7, eax", "0f23f8", NULL},
     {"rdmsr", "rdmsr", "0f32", NULL},
-    {"wrmsr", "wrmsr", "0f30", NULL},
+    {"wrmsr", "wrmsr", "0f30", NOTE_MSR},
     {"rdpmc", "rdpmc", "0f33",
      "The engine raises #UD; the manual reads a performance counter, with #GP at CPL > 0 unless "
      "CR4.PCE is set."},
@@ -117,14 +124,10 @@ const struct isa_form x86_32_forms[] = {
     {"ins", "insd", "6d", NOTE_PORT},
     {"outs", "outsb", "6e", NOTE_PORT},
     {"outs", "outsd", "6f", NOTE_PORT},
-    {"sysenter", "sysenter", "0f34",
-     "The engine continues with the next instruction and does not enter ring 0; the manual loads "
-     "CS, EIP and ESP from the SYSENTER MSRs."},
-    {"sysexit", "sysexit", "0f35", NULL},
-    {"syscall", "syscall", "0f05",
-     "The engine continues with the next instruction and does not enter ring 0; the manual loads "
-     "CS and EIP from STAR."},
-    {"sysret", "sysret", "0f07", NULL},
+    {"sysenter", "sysenter", "0f34", NOTE_ABSENT},
+    {"sysexit", "sysexit", "0f35", NOTE_ABSENT},
+    {"syscall", "syscall", "0f05", NOTE_ABSENT},
+    {"sysret", "sysret", "0f07", NOTE_ABSENT},
     {"cpuid", "cpuid", "0fa2", NULL},
     {"ud2", "ud2", "0f0b", NULL},
     {"monitor", "monitor", "0f01c8", "The engine raises #UD at every CPL."},

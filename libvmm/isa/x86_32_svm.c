@@ -352,5 +352,6 @@ const struct isa isa_x86_32_svm = {
     .seed = seed,
     .observe = observe,
     .settle = settle,
+    .note = x86_32_note,
     .attach = attach,
 };
