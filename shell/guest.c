@@ -1,0 +1,207 @@
+/* From a command line to a loaded virtual machine. Whatever can be found wrong is found here,
+ * before the guest runs, and told in one sentence that names the thing and the remedy. */
+#include "shell/guest.h"
+
+#include "shell/command.h"
+#include "shell/file.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char guest_help[] =
+    "  -t TECHNIQUE            how the guest's supervisor code is executed\n"
+    "  -m SIZE                 memory, 1M to 1G (64M); suffixes K, M, G\n"
+    "  --load KIND             auto (default), multiboot, linux, flat@ADDRESS or boot\n"
+    "  --initrd FILE           a Linux guest's initial file system\n"
+    "  --append TEXT           the kernel's command line\n"
+    "  --module FILE[=TEXT]    a Multiboot module and its string; may be repeated\n"
+    "  --clock virtual|host    time by instructions (default), or the host's\n"
+    "  --max-instructions N    stop after N instructions\n";
+
+int guest_complain(const struct guest_options *options, int status, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fprintf(stderr, "vmm %s: ", options->command);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    return status;
+}
+
+int guest_complain_of(const struct guest_options *options, const struct vmm_error *error)
+{
+    return guest_complain(options, error->code == VMM_E_USAGE ? VMM_USAGE : VMM_FAILURE, "%s",
+                          error->text);
+}
+
+int guest_complain_of_option(const struct guest_options *options, int option, char **argv)
+{
+    char shorter[] = {'-', (char)optopt, '\0'};
+    const char *word = argv[optind - 1];
+    const char *name = strncmp(word, "--", 2) == 0 || !optopt ? word : shorter;
+    if (option == ':')
+        return guest_complain(options, VMM_USAGE, "'%s' needs a value; --help shows which", name);
+    return guest_complain(options, VMM_USAGE, "'%s' is no option of %s; --help lists them", name,
+                          options->command);
+}
+
+/* Trap-and-emulate where it exists: most of the course is about it. */
+const char *guest_default_technique(void)
+{
+    const char *name;
+    for (size_t i = 0; (name = vmm_technique(i)); i++)
+        if (strcmp(name, "trap") == 0)
+            return name;
+    return vmm_technique(0);
+}
+
+void guest_print_techniques(void)
+{
+    const char *name;
+    fputs("Techniques:", stdout);
+    for (size_t i = 0; (name = vmm_technique(i)); i++)
+        printf(" %s%s", name, strcmp(name, guest_default_technique()) == 0 ? " (default)" : "");
+    putchar('\n');
+}
+
+/* ---- the command line ---- */
+
+/* Decimal digits and nothing before them; `*rest` is what follows. False if it does not fit. */
+static bool parse_digits(const char *text, uint64_t *number, char **rest)
+{
+    errno = 0;
+    *number = strtoull(text, rest, 10);
+    return *text >= '0' && *text <= '9' && errno == 0;
+}
+
+static int parse_size(struct guest_options *options, const char *text)
+{
+    static const char suffixes[] = "KMG";
+    uint64_t number = 0;
+    char *rest = NULL;
+    bool valid = parse_digits(text, &number, &rest);
+    if (valid && *rest) {
+        char upper = (char)(*rest & ~0x20); /* k and K alike */
+        const char *suffix = strchr(suffixes, upper);
+        valid = suffix && *suffix && rest[1] == '\0' && number <= UINT32_MAX;
+        if (valid)
+            number <<= 10 * (suffix - suffixes + 1);
+    }
+    if (!valid || number < 1 << 20 || number > 1 << 30)
+        return guest_complain(options, VMM_USAGE,
+                              "'%s' is no memory size; give 1M to 1G, such as 64M", text);
+    options->config.memory_size = (uint32_t)number;
+    return VMM_SUCCESS;
+}
+
+static int parse_limit(struct guest_options *options, const char *text)
+{
+    char *rest;
+    if (!parse_digits(text, &options->most_instructions, &rest) || *rest ||
+        options->most_instructions == 0)
+        return guest_complain(options, VMM_USAGE,
+                              "'%s' is no number of instructions; give one from 1", text);
+    return VMM_SUCCESS;
+}
+
+static int parse_clock(struct guest_options *options, const char *text)
+{
+    if (strcmp(text, "virtual") != 0 && strcmp(text, "host") != 0)
+        return guest_complain(options, VMM_USAGE, "there is no clock '%s'; use virtual or host",
+                              text);
+    options->config.clock = *text == 'h' ? VMM_CLOCK_HOST : VMM_CLOCK_VIRTUAL;
+    return VMM_SUCCESS;
+}
+
+static int add_module(struct guest_options *options, char *text)
+{
+    if (options->module_count == GUEST_MODULES)
+        return guest_complain(options, VMM_USAGE, "there are more than %d modules; leave some away",
+                              GUEST_MODULES);
+    options->modules[options->module_count++] = text;
+    return VMM_SUCCESS;
+}
+
+int guest_option(struct guest_options *options, int option)
+{
+    switch (option) {
+    case 't': options->config.technique = optarg; break;
+    case 'm': return parse_size(options, optarg);
+    case 'L': options->load = optarg; break;
+    case 'I': options->initrd = optarg; break;
+    case 'A': options->append = optarg; break;
+    case 'M': return add_module(options, optarg);
+    case 'C': return parse_clock(options, optarg);
+    case 'N': return parse_limit(options, optarg);
+    }
+    return VMM_SUCCESS;
+}
+
+/* ---- the machine ---- */
+
+/* "FILE=TEXT" is split at the first sign, in a copy. */
+static bool read_module(struct guest *guest, size_t i, const char *argument,
+                        struct vmm_error *error)
+{
+    char *text = guest->module_texts[i] = strdup(argument), *sign = text ? strchr(text, '=') : NULL;
+    if (!text) {
+        *error = (struct vmm_error){.code = VMM_E_MEMORY, .text = "there is no memory left"};
+        return false;
+    }
+    if (sign) {
+        *sign = '\0';
+        guest->modules[i].cmdline = sign + 1;
+    }
+    return vmm_file_read(text, &guest->modules[i].file, error);
+}
+
+static bool read_files(struct guest *guest, const struct guest_options *options,
+                       struct vmm_error *error)
+{
+    if (!vmm_file_read(options->image, &guest->image, error))
+        return false;
+    if (options->initrd && !vmm_file_read(options->initrd, &guest->initrd, error))
+        return false;
+    for (size_t i = 0; i < options->module_count; i++)
+        if (!read_module(guest, i, options->modules[i], error))
+            return false;
+    return true;
+}
+
+int guest_create(struct guest *guest, const struct guest_options *options)
+{
+    struct vmm_error error = {0};
+    *guest = (struct guest){0};
+    if (!read_files(guest, options, &error))
+        return guest_complain_of(options, &error);
+    guest->vm = vmm_create(&options->config, &error);
+    if (!guest->vm)
+        return guest_complain_of(options, &error);
+    struct vmm_image image = {
+        .kind = options->load,
+        .file = guest->image,
+        .initrd = options->initrd ? &guest->initrd : NULL,
+        .cmdline = options->append,
+        .modules = guest->modules,
+        .module_count = options->module_count,
+    };
+    if (vmm_load(guest->vm, &image, &error) != VMM_OK)
+        return guest_complain_of(options, &error);
+    return VMM_SUCCESS;
+}
+
+void guest_destroy(struct guest *guest)
+{
+    vmm_destroy(guest->vm);
+    vmm_file_free(&guest->image);
+    vmm_file_free(&guest->initrd);
+    for (size_t i = 0; i < GUEST_MODULES; i++) {
+        vmm_file_free(&guest->modules[i].file);
+        free(guest->module_texts[i]);
+    }
+    *guest = (struct guest){0};
+}
