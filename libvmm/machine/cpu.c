@@ -23,6 +23,8 @@
 /* Exits without progress in time after which the guest is taken for stuck. */
 #define CPU_PATIENCE          100000u
 #define NANOSECONDS_PER_CYCLE 10u
+#define DR6_AT_RESET          0xffff0ff0u
+#define DR7_AT_RESET          0x400u
 
 /* ---- the host's clock ----
  *
@@ -170,8 +172,12 @@ static void perform(struct cpu *cpu, enum cpu_action action)
     }
     if (action != CPU_RETRY)
         cpu->changed = true;
+    if (action == CPU_STEP)
+        cpu->client_step = true;
     if (action == CPU_LEAVE)
         engine_halt(cpu, HALT_LEFT);
+    else if (action == CPU_STEP && cpu->step == STEP_NO)
+        engine_halt(cpu, HALT_AGAIN);
     else if (cpu->step != STEP_NO)
         engine_halt(cpu, HALT_STEP);
 }
@@ -260,6 +266,7 @@ static void ask_about_site(struct cpu *cpu)
     }
     blocks_set_mode(cpu);
     cpu->changed = true;
+    cpu->client_step = action == CPU_STEP;
     cpu->halt = action == CPU_LEAVE ? HALT_LEFT : HALT_AGAIN;
 }
 
@@ -421,6 +428,25 @@ static bool step_open(struct cpu *cpu)
     return good;
 }
 
+/* A step that the client asked for; it may need a code page open, too. What the client wants next
+ * may be another one. */
+static bool step_for_client(struct cpu *cpu)
+{
+    static const struct cpu_exit stepped = {.kind = CPU_STEPPED};
+    cpu->client_step = false;
+    bool good = cpu->open ? step_open(cpu) : step(cpu);
+    if (!good || cpu->halt == HALT_LEFT || cpu->halt == HALT_STUCK || cpu->client_step)
+        return good;
+    switch (cpu->client.exit(cpu->client.context, &stepped)) {
+    case CPU_STEP: cpu->client_step = true; break;
+    case CPU_LEAVE: cpu->halt = HALT_LEFT; break;
+    default: break;
+    }
+    cpu->changed = true;
+    blocks_set_mode(cpu);
+    return true;
+}
+
 /* With the host's clock there is nothing to step towards: its deadlines are not exact. */
 static bool due(const struct cpu *cpu)
 {
@@ -440,11 +466,14 @@ enum cpu_stop cpu_run(struct cpu *cpu, uint64_t deadline)
     cpu->tick = false;
     arm_alarm(cpu);
     for (;;) {
-        if (due(cpu) && !cpu->open)
+        if (due(cpu) && !cpu->open && !cpu->client_step)
             return CPU_STOP_DEADLINE;
-        if (window_open(cpu))
+        if (window_open(cpu) && !cpu->client_step)
             return CPU_STOP_WINDOW;
-        bool good = cpu->open ? step_open(cpu) : near ? step(cpu) : go(cpu);
+        bool good = cpu->client_step ? step_for_client(cpu)
+                    : cpu->open      ? step_open(cpu)
+                    : near           ? step(cpu)
+                                     : go(cpu);
         if (cpu->halt == HALT_SITE)
             ask_about_site(cpu);
         if (!good)
@@ -490,6 +519,74 @@ void cpu_retire(struct cpu *cpu, unsigned length)
         cpu->time++;
 }
 
+void cpu_flush_tlb(struct cpu *cpu)
+{
+    cpu_flush(cpu);
+    engine_flush_tlb(cpu->engine);
+}
+
+/* ---- taking turns ---- */
+
+struct cpu_context {
+    struct engine_image *image;
+    struct cpu_client client;
+    uint64_t time, stall_time;
+    uint32_t stalls;
+    uint32_t dr[8];
+};
+
+struct cpu_context *cpu_context_new(struct cpu *cpu, const struct cpu_client *client)
+{
+    struct cpu_context *context = calloc(1, sizeof *context);
+    if (!context)
+        return 0;
+    context->client = *client;
+    context->dr[6] = DR6_AT_RESET;
+    context->dr[7] = DR7_AT_RESET;
+    struct engine_image *now = engine_image_new(cpu->engine);
+    context->image = engine_image_new(cpu->engine);
+    if (now && context->image) {
+        engine_image_restore(cpu->engine, cpu->reset);
+        engine_image_save(cpu->engine, context->image);
+        engine_image_restore(cpu->engine, now);
+        engine_image_free(now);
+        return context;
+    }
+    engine_image_free(now);
+    cpu_context_free(context);
+    return 0;
+}
+
+void cpu_context_free(struct cpu_context *context)
+{
+    if (!context)
+        return;
+    engine_image_free(context->image);
+    free(context);
+}
+
+void cpu_switch(struct cpu *cpu, struct cpu_context *from, const struct cpu_context *to)
+{
+    if (cpu->changed)
+        engine_store(cpu->engine, &cpu->state);
+    engine_image_save(cpu->engine, from->image);
+    from->time = cpu->time;
+    from->stall_time = cpu->stall_time;
+    from->stalls = cpu->stalls;
+    memcpy(from->dr, cpu->dr, sizeof cpu->dr);
+    engine_image_restore(cpu->engine, to->image);
+    cpu->client = to->client;
+    cpu->time = to->time;
+    cpu->stall_time = to->stall_time;
+    cpu->stalls = to->stalls;
+    memcpy(cpu->dr, to->dr, sizeof cpu->dr);
+    cpu->passing = false;
+    cpu->in_block = false;
+    cpu->changed = true;
+    load_state(cpu);
+    cpu_flush_tlb(cpu);
+}
+
 /* ---- life ---- */
 
 static uint8_t *physical_page(void *context, uint32_t physical, bool write)
@@ -515,8 +612,8 @@ bool cpu_init(struct cpu *cpu, struct memory *memory, const struct cpu_client *c
     cpu->host_clock = host_clock;
     cpu->generation = 1;
     cpu->physical = (struct x86_memory){cpu, physical_page};
-    cpu->dr[6] = 0xffff0ff0;
-    cpu->dr[7] = 0x400;
+    cpu->dr[6] = DR6_AT_RESET;
+    cpu->dr[7] = DR7_AT_RESET;
     cpu->blocks = calloc(CPU_BLOCKS + 1, sizeof *cpu->blocks);
     const struct engine_calls calls = {.context = cpu,
                                        .block = host_clock ? blocks_enter_uncounted : blocks_enter,
@@ -528,7 +625,9 @@ bool cpu_init(struct cpu *cpu, struct memory *memory, const struct cpu_client *c
     snprintf(why, room, "The host has no memory for another processor.");
     if (cpu->blocks && codepages_init(cpu) && (!host_clock || start_alarm(cpu)))
         cpu->engine = engine_open(memory, &calls, why, room);
-    if (!cpu->engine) {
+    if (cpu->engine)
+        cpu->reset = engine_image_new(cpu->engine);
+    if (!cpu->reset) {
         cpu_destroy(cpu);
         return false;
     }
@@ -541,6 +640,7 @@ bool cpu_init(struct cpu *cpu, struct memory *memory, const struct cpu_client *c
 void cpu_destroy(struct cpu *cpu)
 {
     stop_alarm(cpu);
+    engine_image_free(cpu->reset);
     engine_close(cpu->engine);
     codepages_destroy(cpu);
     free(cpu->blocks);

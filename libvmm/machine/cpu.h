@@ -30,6 +30,8 @@ enum cpu_event {
     CPU_SOFTWARE_INTERRUPT, /* INT n, INT3, INTO: `event`, the gate not yet looked at */
     CPU_INSTRUCTION,        /* an intercepted instruction: `insn` */
     CPU_SITE, /* an instruction that the client asked to see first: `insn`; CPU_RETRY executes it */
+    CPU_STEPPED, /* after CPU_STEP: the attempt is over; if `time` is the same, something else
+                    trapped, was handled, and the instruction is still to be executed */
     CPU_EVENTS
 };
 
@@ -43,6 +45,7 @@ struct cpu_exit {
 enum cpu_action {
     CPU_RETRY,  /* go on; `state` was not changed */
     CPU_RESUME, /* go on with the changed `state` */
+    CPU_STEP,   /* execute one instruction, `state` changed or not, then report CPU_STEPPED */
     CPU_LEAVE   /* return from cpu_run with CPU_STOP_LEFT, `state` changed or not */
 };
 
@@ -91,6 +94,7 @@ struct cpu {
     } views[CPU_VIEWS];
 
     struct engine *engine;
+    struct engine_image *reset; /* as it is after reset, for contexts */
     struct memory *memory;
     struct cpu_client client;
     struct x86_memory physical; /* machine memory, as the hardware's microcode reaches it */
@@ -122,6 +126,7 @@ struct cpu {
     bool step_loops;  /* the instruction may go on at itself */
     bool step_shadow; /* the guest's own interrupt shadow during the step */
     bool step_exited; /* it ended by an exit */
+    bool client_step; /* the client asked for the step */
     bool open;        /* the next instruction is to be stepped with `open_address` writable */
     uint32_t open_address;
     uint8_t *open_before; /* the open page as it was */
@@ -205,6 +210,19 @@ void cpu_written(struct cpu *cpu, uint32_t frame);
 
 /* Address translation changed behind the processor's back (a switch of tables, an INVLPG). */
 void cpu_flush(struct cpu *cpu);
+
+/* The same, and translations may have lost rights or changed: the processor forgets all of them. */
+void cpu_flush_tlb(struct cpu *cpu);
+
+/* Several virtual machines take turns on one processor: a context holds what it is for one of them,
+ * floating point, time and client included, while another has it. New contexts are those of a
+ * processor after reset, with `client`. */
+struct cpu_context;
+struct cpu_context *cpu_context_new(struct cpu *cpu, const struct cpu_client *client);
+void cpu_context_free(struct cpu_context *context);
+
+/* Between runs: puts the processor into `from` and makes it what `to` holds. */
+void cpu_switch(struct cpu *cpu, struct cpu_context *from, const struct cpu_context *to);
 
 /* Copies guest code at linear address `pc`, through the tables in force; returns how many bytes. */
 unsigned cpu_fetch(struct cpu *cpu, uint32_t pc, uint8_t *bytes, unsigned count);
