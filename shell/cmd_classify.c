@@ -4,6 +4,7 @@
  * output, progress to standard error and only where a terminal is there to show it. */
 #include "shell/cmd_classify.h"
 
+#include "shell/atlas.h"
 #include "vmm/classify.h"
 
 #include <getopt.h>
@@ -13,7 +14,7 @@
 #include <unistd.h>
 
 enum { OK = 0, FAILED = 1, USAGE = 2 };
-enum format { TABLE, JSON, CSV };
+enum format { TABLE, JSON, CSV, MARKDOWN };
 
 struct request {
     const char *isa, *text, *hex;
@@ -24,7 +25,7 @@ struct request {
 
 static const char usage[] =
     "Usage: vmm classify [--isa ISA | --all] [--instruction TEXT | --bytes HEX] [--sweep]\n"
-    "                    [--replay] [--jobs N] [--format table|json|csv]\n"
+    "                    [--replay] [--jobs N] [--format table|json|csv|markdown]\n"
     "\n"
     "Executes instructions in pairs of states that differ in the mode or in one resource only,\n"
     "and says which are privileged, sensitive or innocuous (Popek and Goldberg, 1974).\n"
@@ -36,7 +37,7 @@ static const char usage[] =
     "  --sweep             try the whole encoding space instead of the list\n"
     "  --replay            with one instruction: show the witness's states before and after\n"
     "  --jobs N            worker processes (default: one a processor)\n"
-    "  --format F          table (default), json or csv\n"
+    "  --format F          table (default), json or csv; with --all markdown: the atlas\n"
     "  --help              this text\n"
     "\n"
     "Instruction sets:";
@@ -80,14 +81,14 @@ static void show_progress(void *data, size_t done, size_t total)
 
 static int parse_format(const char *word, enum format *format)
 {
-    static const char *const names[] = {"table", "json", "csv"};
+    static const char *const names[] = {"table", "json", "csv", "markdown"};
 
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         if (strcmp(word, names[i]) == 0) {
             *format = (enum format)i;
             return OK;
         }
-    return usage_error("unknown format \"%s\": use table, json or csv", word);
+    return usage_error("unknown format \"%s\": use table, json, csv or markdown", word);
 }
 
 static int parse_jobs(const char *word, unsigned *jobs)
@@ -112,6 +113,8 @@ static int check(const struct request *request)
                            request->isa ? "--isa" : "the instruction");
     if (request->options.sweep && one)
         return usage_error("--sweep tries all encodings: leave out %s", "the instruction");
+    if (request->format == MARKDOWN && (!request->all || request->options.sweep))
+        return usage_error("the format markdown is that of the atlas: give %s", "--all with it");
     if (request->replay && !one)
         return usage_error("--replay needs one instruction: give %s", "--instruction or --bytes");
     return OK;
@@ -336,11 +339,15 @@ static int run(const struct request *request)
             documents[i] = vmm_classification_json(results[i]);
         else if (request->format == CSV)
             print_csv(results[i], i == 0);
+        else if (request->format == MARKDOWN)
+            continue;
         else if (request->text || request->hex)
             print_explanations(request, results[i]);
         else
             print_table(results[i], names[i]);
     }
+    if (status == OK && request->format == MARKDOWN)
+        status = atlas_print(names, results, count) ? OK : FAILED;
     if (status == OK && request->format == JSON)
         print_json(documents, count, request->all);
     for (size_t i = 0; i < done; i++) {

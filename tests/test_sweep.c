@@ -89,6 +89,7 @@ Test(sweep, two_runs_of_every_list_give_the_same_json)
         cr_assert(a && b, "%s", names[i]);
         char *x = vmm_classification_json(a), *y = vmm_classification_json(b);
         cr_expect(strcmp(x, y) == 0, "%s differs", names[i]);
+        cr_expect_null(strstr(x, "(null)"), "%s has a component without a name", names[i]);
         free(x);
         free(y);
         vmm_classification_free(a);

@@ -18,50 +18,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define STORAGE(name)                                                                              \
-    {                                                                                              \
-        name, ISA_STORAGE, ISA_BITS, 0, 0                                                          \
-    }
-#define RESOURCE(name)                                                                             \
-    {                                                                                              \
-        name, ISA_RESOURCE, ISA_BITS, 0, 0                                                         \
-    }
-const struct isa_component x86_32_components[XC_COUNT] = {
-    [XC_EAX] = STORAGE("EAX"),
-    [XC_ECX] = STORAGE("ECX"),
-    [XC_EDX] = STORAGE("EDX"),
-    [XC_EBX] = STORAGE("EBX"),
-    [XC_ESP] = STORAGE("ESP"),
-    [XC_EBP] = STORAGE("EBP"),
-    [XC_ESI] = STORAGE("ESI"),
-    [XC_EDI] = STORAGE("EDI"),
-    [XC_EIP] = {"EIP", ISA_COUNTER, ISA_BITS, 0, 0},
-    [XC_FLAGS] = STORAGE("EFLAGS"),
-    [XC_SYSTEM] = RESOURCE("EFLAGS.IF/IOPL"),
-    [XC_CPL] = {"CPL", ISA_MODE, ISA_CHANGED, 0, 0},
-    [XC_CS] = {"CS", ISA_STORAGE, ISA_CHANGED, 0, 0},
-    [XC_SS] = {"SS", ISA_STORAGE, ISA_CHANGED, 0, 0},
-    [XC_DS] = STORAGE("DS"),
-    [XC_ES] = STORAGE("ES"),
-    [XC_FS] = STORAGE("FS"),
-    [XC_GS] = STORAGE("GS"),
-    [XC_CR0] = RESOURCE("CR0"),
-    [XC_CR2] = RESOURCE("CR2"),
-    [XC_CR3] = RESOURCE("CR3"),
-    [XC_CR4] = RESOURCE("CR4"),
-    [XC_DR0] = RESOURCE("DR0"),
-    [XC_DR7] = RESOURCE("DR7"),
-    [XC_GDTR_BASE] = RESOURCE("GDTR base"),
-    [XC_GDTR_LIMIT] = RESOURCE("GDTR limit"),
-    [XC_IDTR_BASE] = RESOURCE("IDTR base"),
-    [XC_IDTR_LIMIT] = RESOURCE("IDTR limit"),
-    [XC_LDTR] = RESOURCE("LDTR"),
-    [XC_TR] = RESOURCE("TR"),
-    [XC_PORT] = RESOURCE("device"),
-    [XC_FPSW] = STORAGE("FPU status"),
-    [XC_FPCW] = STORAGE("FPU control"),
-    [XC_ST0] = STORAGE("ST0"),
-    [XC_XMM0] = STORAGE("XMM0"),
+static const struct isa_component components[XC_COUNT] = {
+    X86_32_COMPONENTS(ISA_MODE, ISA_RESOURCE, ISA_RESOURCE),
 };
 
 static const struct isa_mode modes[] = {
@@ -424,7 +382,7 @@ const struct isa isa_x86_32 = {
     .pc = XL_CODE,
     .pc_start = XL_CODE,
     .loop = "ebfe",
-    .components = x86_32_components,
+    .components = components,
     .component_count = XC_COUNT,
     .modes = modes,
     .mode_count = 3,

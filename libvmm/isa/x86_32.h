@@ -111,7 +111,37 @@ enum x86_variation {
     V_COUNT,
 };
 
-extern const struct isa_component x86_32_components[XC_COUNT];
+/* The components, of which x86-32 and x86-32-svm count some to other parts: `mode` is the part of
+ * the CPL, `resource` of what VMRUN exchanges, `host` of what it does not. */
+#define X86_32_COMPONENTS(mode, resource, host)                                                    \
+    [XC_EAX] = {"EAX", ISA_STORAGE, ISA_BITS, 0, 0},                                               \
+    [XC_ECX] = {"ECX", ISA_STORAGE, ISA_BITS, 0, 0},                                               \
+    [XC_EDX] = {"EDX", ISA_STORAGE, ISA_BITS, 0, 0},                                               \
+    [XC_EBX] = {"EBX", ISA_STORAGE, ISA_BITS, 0, 0},                                               \
+    [XC_ESP] = {"ESP", ISA_STORAGE, ISA_BITS, 0, 0},                                               \
+    [XC_EBP] = {"EBP", ISA_STORAGE, ISA_BITS, 0, 0},                                               \
+    [XC_ESI] = {"ESI", ISA_STORAGE, ISA_BITS, 0, 0},                                               \
+    [XC_EDI] = {"EDI", ISA_STORAGE, ISA_BITS, 0, 0},                                               \
+    [XC_EIP] = {"EIP", ISA_COUNTER, ISA_BITS, 0, 0},                                               \
+    [XC_FLAGS] = {"EFLAGS", ISA_STORAGE, ISA_BITS, 0, 0},                                          \
+    [XC_SYSTEM] = {"EFLAGS.IF/IOPL", resource, ISA_BITS, 0, 0},                                    \
+    [XC_CPL] = {"CPL", mode, ISA_CHANGED, 0, 0}, [XC_CS] = {"CS", ISA_STORAGE, ISA_CHANGED, 0, 0}, \
+    [XC_SS] = {"SS", ISA_STORAGE, ISA_CHANGED, 0, 0},                                              \
+    [XC_DS] = {"DS", ISA_STORAGE, ISA_BITS, 0, 0}, [XC_ES] = {"ES", ISA_STORAGE, ISA_BITS, 0, 0},  \
+    [XC_FS] = {"FS", ISA_STORAGE, ISA_BITS, 0, 0}, [XC_GS] = {"GS", ISA_STORAGE, ISA_BITS, 0, 0},  \
+    [XC_CR0] = {"CR0", resource, ISA_BITS, 0, 0}, [XC_CR2] = {"CR2", resource, ISA_BITS, 0, 0},    \
+    [XC_CR3] = {"CR3", resource, ISA_BITS, 0, 0}, [XC_CR4] = {"CR4", resource, ISA_BITS, 0, 0},    \
+    [XC_DR0] = {"DR0", host, ISA_BITS, 0, 0}, [XC_DR7] = {"DR7", resource, ISA_BITS, 0, 0},        \
+    [XC_GDTR_BASE] = {"GDTR base", resource, ISA_BITS, 0, 0},                                      \
+    [XC_GDTR_LIMIT] = {"GDTR limit", resource, ISA_BITS, 0, 0},                                    \
+    [XC_IDTR_BASE] = {"IDTR base", resource, ISA_BITS, 0, 0},                                      \
+    [XC_IDTR_LIMIT] = {"IDTR limit", resource, ISA_BITS, 0, 0},                                    \
+    [XC_LDTR] = {"LDTR", resource, ISA_BITS, 0, 0}, [XC_TR] = {"TR", resource, ISA_BITS, 0, 0},    \
+    [XC_PORT] = {"device", host, ISA_BITS, 0, 0},                                                  \
+    [XC_FPSW] = {"FPU status", ISA_STORAGE, ISA_BITS, 0, 0},                                       \
+    [XC_FPCW] = {"FPU control", ISA_STORAGE, ISA_BITS, 0, 0},                                      \
+    [XC_ST0] = {"ST0", ISA_STORAGE, ISA_BITS, 0, 0},                                               \
+    [XC_XMM0] = {"XMM0", ISA_STORAGE, ISA_BITS, 0, 0}
 
 /* Fills memory with the tables of a variation: GDT, IDT, LDT, TSS, page tables. */
 void x86_32_tables(struct probe *probe, unsigned variation);

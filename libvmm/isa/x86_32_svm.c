@@ -46,23 +46,11 @@ static unsigned plain(unsigned variation)
 static const struct isa_mode modes[] = {{"host mode (CPL 0)", false}, {"guest mode (CPL 0)", true}};
 
 enum { SC_SYSENTER_CS = XC_COUNT, SC_EFER, SC_COUNT };
-static struct isa_component components[SC_COUNT];
-
-/* The components of x86-32, those that the VMCB holds a copy of being the program's own. */
-static void take_components(void)
-{
-    static const enum x86_component host_owned[] = {XC_PORT, XC_DR0};
-
-    memcpy(components, x86_32_components, XC_COUNT * sizeof *components);
-    for (int i = 0; i < XC_COUNT; i++)
-        if (components[i].part == ISA_RESOURCE || components[i].part == ISA_MODE)
-            components[i].part = ISA_STORAGE;
-    for (size_t i = 0; i < sizeof host_owned / sizeof *host_owned; i++)
-        components[host_owned[i]].part = ISA_RESOURCE;
-    components[SC_SYSENTER_CS] =
-        (struct isa_component){.name = "SYSENTER_CS", .part = ISA_RESOURCE};
-    components[SC_EFER] = (struct isa_component){.name = "EFER", .part = ISA_STORAGE};
-}
+static const struct isa_component components[SC_COUNT] = {
+    X86_32_COMPONENTS(ISA_STORAGE, ISA_STORAGE, ISA_RESOURCE),
+    [SC_SYSENTER_CS] = {"SYSENTER_CS", ISA_RESOURCE, ISA_BITS, 0, 0},
+    [SC_EFER] = {"EFER", ISA_STORAGE, ISA_BITS, 0, 0},
+};
 
 /* ---- struct cpu_state and the engine's registers ---- */
 
@@ -264,7 +252,6 @@ static bool attach(struct probe *probe)
 {
     uc_hook hook;
 
-    take_components();
     return !uc_hook_add(probe->uc, &hook, UC_HOOK_INSN, (void *)on_in, probe, 1, 0,
                         UC_X86_INS_IN) &&
            !uc_hook_add(probe->uc, &hook, UC_HOOK_INSN, (void *)on_out, probe, 1, 0,
