@@ -62,7 +62,7 @@ grep -q 'Tested: 13 | Passing: 0 | Failing: 13 | Crashing: 0' "$work/log" || {
     cat "$work/log"
     bad=1
 }
-grep -q 'sidt [ebx] (0f010b) on x86, 32-bit protected mode' "$work/log" || {
+grep -qF 'sidt [ebx] (0f010b) on x86, 32-bit protected mode' "$work/log" || {
     echo 'a failed assertion does not say what was found instead'
     bad=1
 }
