@@ -147,6 +147,7 @@ static void restore(struct probe *probe, unsigned state)
     engine_image_restore(p->cpu.engine, p->image[state]);
     *probe_state(probe) = p->state[state];
     memcpy(p->cpu.dr, p->cpu.state.dr, sizeof p->cpu.dr);
+    p->cpu.passing = false;
     cpu_flush(&p->cpu);
 }
 
