@@ -93,6 +93,7 @@ void vmm_destroy(struct vmm_vm *vm)
 {
     if (!vm)
         return;
+    symbols_free(&vm->symbols);
     cpu_destroy(&vm->cpu);
     memory_destroy(&vm->memory);
     free(vm);
@@ -145,6 +146,7 @@ int vmm_load(struct vmm_vm *vm, const struct vmm_image *image, struct vmm_error 
     loader_prepare_board(&result, &vm->board);
     *cpu_modify(&vm->cpu) = result.cpu;
     cpu_flush(&vm->cpu);
+    symbols_read(&vm->symbols, &request.image);
     vm->loaded = true;
     return VMM_OK;
 }

@@ -4,6 +4,7 @@
 
 #include "dispatcher/dispatcher.h"
 #include "machine/memory.h"
+#include "symbols.h"
 #include "vmm/vm.h"
 
 struct vmm_vm {
@@ -12,6 +13,7 @@ struct vmm_vm {
     struct dispatcher dispatcher;
     struct cpu cpu;
     struct vmm_console console;
+    struct symbols symbols; /* of its image */
     bool loaded;
     enum vmm_stop stop;
     uint64_t host_ns;

@@ -7,6 +7,7 @@
 #include "vmm/classify.h"
 #include "vmm/error.h"
 #include "vmm/record.h"
+#include "vmm/symbols.h"
 #include "vmm/theorem.h"
 #include "vmm/version.h"
 #include "vmm/vm.h"
