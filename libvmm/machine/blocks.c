@@ -1,25 +1,28 @@
 /* Entering blocks, and knowing at any point inside one how much of it has been executed. */
 #include "blocks.h"
 
-#include <assert.h>
+#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "arch/x86/walk.h"
 #include "codepages.h"
+#include "inline.h"
 
 enum { VIEW_GENERATION_SHIFT = 20, VIEW_GENERATIONS = 1u << 12, BLOCK_BYTES = 4096 + 16 };
+
+/* Translations are further apart than this in the code buffer, so that in a table of this size no
+ * two of them meet. */
+enum { SITE_SHIFT = 7, SITES = (64u << 20) >> SITE_SHIFT };
+
+#define UNKNOWN CPU_BLOCKS /* the entry that stands for code of which nothing can be learned */
+
+/* ---- views ---- */
 
 static uint32_t view_tag(const struct cpu *cpu, uint32_t pc)
 {
     return pc >> 12 | cpu->generation << VIEW_GENERATION_SHIFT;
 }
-
-static struct code_view *view_slot(struct cpu *cpu, uint32_t pc)
-{
-    return &cpu->views[(pc >> 12) & (CPU_VIEWS - 1)];
-}
-
-/* ---- views ---- */
 
 void cpu_flush(struct cpu *cpu)
 {
@@ -33,7 +36,7 @@ void cpu_flush(struct cpu *cpu)
  * invalidates it: then the view of the generation before is the truth. */
 bool blocks_view(struct cpu *cpu, uint32_t pc, uint32_t *frame)
 {
-    struct code_view *view = view_slot(cpu, pc);
+    struct code_view *view = &cpu->views[(pc >> 12) & (CPU_VIEWS - 1)];
     if (view->tag == view_tag(cpu, pc)) {
         *frame = view->frame;
         return true;
@@ -52,9 +55,15 @@ bool blocks_view(struct cpu *cpu, uint32_t pc, uint32_t *frame)
     return true;
 }
 
+static const uint8_t *frame_bytes(struct cpu *cpu, uint32_t physical)
+{
+    return cpu->physical.page(cpu->physical.context, physical, false);
+}
+
 unsigned cpu_fetch(struct cpu *cpu, uint32_t pc, uint8_t *bytes, unsigned count)
 {
     unsigned done = 0;
+    cpu_flush(cpu); /* the guest changes CR3 and its tables without our hearing of it */
     while (done < count) {
         uint32_t at = pc + done, frame;
         unsigned chunk = X86_PAGE_SIZE - (at & (X86_PAGE_SIZE - 1));
@@ -62,54 +71,29 @@ unsigned cpu_fetch(struct cpu *cpu, uint32_t pc, uint8_t *bytes, unsigned count)
             chunk = count - done;
         if (!blocks_view(cpu, at, &frame))
             break;
-        const uint8_t *page = cpu->physical.page(cpu->physical.context, frame, false);
-        memcpy(bytes + done, page + (at & (X86_PAGE_SIZE - 1)), chunk);
+        memcpy(bytes + done, frame_bytes(cpu, frame) + (at & (X86_PAGE_SIZE - 1)), chunk);
         done += chunk;
     }
     return done;
 }
 
+/* The bytes of a block, from the frames that it was translated from. */
+static unsigned block_bytes(struct cpu *cpu, const struct block *block, uint8_t *bytes)
+{
+    if (block->physical == UINT32_MAX)
+        return 0;
+    unsigned offset = block->physical & (X86_PAGE_SIZE - 1), first = X86_PAGE_SIZE - offset;
+    if (first > block->size)
+        first = block->size;
+    memcpy(bytes, frame_bytes(cpu, block->physical & X86_PAGE_MASK) + offset, first);
+    if (first < block->size && !(block->flags & BLOCK_SPANS))
+        return first;
+    if (first < block->size)
+        memcpy(bytes + first, frame_bytes(cpu, block->next_frame), block->size - first);
+    return block->size;
+}
+
 /* ---- learning ---- */
-
-/* What an instruction may change that entries and views depend on: address translation and the code
- * size, or the ring alone. IRET may change the code size too, in a guest that has 16-bit code. */
-static unsigned may_change(const struct cpu *cpu, const struct x86_instruction *insn)
-{
-    switch (insn->kind) {
-    case X86_KIND_MOV_TO_CR:
-    case X86_KIND_LMSW:
-    case X86_KIND_INVLPG:
-    case X86_KIND_CALL_FAR:
-    case X86_KIND_CALL_FAR_INDIRECT:
-    case X86_KIND_JMP_FAR:
-    case X86_KIND_JMP_FAR_INDIRECT:
-    case X86_KIND_RET_FAR: return BLOCK_REMAPS;
-    case X86_KIND_IRET: return cpu->saw_code16 ? BLOCK_REMAPS : BLOCK_RERINGS;
-    default: return 0;
-    }
-}
-
-void blocks_set_mode(struct cpu *cpu)
-{
-    const struct cpu_state *state = &cpu->state;
-    bool code16 = !(state->seg[X86_CS].attributes & X86_SEG_DB);
-    bool user = state->cpl == 3 || (state->eflags & X86_VM);
-    cpu->mode = (uint16_t)((code16 ? BLOCK_CODE16 : 0) | (user ? BLOCK_USER : 0));
-    cpu->saw_code16 |= code16;
-}
-
-static void refresh_mode(struct cpu *cpu)
-{
-    engine_load(cpu->engine, &cpu->state);
-    blocks_set_mode(cpu);
-}
-
-/* After an IRET within 32-bit code only the ring can be new. */
-static void refresh_ring(struct cpu *cpu)
-{
-    bool user = (engine_cs(cpu->engine) & 3) == 3 || (engine_eflags(cpu->engine) & X86_VM);
-    cpu->mode = (uint16_t)((cpu->mode & ~BLOCK_USER) | (user ? BLOCK_USER : 0));
-}
 
 static bool site_known(const struct cpu *cpu, uint32_t pc)
 {
@@ -147,79 +131,125 @@ static void add_site(struct cpu *cpu, uint32_t pc, uint32_t frame)
                               .used = ++cpu->statistics.blocks_learned};
 }
 
-/* Describes a block from its bytes. Returns false if a site had to be planted in it: the block has
- * then to be translated anew before it may be executed. */
-static bool learn(struct cpu *cpu, struct block *block, uint32_t pc, uint32_t size, uint32_t frame)
+/* A string instruction that is repeated ends its block, and from its second iteration on it is a
+ * block of its own. */
+static void describe_repeat(struct block *block, const struct x86_instruction *insn,
+                            unsigned offset)
+{
+    enum { CMPS = 0xa6, SCAS = 0xae };
+    unsigned opcode = insn->opcode & ~1u;
+    block->rep_offset = (uint16_t)offset;
+    block->flags |= BLOCK_REP_LAST;
+    if (insn->address_size == 2)
+        block->flags |= BLOCK_REP_CX;
+    if (block->count)
+        return;
+    block->flags |= BLOCK_REP_FIRST;
+    if (opcode != CMPS && opcode != SCAS && !(insn->flags & X86_INSN_IO))
+        block->flags |= BLOCK_REP_PLAIN;
+}
+
+/* Counts and describes a block's instructions. Returns false if a site had to be planted in it: the
+ * block has then to be translated anew before it may be executed. */
+static bool describe(struct cpu *cpu, struct block *block)
 {
     uint8_t bytes[BLOCK_BYTES];
-    if (size > BLOCK_BYTES)
-        size = BLOCK_BYTES;
-    refresh_mode(cpu);
-    unsigned room = cpu_fetch(cpu, pc, bytes, size);
-    *block = (struct block){.physical = frame | (pc & ~X86_PAGE_MASK),
-                            .size = (uint16_t)(size | cpu->mode)};
-    bool planted = false;
-    unsigned offset = 0;
+    unsigned room = block_bytes(cpu, block, bytes), offset = 0;
     struct x86_instruction insn = {0};
+    bool planted = false;
     while (offset < room) {
-        if (!x86_decode(bytes + offset, room - offset, !(cpu->mode & BLOCK_CODE16), &insn))
+        if (!x86_decode(bytes + offset, room - offset, !(block->flags & BLOCK_CODE16), &insn))
             break;
-        if (insn.kind != X86_KIND_OTHER) {
-            block->flags |= (uint8_t)may_change(cpu, &insn);
-            if (cpu->client.wants && cpu->client.wants(cpu->client.context, &cpu->state, &insn) &&
-                !site_known(cpu, pc + offset)) {
-                add_site(cpu, pc + offset, frame >> MEMORY_FRAME_SHIFT);
-                planted = true;
-            }
+        uint32_t pc = block->pc + offset;
+        if (insn.kind != X86_KIND_OTHER && cpu->client.wants &&
+            cpu->client.wants(cpu->client.context, &cpu->state, &insn) && !site_known(cpu, pc)) {
+            add_site(cpu, pc, block->physical >> MEMORY_FRAME_SHIFT);
+            planted = true;
         }
-        bool repeats = insn.flags & (X86_INSN_REP | X86_INSN_REPNE);
-        if (repeats && (insn.flags & X86_INSN_STRING)) {
-            block->rep_offset = (uint16_t)offset;
-            block->flags |= (uint8_t)(BLOCK_REP_LAST | (block->count ? 0 : BLOCK_REP_FIRST) |
-                                      (insn.address_size == 2 ? BLOCK_REP_CX : 0));
-        }
+        if (insn.flags & X86_INSN_IO)
+            block->flags |= BLOCK_PORTS;
+        if ((insn.flags & X86_INSN_STRING) && (insn.flags & (X86_INSN_REP | X86_INSN_REPNE)))
+            describe_repeat(block, &insn, offset);
         block->count++;
         offset += insn.length;
     }
     if (!block->count)
         block->count = 1;
-    unsigned first = X86_PAGE_SIZE - (pc & (X86_PAGE_SIZE - 1));
-    if (size > first && blocks_view(cpu, pc + first, &block->next_frame)) {
-        block->flags |= BLOCK_SPANS;
-        codepages_cover(cpu, block->next_frame, size - first, pc + first);
-        size = first;
-    }
-    codepages_cover(cpu, block->physical, size, pc);
-    if (block->flags & (BLOCK_REP_FIRST | BLOCK_REMAPS | BLOCK_RERINGS | BLOCK_SPANS))
-        block->size |= BLOCK_SPECIAL;
-    if (planted) {
-        codepages_drop(cpu, frame >> MEMORY_FRAME_SHIFT);
-        return false;
-    }
-    cpu->statistics.blocks_learned++;
-    return true;
+    return !planted;
 }
 
-/* Finds the block's entry, or makes it. NULL: translate anew. */
-static struct block *find(struct cpu *cpu, uint32_t pc, uint32_t size)
+static void cover(struct cpu *cpu, const struct block *block)
 {
-    uint32_t frame, next;
+    unsigned first = X86_PAGE_SIZE - (block->pc & (X86_PAGE_SIZE - 1));
+    if (block->flags & BLOCK_SPANS)
+        codepages_cover(cpu, block->next_frame, block->size - first, block->pc + first);
+    codepages_cover(cpu, block->physical, block->size < first ? block->size : first, block->pc);
+}
+
+static bool can_inline(const struct cpu *cpu, const struct block *block)
+{
+    if (block->flags & BLOCK_PORTS)
+        return false;
+    return cpu->host_clock || !(block->flags & BLOCK_REP_FIRST) || (block->flags & BLOCK_REP_PLAIN);
+}
+
+/* Makes the entry of a block that was never entered. 0: translate it anew. */
+static uint32_t learn(struct cpu *cpu, uintptr_t site, uint32_t pc, uint32_t size)
+{
+    uint32_t frame;
+    cpu_flush(cpu);
     if (!blocks_view(cpu, pc, &frame)) {
         /* Code that no table maps any more, and that was never seen mapped. */
-        struct block *unknown = &cpu->blocks[CPU_BLOCKS];
-        *unknown = (struct block){.physical = UINT32_MAX, .count = 1};
-        return unknown;
+        cpu->blocks[UNKNOWN] = (struct block){.pc = pc, .physical = UINT32_MAX, .count = 1};
+        return UNKNOWN;
     }
-    uint32_t physical = frame | (pc & ~X86_PAGE_MASK);
-    struct block *block = &cpu->blocks[block_index(physical)];
-    if (block->physical == physical && (block->size & ~BLOCK_SPECIAL) == (size | cpu->mode) &&
-        (!(block->flags & BLOCK_SPANS) ||
-         (blocks_view(cpu, (pc | ~X86_PAGE_MASK) + 1, &next) && next == block->next_frame)))
-        return block;
-    return learn(cpu, block, pc, size, frame) ? block : 0;
+    if (cpu->blocks_known + 1 == UNKNOWN) {
+        cpu->translated = UINT32_MAX; /* makes the next run start with an empty code buffer */
+        return 0;
+    }
+    uint32_t id = ++cpu->blocks_known;
+    struct block *block = &cpu->blocks[id];
+    if (size > BLOCK_BYTES)
+        size = BLOCK_BYTES;
+    *block = (struct block){
+        .site = site, .pc = pc, .physical = frame | (pc & ~X86_PAGE_MASK), .size = (uint16_t)size};
+    engine_load(cpu->engine, &cpu->state);
+    if (!(cpu->state.seg[X86_CS].attributes & X86_SEG_DB))
+        block->flags |= BLOCK_CODE16;
+    if ((pc & ~X86_PAGE_MASK) + size > X86_PAGE_SIZE &&
+        blocks_view(cpu, (pc | ~X86_PAGE_MASK) + 1, &block->next_frame))
+        block->flags |= BLOCK_SPANS;
+    bool good = describe(cpu, block);
+    cover(cpu, block);
+    if (!good) {
+        codepages_drop(cpu, frame >> MEMORY_FRAME_SHIFT);
+        return 0;
+    }
+    cpu->statistics.blocks_learned++;
+    cpu->block_sites[site >> SITE_SHIFT & (SITES - 1)] = id;
+    return id;
 }
 
 /* ---- entering ---- */
+
+void blocks_collect(struct cpu *cpu)
+{
+    if (!cpu->host_clock)
+        cpu->time = cpu->until - (uint64_t)cpu->entry.budget;
+}
+
+void blocks_arm(struct cpu *cpu)
+{
+    bool attend = cpu->window || cpu->step || cpu->frozen || cpu->halt != HALT_NONE;
+    if (cpu->host_clock) {
+        cpu->entry.attend = attend;
+        return;
+    }
+    const uint64_t most = INT64_MAX / 2;
+    uint64_t left = cpu->deadline > cpu->time ? cpu->deadline - cpu->time : 0;
+    cpu->entry.budget = attend ? -1 : (int64_t)(left < most ? left : most);
+    cpu->until = cpu->time + (uint64_t)cpu->entry.budget;
+}
 
 /* Stops before the block at `pc`. The engine's own EIP is not to be trusted here once an
  * instruction is marked: `stop_pc` is. */
@@ -231,30 +261,50 @@ static void halt(struct cpu *cpu, enum cpu_halt why, uint32_t pc)
         cpu->stopped_at_block = true;
     }
     engine_stop(cpu->engine);
+    blocks_arm(cpu);
+}
+
+static uint32_t repeat_mask(const struct block *block)
+{
+    return block->flags & BLOCK_REP_CX ? 0xffff : UINT32_MAX;
+}
+
+static uint32_t iterations_left(struct cpu *cpu, const struct block *block)
+{
+    return engine_gpr(cpu->engine, X86_ECX) & repeat_mask(block);
 }
 
 /* The engine enters a repeated string instruction once more after its last iteration, to find the
  * count at zero: that entry executes nothing. */
-static bool rep_finished(struct cpu *cpu, const struct block *block, uint32_t pc)
+static bool rep_finished(struct cpu *cpu, const struct block *block)
 {
-    const struct block *before = cpu->block;
-    if (!(block->flags & BLOCK_REP_FIRST) || !cpu->in_block || !before ||
-        !(before->flags & BLOCK_REP_LAST) || cpu->block_pc + before->rep_offset != pc)
+    if (!(block->flags & BLOCK_REP_FIRST) || !cpu->entry.block)
         return false;
-    uint32_t count = engine_gpr(cpu->engine, X86_ECX);
-    return (block->flags & BLOCK_REP_CX ? count & 0xffff : count) == 0;
+    const struct block *before = &cpu->blocks[cpu->entry.block & ~ENTRY_ITERATES];
+    return (before->flags & BLOCK_REP_LAST) && before->pc + before->rep_offset == block->pc &&
+           !iterations_left(cpu, block);
 }
 
-static void commit(struct cpu *cpu, struct block *block, uint32_t pc, unsigned count)
+/* The iterations of a repetition are counted when it begins if they all fit in, and its further
+ * entries not at all; otherwise each one when it is entered. */
+static unsigned charge(struct cpu *cpu, const struct block *block, uint32_t *id)
 {
-    cpu->block = block;
-    cpu->block_pc = pc;
-    cpu->in_block = true;
+    if (!(block->flags & BLOCK_REP_PLAIN) || cpu->host_clock)
+        return block->count;
+    uint32_t left = iterations_left(cpu, block);
+    if (!cpu->step && !cpu->window && cpu->time + left <= cpu->deadline)
+        return left ? left : 1;
+    *id |= ENTRY_ITERATES;
+    return 1;
+}
+
+static void commit(struct cpu *cpu, uint32_t id, unsigned count)
+{
+    cpu->entry.block = id;
     cpu->ports = 0;
-    cpu->changes = block->flags & (BLOCK_REMAPS | BLOCK_RERINGS);
     if (!cpu->host_clock)
         cpu->time += count;
-    cpu->limit = cpu->changes || cpu->window || cpu->step ? 0 : cpu->deadline;
+    blocks_arm(cpu);
 }
 
 static bool window_open(struct cpu *cpu)
@@ -266,43 +316,41 @@ static bool window_open(struct cpu *cpu)
     return !state.interrupt_shadow;
 }
 
-static void enter_slowly(struct cpu *cpu, uint32_t pc, uint32_t size)
+/* Whatever may be the matter with a block's entry. `id` is 0 for a translation that is new. */
+static void attend(struct cpu *cpu, uint32_t id, uintptr_t site, uint32_t pc, uint32_t size)
 {
+    blocks_collect(cpu);
     if (cpu->halt != HALT_NONE || cpu->frozen) {
         engine_stop(cpu->engine);
         return;
     }
-    if (cpu->changes & BLOCK_REMAPS) {
-        cpu_flush(cpu);
-        refresh_mode(cpu);
-    } else if (cpu->changes) {
-        refresh_ring(cpu);
-    }
-    cpu->changes = 0;
-    struct block *block = find(cpu, pc, size);
-    if (!block) {
+    bool fresh = !id;
+    if (fresh && !(id = learn(cpu, site, pc, size))) {
         halt(cpu, HALT_AGAIN, pc);
         return;
     }
-    if (rep_finished(cpu, block, pc)) {
-        commit(cpu, block, pc, 0);
+    const struct block *block = &cpu->blocks[id];
+    if (fresh && block->site && can_inline(cpu, block))
+        inline_entry(cpu, id);
+    if (rep_finished(cpu, block)) {
+        commit(cpu, id | ENTRY_ITERATES, 0);
         return;
     }
     if (cpu->step == STEP_ARMED) {
         cpu->step = STEP_ENTERED;
-        commit(cpu, block, pc, block->count);
+        commit(cpu, id | ENTRY_ITERATES, block->count);
         return;
     }
     if (cpu->step == STEP_ENTERED) {
         /* The engine starts an instruction again that has changed its own block. */
         if (pc == cpu->step_pc && !cpu->step_loops) {
-            commit(cpu, block, pc, 0);
+            commit(cpu, id, 0);
             return;
         }
         halt(cpu, HALT_STEP, pc);
         return;
     }
-    if (cpu->host_clock ? cpu->tick : cpu->time + block->count > cpu->deadline) {
+    if (cpu->host_clock ? cpu->entry.tick : cpu->time + block->count > cpu->deadline) {
         halt(cpu, HALT_DEADLINE, pc);
         return;
     }
@@ -310,115 +358,149 @@ static void enter_slowly(struct cpu *cpu, uint32_t pc, uint32_t size)
         halt(cpu, HALT_WINDOW, pc);
         return;
     }
-    commit(cpu, block, pc, block->count);
+    unsigned count = charge(cpu, block, &id);
+    commit(cpu, id, count);
+}
+
+static uint32_t find(const struct cpu *cpu, uintptr_t site, uint32_t pc)
+{
+    uint32_t id = cpu->block_sites[site >> SITE_SHIFT & (SITES - 1)];
+    const struct block *block = &cpu->blocks[id];
+    return block->site == site && block->pc == pc ? id : 0;
 }
 
 void blocks_enter(void *engine, uint64_t address, uint32_t size, void *context)
 {
     struct cpu *cpu = context;
-    uint32_t pc = (uint32_t)address;
+    uintptr_t site = (uintptr_t)__builtin_return_address(0);
     (void)engine;
-    const struct code_view *view = &cpu->views[(pc >> 12) & (CPU_VIEWS - 1)];
-    if (__builtin_expect(view->tag == view_tag(cpu, pc), 1)) {
-        uint32_t physical = view->frame | (pc & ~X86_PAGE_MASK);
-        struct block *block = &cpu->blocks[block_index(physical)];
-        uint64_t time = cpu->time + block->count;
-        if (__builtin_expect(block->physical == physical && block->size == (size | cpu->mode) &&
-                                 time <= cpu->limit,
-                             1)) {
-            cpu->time = time;
-            cpu->block = block;
-            cpu->block_pc = pc;
-            cpu->in_block = true;
-            cpu->ports = 0;
+    uint32_t id = find(cpu, site, (uint32_t)address);
+    const struct block *block = &cpu->blocks[id];
+    if (block->flags & BLOCK_REP_FIRST) {
+        if ((block->flags & BLOCK_REP_PLAIN) && cpu->entry.block == id)
             return;
-        }
+    } else if (id && cpu->entry.budget >= block->count) {
+        cpu->entry.budget -= block->count;
+        cpu->entry.block = id;
+        cpu->ports = 0;
+        return;
     }
-    enter_slowly(cpu, pc, size);
+    attend(cpu, id, site, (uint32_t)address, size);
 }
 
-/* With the host's clock a block's entry only has to look whether somebody wants something; what the
- * table would tell is learned when a block is translated. */
+/* With the host's clock a block's entry only has to look whether somebody wants something. */
 void blocks_enter_uncounted(void *engine, uint64_t address, uint32_t size, void *context)
 {
     struct cpu *cpu = context;
+    uintptr_t site = (uintptr_t)__builtin_return_address(0);
     (void)engine;
-    if (__builtin_expect(cpu->tick | !cpu->limit, 0)) {
-        enter_slowly(cpu, (uint32_t)address, size);
+    uint32_t id = find(cpu, site, (uint32_t)address);
+    if (id && !cpu->entry.tick && !cpu->entry.attend) {
+        cpu->entry.block = id;
+        cpu->ports = 0;
         return;
     }
-    cpu->block_pc = (uint32_t)address;
-    cpu->in_block = true;
-    cpu->ports = 0;
+    attend(cpu, id, site, (uint32_t)address, size);
+}
+
+uintptr_t blocks_attend(struct cpu_entry *entry, uint32_t id)
+{
+    struct cpu *cpu = (struct cpu *)(void *)((uint8_t *)entry - offsetof(struct cpu, entry));
+    const struct block *block = &cpu->blocks[id];
+    if (!cpu->host_clock && !(block->flags & BLOCK_REP_FIRST))
+        entry->budget += block->count;
+    attend(cpu, id, block->site, block->pc, block->size);
+    return block->site;
 }
 
 void blocks_translated(void *context, uint32_t pc, uint32_t size)
 {
     struct cpu *cpu = context;
-    cpu->translated++;
-    if (cpu->host_clock && !find(cpu, pc, size))
-        halt(cpu, HALT_AGAIN, pc);
+    (void)pc;
+    (void)size;
+    if (cpu->translated != UINT32_MAX)
+        cpu->translated++;
 }
 
 /* ---- inside a block ---- */
 
-unsigned blocks_retired(struct cpu *cpu, uint32_t pc)
+static const struct block_exit *exit_at(struct cpu *cpu, uint32_t id, uint32_t offset)
 {
-    struct block *block = cpu->block;
-    uint32_t offset = pc - cpu->block_pc;
-    if (offset >= (block->size & BLOCK_SIZE))
-        return block->count;
-    if (!offset)
-        return 0;
-    if (block->memo_offset == offset)
-        return block->memo_count;
+    struct block_exit *known = &cpu->exits[(id ^ offset) & (CPU_EXITS - 1)];
+    if (known->block == id && known->offset == offset)
+        return known;
+    const struct block *block = &cpu->blocks[id];
+    bool code32 = !(block->flags & BLOCK_CODE16);
     uint8_t bytes[BLOCK_BYTES];
-    unsigned room = cpu_fetch(cpu, cpu->block_pc, bytes, offset);
-    unsigned count = x86_count(bytes, room, !(block->size & BLOCK_CODE16));
-    block->memo_offset = (uint16_t)offset;
-    block->memo_count = (uint8_t)count;
-    return count;
+    unsigned room = block_bytes(cpu, block, bytes);
+    known->block = id;
+    known->offset = (uint16_t)offset;
+    known->retired = (uint16_t)x86_count(bytes, offset < room ? offset : room, code32);
+    if (offset >= room || !x86_decode(bytes + offset, room - offset, code32, &known->insn))
+        known->insn = (struct x86_instruction){0};
+    return known;
 }
 
-void blocks_correct(struct cpu *cpu, uint32_t pc)
+const struct x86_instruction *blocks_leave(struct cpu *cpu, uint32_t pc, bool trap)
 {
-    if (cpu->in_block && !cpu->host_clock)
-        cpu->time -= cpu->block->count - blocks_retired(cpu, pc);
-    cpu->in_block = false;
+    uint32_t entered = cpu->entry.block, id = entered & ~ENTRY_ITERATES;
+    cpu->entry.block = 0;
+    if (!entered)
+        return 0;
+    const struct block *block = cpu->block = &cpu->blocks[id];
+    const struct block_exit *at =
+        pc - block->pc < block->size ? exit_at(cpu, id, pc - block->pc) : 0;
+    if (!cpu->host_clock) {
+        if ((block->flags & BLOCK_REP_PLAIN) && !(entered & ENTRY_ITERATES))
+            cpu->time -= cpu->state.gpr[X86_ECX] & repeat_mask(block);
+        else if (at && !trap)
+            cpu->time -= block->count - at->retired;
+    }
+    return at && at->insn.length ? &at->insn : 0;
 }
 
 void blocks_port(struct cpu *cpu, uint32_t *pc, uint64_t *now, unsigned *length)
 {
+    const struct block *block = &cpu->blocks[cpu->entry.block & ~ENTRY_ITERATES];
     uint8_t bytes[BLOCK_BYTES];
     struct x86_instruction insn = {0};
-    unsigned size = cpu->host_clock ? 1024 : cpu->block->size & BLOCK_SIZE;
-    unsigned room = cpu_fetch(cpu, cpu->block_pc, bytes, size), offset = 0, index = 0,
-             before = cpu->ports++;
+    unsigned room = block_bytes(cpu, block, bytes), offset = 0, index = 0, before = cpu->ports++;
     while (offset < room &&
-           x86_decode(bytes + offset, room - offset, !(cpu->mode & BLOCK_CODE16), &insn)) {
+           x86_decode(bytes + offset, room - offset, !(block->flags & BLOCK_CODE16), &insn)) {
         if ((insn.flags & X86_INSN_IO) && before-- == 0)
             break;
         offset += insn.length;
         index++;
     }
-    *pc = cpu->block_pc + offset;
+    *pc = block->pc + offset;
     *length = insn.length;
     *now = cpu_now(cpu);
     if (!cpu->host_clock)
-        *now -= cpu->block->count - index;
+        *now -= block->count - index;
 }
 
-void blocks_forget(struct cpu *cpu, uint32_t frame)
+/* ---- life ---- */
+
+bool blocks_init(struct cpu *cpu)
 {
-    const struct code_page *page = cpu->pages[frame];
-    for (uint32_t offset = 0; page && offset < MEMORY_FRAME_SIZE; offset++) {
-        if (!page->covered[offset / 8]) {
-            offset |= 7;
-            continue;
-        }
-        uint32_t physical = frame << MEMORY_FRAME_SHIFT | offset;
-        struct block *block = &cpu->blocks[block_index(physical)];
-        if (block->physical == physical)
-            block->physical = UINT32_MAX;
-    }
+    cpu->blocks = calloc(CPU_BLOCKS + 1, sizeof *cpu->blocks);
+    cpu->block_sites = calloc(SITES, sizeof *cpu->block_sites);
+    cpu->exits = calloc(CPU_EXITS, sizeof *cpu->exits);
+    return cpu->blocks && cpu->block_sites && cpu->exits;
+}
+
+void blocks_reset(struct cpu *cpu)
+{
+    memset(cpu->block_sites, 0, SITES * sizeof *cpu->block_sites);
+    memset(cpu->exits, 0, CPU_EXITS * sizeof *cpu->exits);
+    cpu->blocks_known = 0;
+    cpu->block = 0;
+    cpu->translated = 0;
+}
+
+void blocks_destroy(struct cpu *cpu)
+{
+    free(cpu->blocks);
+    free(cpu->block_sites);
+    free(cpu->exits);
 }

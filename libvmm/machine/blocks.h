@@ -1,46 +1,44 @@
 /* The block table: how many instructions a translated block has, looked up each time one is
- * entered. Virtual time is made here. The key is the block's machine address and size, so that
- * address spaces cannot be mistaken for each other; the machine address comes from a small table of
- * views, one for each page of code in use, that forgets everything when address translation may
- * have changed. */
+ * entered. Virtual time is made here.
+ *
+ * What names a translation is the place that the engine calls from when the block is entered: the
+ * return address of that call, in the engine's code buffer. One translation is one block of machine
+ * memory at one linear address in one mode, so nothing else has to be compared; and the place is
+ * not used again before the buffer is emptied, when the table is emptied too. Once a block is known
+ * its entry is counted at that place itself, without the call (machine/inline.h). */
 #ifndef VMM_MACHINE_BLOCKS_H
 #define VMM_MACHINE_BLOCKS_H
 
 #include "machine/cpu.h"
 
-enum {
-    BLOCK_SIZE = 0x1fff,
-    BLOCK_CODE16 = 0x2000,  /* the block is 16-bit code */
-    BLOCK_SPECIAL = 0x4000, /* never taken on the fast path */
-    BLOCK_USER = 0x8000,    /* executed at CPL 3 or in virtual-8086 mode */
-};
-
 enum block_flag {
-    BLOCK_REP_FIRST = 1u << 0, /* it is one iteration of a repeated string instruction */
-    BLOCK_REP_LAST = 1u << 1,  /* its last instruction is a repeated string instruction */
-    BLOCK_REP_CX = 1u << 2,    /* which counts in CX */
-    BLOCK_REMAPS = 1u << 3,    /* it may change address translation or the code size */
-    BLOCK_RERINGS = 1u << 4,   /* it may change the ring */
-    BLOCK_SPANS = 1u << 5,     /* it goes on in a second page */
+    BLOCK_CODE16 = 1u << 0,    /* 16-bit code */
+    BLOCK_SPANS = 1u << 1,     /* it goes on in a second page */
+    BLOCK_PORTS = 1u << 2,     /* it has port instructions */
+    BLOCK_REP_FIRST = 1u << 3, /* it is one iteration of a repeated string instruction */
+    BLOCK_REP_LAST = 1u << 4,  /* its last instruction is a repeated string instruction */
+    BLOCK_REP_CX = 1u << 5,    /* which counts in CX */
+    BLOCK_REP_PLAIN = 1u << 6, /* BLOCK_REP_FIRST, and only the count ends it: MOVS, STOS, LODS */
 };
 
 struct block {
+    uintptr_t site;      /* where the engine's call returns to; 0: not that of a translation */
+    uint32_t pc;         /* linear address */
     uint32_t physical;   /* machine address of the first byte */
-    uint16_t size;       /* bytes, and BLOCK_CODE16, BLOCK_SPECIAL, BLOCK_USER */
-    uint16_t count;      /* instructions */
     uint32_t next_frame; /* BLOCK_SPANS: machine address of the second page's frame */
+    uint16_t size;       /* bytes */
+    uint16_t count;      /* instructions */
     uint16_t rep_offset; /* BLOCK_REP_LAST: where it starts in the block */
-    uint8_t flags;
-    /* The last exit in this block: its offset, and how many instructions had retired. */
-    uint8_t memo_count;
-    uint16_t memo_offset;
-    uint16_t unused;
+    uint16_t flags;
 };
 
-static inline uint32_t block_index(uint32_t physical)
-{
-    return (physical ^ physical >> 14) & (CPU_BLOCKS - 1);
-}
+/* An instruction in a block at which it was left, and how many before it retire. */
+struct block_exit {
+    uint32_t block; /* 0: none */
+    uint16_t offset;
+    uint16_t retired;
+    struct x86_instruction insn;
+};
 
 /* The engine's block call: with virtual time, and with the host's. */
 void blocks_enter(void *engine, uint64_t pc, uint32_t size, void *context);
@@ -49,21 +47,25 @@ void blocks_enter_uncounted(void *engine, uint64_t pc, uint32_t size, void *cont
 /* The engine's call for a new translation. */
 void blocks_translated(void *context, uint32_t pc, uint32_t size);
 
-/* Takes ring and code size from `cpu->state`, which is about to become the engine's. */
-void blocks_set_mode(struct cpu *cpu);
+bool blocks_init(struct cpu *cpu);
+void blocks_destroy(struct cpu *cpu);
 
-/* How many of the current block's instructions lie before `pc`: all, if `pc` is not in it. */
-unsigned blocks_retired(struct cpu *cpu, uint32_t pc);
+/* The code buffer was emptied. */
+void blocks_reset(struct cpu *cpu);
 
-/* Takes the not yet executed part of the current block back out of `time`; `pc` is where it was
- * left. */
-void blocks_correct(struct cpu *cpu, uint32_t pc);
+/* Between the two `time` is not kept up: blocks_collect brings it up to the end of the current
+ * block, at the start of every call out of the engine; blocks_arm, when something that a block's
+ * entry depends on was changed (time, deadline, the reasons to stop), gives that to the entries. */
+void blocks_collect(struct cpu *cpu);
+void blocks_arm(struct cpu *cpu);
 
-/* The address and the exact time of the port instruction being executed. */
+/* Takes the not yet executed part of the current block back out of `time`; linear address `pc` is
+ * where it was left, by a `trap` if the block was executed to its end all the same. Returns the
+ * instruction there, NULL if it is not in the block. Needs `state` loaded. */
+const struct x86_instruction *blocks_leave(struct cpu *cpu, uint32_t pc, bool trap);
+
+/* The address and the exact time of the port instruction being executed, and its length. */
 void blocks_port(struct cpu *cpu, uint32_t *pc, uint64_t *now, unsigned *length);
-
-/* Forgets the blocks that start in a frame. */
-void blocks_forget(struct cpu *cpu, uint32_t frame);
 
 /* The frame (machine address) that linear page `pc` is executed from; false if it is not mapped. */
 bool blocks_view(struct cpu *cpu, uint32_t pc, uint32_t *frame);

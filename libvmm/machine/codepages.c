@@ -57,9 +57,9 @@ void codepages_drop(struct cpu *cpu, uint32_t frame)
     if (!page)
         return;
     uint32_t shown;
+    cpu_flush(cpu);
     bool mapped = blocks_view(cpu, page->linear, &shown) && shown >> MEMORY_FRAME_SHIFT == frame;
     engine_drop_code(cpu->engine, frame, page->linear, mapped);
-    blocks_forget(cpu, frame);
     memset(page->covered, 0, sizeof page->covered);
     cpu->statistics.code_drops++;
 }

@@ -16,6 +16,7 @@
 #include "arch/x86/deliver.h"
 #include "blocks.h"
 #include "codepages.h"
+#include "inline.h"
 #include "svm.h"
 
 /* The code buffer is emptied when so many blocks were translated since the last time. */
@@ -63,7 +64,7 @@ static void *alarm_main(void *context)
                                  (long)(alarm->at % 1000000000u)};
         if (pthread_cond_timedwait(&alarm->wake, &alarm->lock, &until) == ETIMEDOUT) {
             alarm->armed = false;
-            *alarm->tick = true;
+            *alarm->tick = 1;
         }
     }
     pthread_mutex_unlock(&alarm->lock);
@@ -75,7 +76,7 @@ static bool start_alarm(struct cpu *cpu)
     struct cpu_alarm *alarm = &cpu->alarm;
     pthread_condattr_t monotonic;
     cpu->host_start = host_nanoseconds();
-    alarm->tick = &cpu->tick;
+    alarm->tick = &cpu->entry.tick;
     pthread_mutex_init(&alarm->lock, 0);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -132,17 +133,22 @@ static void describe_exception(struct cpu *cpu, uint8_t vector, struct cpu_exit 
         exit->event.cr2 = engine_fault_address(cpu->engine);
 }
 
-static void describe_instruction(struct cpu *cpu, struct cpu_exit *exit)
+/* `known` is the instruction, if it is known already. */
+static void describe_instruction(struct cpu *cpu, const struct x86_instruction *known,
+                                 struct cpu_exit *exit)
 {
     exit->kind = CPU_INSTRUCTION;
-    if (!decode_at(cpu, cpu->state.eip, &exit->insn))
+    if (known)
+        exit->insn = *known;
+    else if (!decode_at(cpu, cpu->state.eip, &exit->insn))
         exit->insn = (struct x86_instruction){.kind = X86_KIND_INVALID};
 }
 
-static void describe_software_interrupt(struct cpu *cpu, struct cpu_exit *exit)
+static void describe_software_interrupt(struct cpu *cpu, const struct x86_instruction *known,
+                                        struct cpu_exit *exit)
 {
     struct x86_instruction *insn = &exit->insn;
-    describe_instruction(cpu, exit);
+    describe_instruction(cpu, known, exit);
     exit->kind = CPU_SOFTWARE_INTERRUPT;
     exit->event = (struct x86_event){.kind = X86_SOFTWARE_INTERRUPT, .length = insn->length};
     switch (insn->kind) {
@@ -162,10 +168,6 @@ static void engine_halt(struct cpu *cpu, enum cpu_halt why)
 
 static void perform(struct cpu *cpu, enum cpu_action action)
 {
-    if (action != CPU_RETRY) {
-        blocks_set_mode(cpu);
-        cpu->changes = 0;
-    }
     if (action == CPU_RESUME && cpu->step == STEP_NO) {
         engine_store(cpu->engine, &cpu->state);
         return;
@@ -202,17 +204,9 @@ static bool stuck(struct cpu *cpu)
     return ++cpu->stalls > CPU_PATIENCE;
 }
 
-static void on_intercept(void *context, uint32_t code)
+static void handle(struct cpu *cpu, uint32_t code, const struct x86_instruction *known)
 {
-    struct cpu *cpu = context;
     struct cpu_exit exit;
-    if (cpu->frozen || cpu->halt != HALT_NONE) {
-        engine_stop(cpu->engine);
-        return;
-    }
-    load_state(cpu);
-    cpu->step_exited = true;
-    blocks_correct(cpu, cpu->state.seg[X86_CS].base + cpu->state.eip);
     if (stuck(cpu)) {
         engine_halt(cpu, HALT_STUCK);
         return;
@@ -227,10 +221,27 @@ static void on_intercept(void *context, uint32_t code)
     if (code >= SVM_EXIT_EXCEPTION && code < SVM_EXIT_EXCEPTION + 32)
         describe_exception(cpu, (uint8_t)(code - SVM_EXIT_EXCEPTION), &exit);
     else if (code == SVM_EXIT_SWINT)
-        describe_software_interrupt(cpu, &exit);
+        describe_software_interrupt(cpu, known, &exit);
     else
-        describe_instruction(cpu, &exit);
+        describe_instruction(cpu, known, &exit);
     perform(cpu, cpu->client.exit(cpu->client.context, &exit));
+}
+
+static void on_intercept(void *context, uint32_t code)
+{
+    struct cpu *cpu = context;
+    if (cpu->frozen || cpu->halt != HALT_NONE) {
+        engine_stop(cpu->engine);
+        return;
+    }
+    blocks_collect(cpu);
+    load_state(cpu);
+    cpu->step_exited = true;
+    /* The single step's: its block is one instruction. */
+    bool trap = code == SVM_EXIT_EXCEPTION + X86_DB;
+    uint32_t pc = cpu->state.seg[X86_CS].base + cpu->state.eip;
+    handle(cpu, code, blocks_leave(cpu, pc, trap));
+    blocks_arm(cpu);
 }
 
 /* A marked instruction: the engine is stopped before it, and the client asked between runs. */
@@ -248,15 +259,17 @@ static void on_site(void *context, uint32_t pc)
     for (unsigned i = 0; i < CPU_SITES; i++)
         if (cpu->sites[i].handle && cpu->sites[i].pc == pc)
             cpu->sites[i].used = ++cpu->statistics.sites;
-    blocks_correct(cpu, pc);
+    blocks_collect(cpu);
+    blocks_leave(cpu, pc, false);
     engine_halt(cpu, HALT_SITE);
+    blocks_arm(cpu);
 }
 
 static void ask_about_site(struct cpu *cpu)
 {
     struct cpu_exit exit;
     uint32_t pc = cpu->state.seg[X86_CS].base + cpu->state.eip;
-    describe_instruction(cpu, &exit);
+    describe_instruction(cpu, 0, &exit);
     exit.kind = CPU_SITE;
     enum cpu_action action = cpu->client.exit(cpu->client.context, &exit);
     if (action == CPU_RETRY) {
@@ -264,7 +277,6 @@ static void ask_about_site(struct cpu *cpu)
         cpu->site_pass = pc;
         return;
     }
-    blocks_set_mode(cpu);
     cpu->changed = true;
     cpu->client_step = action == CPU_STEP;
     cpu->halt = action == CPU_LEAVE ? HALT_LEFT : HALT_AGAIN;
@@ -300,6 +312,7 @@ static uint32_t on_in(void *context, uint16_t port, unsigned size)
     unsigned length;
     if (cpu->frozen)
         return UINT32_MAX;
+    blocks_collect(cpu);
     blocks_port(cpu, &pc, &now, &length);
     return cpu->client.in(cpu->client.context, pc, now, port, size);
 }
@@ -314,8 +327,9 @@ static void freeze(struct cpu *cpu, uint32_t pc, uint64_t now)
     cpu->time = now;
     cpu->changed = true;
     cpu->frozen = true;
-    cpu->in_block = false;
+    cpu->entry.block = 0;
     engine_halt(cpu, HALT_LEFT);
+    blocks_arm(cpu);
 }
 
 static void on_out(void *context, uint16_t port, unsigned size, uint32_t value)
@@ -326,6 +340,7 @@ static void on_out(void *context, uint16_t port, unsigned size, uint32_t value)
     unsigned length;
     if (cpu->frozen)
         return;
+    blocks_collect(cpu);
     blocks_port(cpu, &pc, &now, &length);
     cpu->client.out(cpu->client.context, pc, now, port, size, value);
     if (cpu->freezing)
@@ -343,8 +358,7 @@ void cpu_rearm(struct cpu *cpu, uint64_t deadline)
     if (deadline >= cpu->deadline)
         return;
     cpu->deadline = deadline;
-    if (cpu->limit)
-        cpu->limit = deadline;
+    blocks_arm(cpu);
     arm_alarm(cpu);
 }
 
@@ -362,21 +376,19 @@ static bool go(struct cpu *cpu)
 {
     if (cpu->translated > CPU_BLOCKS_TRANSLATED) {
         engine_flush_code(cpu->engine);
-        cpu->translated = 0;
+        blocks_reset(cpu);
         cpu->statistics.flushes++;
     }
-    if (cpu->changed) {
-        blocks_set_mode(cpu);
+    if (cpu->changed)
         engine_store(cpu->engine, &cpu->state);
-    }
     cpu->changed = false;
-    cpu->changes = 0;
     cpu->step_exited = false;
-    cpu->in_block = false;
+    cpu->entry.block = 0;
     cpu->halt = HALT_NONE;
     cpu->stopped_at_block = false;
-    cpu->limit = 0; /* the first block's translation is not announced: it takes the slow path */
+    blocks_arm(cpu);
     bool good = engine_run(cpu->engine);
+    blocks_collect(cpu);
     if (!cpu->changed) {
         load_state(cpu);
         if (cpu->stopped_at_block) {
@@ -443,7 +455,6 @@ static bool step_for_client(struct cpu *cpu)
     default: break;
     }
     cpu->changed = true;
-    blocks_set_mode(cpu);
     return true;
 }
 
@@ -463,7 +474,7 @@ enum cpu_stop cpu_run(struct cpu *cpu, uint64_t deadline)
     bool near = false;
     cpu->deadline = deadline;
     cpu->frozen = false;
-    cpu->tick = false;
+    cpu->entry.tick = 0;
     arm_alarm(cpu);
     for (;;) {
         if (due(cpu) && !cpu->open && !cpu->client_step)
@@ -506,8 +517,7 @@ struct cpu_state *cpu_modify(struct cpu *cpu)
 void cpu_want_window(struct cpu *cpu, bool want)
 {
     cpu->window = want;
-    if (want)
-        cpu->limit = 0;
+    blocks_arm(cpu);
 }
 
 void cpu_retire(struct cpu *cpu, unsigned length)
@@ -581,7 +591,7 @@ void cpu_switch(struct cpu *cpu, struct cpu_context *from, const struct cpu_cont
     cpu->stalls = to->stalls;
     memcpy(cpu->dr, to->dr, sizeof cpu->dr);
     cpu->passing = false;
-    cpu->in_block = false;
+    cpu->entry.block = 0;
     cpu->changed = true;
     load_state(cpu);
     cpu_flush_tlb(cpu);
@@ -614,7 +624,6 @@ bool cpu_init(struct cpu *cpu, struct memory *memory, const struct cpu_client *c
     cpu->physical = (struct x86_memory){cpu, physical_page};
     cpu->dr[6] = DR6_AT_RESET;
     cpu->dr[7] = DR7_AT_RESET;
-    cpu->blocks = calloc(CPU_BLOCKS + 1, sizeof *cpu->blocks);
     const struct engine_calls calls = {.context = cpu,
                                        .block = host_clock ? blocks_enter_uncounted : blocks_enter,
                                        .translated = blocks_translated,
@@ -623,7 +632,7 @@ bool cpu_init(struct cpu *cpu, struct memory *memory, const struct cpu_client *c
                                        .out = on_out,
                                        .site = on_site};
     snprintf(why, room, "The host has no memory for another processor.");
-    if (cpu->blocks && codepages_init(cpu) && (!host_clock || start_alarm(cpu)))
+    if (blocks_init(cpu) && codepages_init(cpu) && (!host_clock || start_alarm(cpu)))
         cpu->engine = engine_open(memory, &calls, why, room);
     if (cpu->engine)
         cpu->reset = engine_image_new(cpu->engine);
@@ -631,8 +640,6 @@ bool cpu_init(struct cpu *cpu, struct memory *memory, const struct cpu_client *c
         cpu_destroy(cpu);
         return false;
     }
-    for (unsigned i = 0; i <= CPU_BLOCKS; i++)
-        cpu->blocks[i].physical = UINT32_MAX;
     load_state(cpu);
     return true;
 }
@@ -643,6 +650,7 @@ void cpu_destroy(struct cpu *cpu)
     engine_image_free(cpu->reset);
     engine_close(cpu->engine);
     codepages_destroy(cpu);
-    free(cpu->blocks);
+    blocks_destroy(cpu);
+    inline_destroy(cpu);
     memset(cpu, 0, sizeof *cpu);
 }

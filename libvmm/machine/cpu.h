@@ -73,21 +73,34 @@ enum cpu_stop {
 #define CPU_VIEWS  1024u
 #define CPU_BLOCKS (1u << 16)
 #define CPU_SITES  48u
+#define CPU_EXITS  64u
 
 struct block;
+struct block_exit;
 struct code_page;
 
+/* What a block's entry reads and writes; the layout is known to machine/inline.c. */
+struct cpu_entry {
+    int64_t budget;         /* instructions that blocks may still be entered for */
+    uint32_t block;         /* the one entered last since the last exit: its id, ENTRY_ITERATES */
+    volatile uint16_t tick; /* with host_clock: the alarm's word that the host's time moved on */
+    uint16_t attend;        /* with host_clock: every entry is to be attended to */
+};
+#define ENTRY_ITERATES 0x80000000u /* its iterations are counted one by one */
+
 struct cpu {
-    /* The hot part: what each block's entry reads. */
-    uint64_t time;  /* virtual time: instructions retired, corrected at every exit */
-    uint64_t limit; /* blocks that would pass it take the slow path */
+    struct cpu_entry entry;
+    uint64_t time;  /* virtual time: instructions retired, exact in every call of the client */
+    uint64_t until; /* virtual time at which the budget is used up */
     struct block *blocks;
-    struct block *block; /* the one being executed */
-    uint32_t block_pc;   /* its linear address */
+    uint32_t *block_sites;    /* ids of blocks by the place they are called from */
+    uint32_t blocks_known;    /* ids given out */
+    struct block_exit *exits; /* what is known of instructions that exit */
+    struct block *block;      /* the one in which the last exit was */
+    uint8_t ports;            /* port instructions executed in the current block */
+    uint8_t *inline_exit;     /* where inlined entries go when there is something to attend to */
+    bool inline_refused;
     uint32_t generation; /* of the views */
-    uint16_t mode;       /* BLOCK_CODE16, BLOCK_USER */
-    bool in_block;       /* a block was entered since the last exit */
-    uint8_t ports;       /* port instructions executed in it */
     struct code_view {
         uint32_t tag;   /* page number and generation */
         uint32_t frame; /* machine address of the frame that it shows */
@@ -105,8 +118,6 @@ struct cpu {
     bool window;     /* stop when interrupts are enabled */
     bool freezing;   /* cpu_freeze was called in this port access */
     bool frozen;     /* and the state is that behind it */
-    uint8_t changes; /* what the block being executed may change: enum block_flag */
-    bool saw_code16;
 
     /* Why the engine was stopped, and stepping. */
     enum cpu_halt {
@@ -152,10 +163,9 @@ struct cpu {
         pthread_cond_t wake;
         uint64_t at; /* host nanoseconds */
         bool running, armed, quit;
-        volatile bool *tick;
+        volatile uint16_t *tick;
     } alarm;
-    volatile bool tick; /* with host_clock: the alarm's word that the host's time has moved on */
-    uint32_t dr[8];     /* debug registers: kept here, never given to the engine */
+    uint32_t dr[8]; /* debug registers: kept here, never given to the engine */
     struct {
         uint64_t code_writes, code_drops, code_steps, steps, sites, flushes, blocks_learned;
     } statistics;
