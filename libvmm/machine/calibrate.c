@@ -211,6 +211,38 @@ static bool find_general(struct scratch *s, struct engine_layout *layout)
            find_register(s, UC_X86_REG_EDI, 0x01020304, 0x05060708) == layout->gpr + 7 * LAYOUT_GPR;
 }
 
+/* Where the block call is made from. */
+struct callers {
+    uintptr_t from[2][2]; /* by pass and block */
+    unsigned calls;
+};
+
+static void on_block(uc_engine *uc, uint64_t pc, uint32_t size, void *context)
+{
+    struct callers *callers = context;
+    (void)size;
+    if (callers->calls < 4)
+        callers->from[callers->calls / 2][(pc - CODE) / 2 & 1] =
+            (uintptr_t)__builtin_return_address(0);
+    if (++callers->calls >= 4)
+        uc_emu_stop(uc);
+}
+
+/* Two blocks that jump to each other: each one calls from a place of its own, always the same. */
+static bool check_block_calls(struct scratch *s)
+{
+    static const uint8_t jumps[] = {0xeb, 0x00, 0xeb, 0xfc};
+    struct callers callers = {.calls = 0};
+    uc_hook hook;
+    if (uc_hook_add(s->uc, &hook, UC_HOOK_BLOCK, (void *)on_block, &callers, 1, 0))
+        return false;
+    run(s, jumps, sizeof jumps);
+    uc_hook_del(s->uc, hook);
+    return callers.calls >= 4 && callers.from[0][0] && callers.from[0][1] &&
+           callers.from[0][0] != callers.from[0][1] && callers.from[1][0] == callers.from[0][0] &&
+           callers.from[1][1] == callers.from[0][1];
+}
+
 static bool power_on(struct scratch *s)
 {
     static const int data[] = {UC_X86_REG_SS, UC_X86_REG_DS, UC_X86_REG_ES, UC_X86_REG_FS,
@@ -255,6 +287,8 @@ bool calibrate(struct engine_layout *layout, char *why, size_t room)
         missing = "the segment registers";
     else if (!find_cr2(&s, layout))
         missing = "the control registers";
+    else if (!check_block_calls(&s))
+        missing = "which block it enters";
     layout->size = s.size;
     if (missing)
         snprintf(why, room,

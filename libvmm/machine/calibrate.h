@@ -1,7 +1,8 @@
 /* Where the engine keeps what its register interface does not give. The public interface can save
  * the whole processor into an opaque block, and restore it; this finds, by experiment on a scratch
  * engine at start-up, where in that block each part of the state is. Nothing is assumed about the
- * engine's build: a part that is not found exactly once makes the library refuse to start. */
+ * engine's build: a part that is not found exactly once makes the library refuse to start. So does
+ * a block call that does not come out of the translated block itself (machine/blocks.h). */
 #ifndef VMM_MACHINE_CALIBRATE_H
 #define VMM_MACHINE_CALIBRATE_H
 
