@@ -9,6 +9,7 @@
 #include "vmm/record.h"
 #include "vmm/symbols.h"
 #include "vmm/theorem.h"
+#include "vmm/trace.h"
 #include "vmm/version.h"
 #include "vmm/vm.h"
 

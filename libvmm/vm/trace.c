@@ -1,0 +1,269 @@
+/* Traces: records written down as they come, in one of three formats.
+ *
+ * JSON lines and Chrome trace events (the "Trace Event Format" of Chromium's about:tracing) share
+ * one object for a record; an event carries it as `args`. The timeline is virtual time: 1 cycle of
+ * 100 MHz is 0.01 us. A slice must not reach into the next one of its track, so that each record is
+ * held back until its VM's next one has come. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "record_text.h"
+#include "text.h"
+#include "vmm/symbols.h"
+#include "vmm/trace.h"
+
+#define LINE        4096u
+#define CYCLES_A_US 100u
+
+struct vmm_trace {
+    enum vmm_trace_format format;
+    vmm_write *write;
+    void *context;
+    bool failed;
+    uint64_t events; /* written so far */
+    struct watched {
+        struct watched *next;
+        struct vmm_trace *trace;
+        struct vmm_vm *vm;
+        bool holding;
+        struct vmm_record held;
+    } * watched;
+};
+
+static void put(struct vmm_trace *trace, const char *bytes, size_t count)
+{
+    if (!trace->failed && !trace->write(trace->context, bytes, count))
+        trace->failed = true;
+}
+
+static void put_text(struct vmm_trace *trace, const struct text *text)
+{
+    put(trace, text->bytes, text->length < text->room ? text->length : text->room - 1);
+}
+
+/* ---- a record as a JSON object ----
+ *
+ * Every string is printable ASCII without quotes and backslashes: static names of ours, symbols
+ * (see symbols.c), and what the disassembler makes. */
+
+static void add_string(struct text *out, const char *name, const char *value)
+{
+    if (value)
+        text_add(out, ",\"%s\":\"%s\"", name, value);
+    else
+        text_add(out, ",\"%s\":null", name);
+}
+
+static void add_hexadecimal(struct text *out, const char *name, bool has, uint32_t value)
+{
+    if (has)
+        text_add(out, ",\"%s\":\"0x%x\"", name, value);
+    else
+        text_add(out, ",\"%s\":null", name);
+}
+
+static void add_bytes(struct text *out, const struct vmm_record *record)
+{
+    char insn[96];
+    unsigned length = vmm_disassemble(record->bytes, record->length, record->linear, record->code16,
+                                      insn, sizeof insn);
+    text_add(out, ",\"bytes\":\"");
+    for (unsigned i = 0; i < (length ? length : record->length); i++)
+        text_add(out, "%02x", record->bytes[i]);
+    text_add(out, "\"");
+    add_string(out, "text", record->length ? insn : 0);
+}
+
+static void add_event(struct text *out, const struct vmm_record *record)
+{
+    if (record->has_vector)
+        text_add(out, ",\"vector\":%u", record->vector);
+    else
+        text_add(out, ",\"vector\":null");
+    add_hexadecimal(out, "error_code", record->has_error_code, record->error_code);
+    bool port = record->has_address && record_is_port(record);
+    add_hexadecimal(out, "address", record->has_address && !port, record->address);
+    add_hexadecimal(out, "port", port, record->address);
+    if (record->injected)
+        text_add(out, ",\"injected\":%u", record->injected_vector);
+    else
+        text_add(out, ",\"injected\":null");
+}
+
+static void add_changes(struct text *out, const struct vmm_record *record)
+{
+    text_add(out, ",\"changes\":[");
+    for (unsigned i = 0; i < record->change_count; i++)
+        text_add(out, "%s{\"what\":\"%s\",\"before\":\"0x%x\",\"after\":\"0x%x\"}", i ? "," : "",
+                 record->changes[i].what, record->changes[i].before, record->changes[i].after);
+    text_add(out, "]");
+}
+
+static void add_object(struct text *out, const struct vmm_vm *vm, const struct vmm_record *record)
+{
+    char symbol[256], walk[16];
+    vmm_symbol_text(vm, record->linear, symbol, sizeof symbol);
+    record_walk_text(record, walk, sizeof walk);
+    text_add(out,
+             "{\"sequence\":%" PRIu64 ",\"time\":%" PRIu64 ",\"instructions\":%" PRIu64
+             ",\"vm\":%u,\"ring\":%u",
+             record->sequence, record->time, record->instructions, record->vm, record->ring);
+    add_string(out, "cause", record->cause);
+    add_string(out, "class", record_class(record));
+    add_hexadecimal(out, "cs", true, record->cs);
+    add_hexadecimal(out, "eip", true, record->eip);
+    add_hexadecimal(out, "linear", true, record->linear);
+    add_string(out, "symbol", *symbol ? symbol : 0);
+    add_bytes(out, record);
+    add_event(out, record);
+    add_string(out, "walk", walk);
+    add_string(out, "routine", record->routine);
+    add_string(out, "outcome", record->outcome);
+    add_changes(out, record);
+    text_add(out, ",\"host_ns\":%" PRIu64 "}", record->host_ns);
+}
+
+/* ---- the three formats ---- */
+
+static void write_line(struct vmm_trace *trace, const struct vmm_vm *vm,
+                       const struct vmm_record *record)
+{
+    char line[LINE];
+    struct text out = text_in(line, sizeof line);
+    if (trace->format == VMM_TRACE_TEXT) {
+        char text[VMM_RECORD_TEXT];
+        vmm_record_text(vm, record, text, sizeof text);
+        text_add(&out, "%12" PRIu64 " %s", record->time, text);
+    } else {
+        add_object(&out, vm, record);
+    }
+    text_add(&out, "\n");
+    put_text(trace, &out);
+    trace->events++;
+}
+
+/* An exception or interrupt is named by what it was, anything else by its cause. */
+static void add_name(struct text *out, const struct vmm_record *record)
+{
+    const char *vector = record_vector_name(record->vector);
+    bool event = record->has_vector && (strcmp(record->cause, "exception") == 0 ||
+                                        strcmp(record->cause, "software_interrupt") == 0 ||
+                                        strcmp(record->cause, "interrupt") == 0);
+    if (event && vector)
+        text_add(out, "%s %s", record->cause, vector);
+    else if (event)
+        text_add(out, "%s 0x%x", record->cause, record->vector);
+    else
+        text_add(out, "%s", record->cause);
+}
+
+static void add_microseconds(struct text *out, const char *name, uint64_t nanoseconds)
+{
+    text_add(out, ",\"%s\":%" PRIu64 ".%03u", name, nanoseconds / 1000,
+             (unsigned)(nanoseconds % 1000));
+}
+
+/* `until`: the virtual time at which the next slice of the track begins. */
+static void write_slice(struct vmm_trace *trace, const struct watched *watched, uint64_t until)
+{
+    const struct vmm_record *record = &watched->held;
+    const uint64_t nanoseconds_a_cycle = 1000 / CYCLES_A_US;
+    uint64_t begin = record->time * nanoseconds_a_cycle, length = record->host_ns;
+    if (until - record->time < length / nanoseconds_a_cycle)
+        length = (until - record->time) * nanoseconds_a_cycle;
+    char line[LINE];
+    struct text out = text_in(line, sizeof line);
+    text_add(&out, "%s\n{\"name\":\"", trace->events++ ? "," : "");
+    add_name(&out, record);
+    text_add(&out, "\",\"cat\":\"%s\",\"ph\":\"X\",\"pid\":%u,\"tid\":0",
+             *record->walk ? "trap" : "hardware", record->vm);
+    add_microseconds(&out, "ts", begin);
+    add_microseconds(&out, "dur", length);
+    text_add(&out, ",\"args\":");
+    add_object(&out, watched->vm, record);
+    text_add(&out, "}");
+    put_text(trace, &out);
+}
+
+static void name_track(struct vmm_trace *trace, unsigned vm)
+{
+    char line[256];
+    struct text out = text_in(line, sizeof line);
+    text_add(&out,
+             "%s\n{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":%u,\"args\":{\"name\":\"vm%u\"}},"
+             "\n{\"name\":\"thread_name\",\"ph\":\"M\",\"pid\":%u,\"tid\":0,"
+             "\"args\":{\"name\":\"cpu\"}}",
+             trace->events ? "," : "", vm, vm, vm);
+    trace->events++;
+    put_text(trace, &out);
+}
+
+static void take(void *context, const struct vmm_record *record)
+{
+    struct watched *watched = context;
+    struct vmm_trace *trace = watched->trace;
+    if (trace->failed)
+        return;
+    if (trace->format != VMM_TRACE_CHROME) {
+        write_line(trace, watched->vm, record);
+        return;
+    }
+    if (watched->holding)
+        write_slice(trace, watched, record->time);
+    else
+        name_track(trace, record->vm);
+    watched->held = *record;
+    watched->holding = true;
+}
+
+/* ---- life ---- */
+
+struct vmm_trace *vmm_trace_begin(enum vmm_trace_format format, vmm_write *write, void *context)
+{
+    static const char opening[] = "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[";
+    struct vmm_trace *trace = calloc(1, sizeof *trace);
+    if (!trace)
+        return 0;
+    *trace = (struct vmm_trace){.format = format, .write = write, .context = context};
+    if (format == VMM_TRACE_CHROME)
+        put(trace, opening, sizeof opening - 1);
+    return trace;
+}
+
+bool vmm_trace_watch(struct vmm_trace *trace, struct vmm_vm *vm)
+{
+    struct watched *watched = calloc(1, sizeof *watched);
+    if (!watched)
+        return false;
+    *watched = (struct watched){.next = trace->watched, .trace = trace, .vm = vm};
+    trace->watched = watched;
+    vmm_watch(vm, take, watched);
+    return true;
+}
+
+bool vmm_trace_written(const struct vmm_trace *trace)
+{
+    return !trace->failed;
+}
+
+bool vmm_trace_end(struct vmm_trace *trace)
+{
+    static const char closing[] = "\n]}\n";
+    if (!trace)
+        return true;
+    while (trace->watched) {
+        struct watched *watched = trace->watched;
+        if (watched->holding)
+            write_slice(trace, watched, UINT64_MAX);
+        vmm_watch(watched->vm, 0, 0);
+        trace->watched = watched->next;
+        free(watched);
+    }
+    if (trace->format == VMM_TRACE_CHROME)
+        put(trace, closing, sizeof closing - 1);
+    bool written = !trace->failed;
+    free(trace);
+    return written;
+}
