@@ -211,6 +211,53 @@ static bool find_general(struct scratch *s, struct engine_layout *layout)
            find_register(s, UC_X86_REG_EDI, 0x01020304, 0x05060708) == layout->gpr + 7 * LAYOUT_GPR;
 }
 
+static void set_copied(uc_context *block, uint64_t bytes)
+{
+    memcpy(block, &bytes, sizeof bytes);
+}
+
+/* Saves `bytes` of the processor over a pattern; returns where in the block they end. */
+static size_t saved_end(struct scratch *s, uint64_t bytes)
+{
+    const uint8_t pattern = 0xa5;
+    uint8_t *part = (uint8_t *)s->other;
+    size_t end = s->size;
+    memset(part + 64, pattern, s->size - 64);
+    set_copied(s->other, bytes);
+    uc_context_save(s->uc, s->other);
+    while (end && part[end - 1] == pattern)
+        end--;
+    return end;
+}
+
+/* Saving and restoring copies as many bytes as the block's first word says; with fewer in it only
+ * the head is copied, and the rest of the block stays as it is. */
+static bool find_head(struct scratch *s, struct engine_layout *layout)
+{
+    enum { SOME = 256 };
+    uint64_t whole;
+    uint32_t eax = 0;
+    const uint8_t *part = (const uint8_t *)s->other, *all = (const uint8_t *)s->at_interrupt;
+    memcpy(&whole, s->clean, sizeof whole);
+    uc_context_restore(s->uc, s->clean);
+    write_register(s, UC_X86_REG_EAX, 0x31415926);
+    uc_context_save(s->uc, s->at_interrupt);
+    size_t header = saved_end(s, SOME) - SOME, end = layout->cr4 + 4;
+    layout->whole = whole;
+    layout->head = end - header;
+    if (header > 64 || header + whole > s->size || layout->old_exception + 4 > header + whole ||
+        layout->idtr + LAYOUT_SEGMENT > end || layout->error_code < end ||
+        layout->old_exception < end || saved_end(s, layout->head) > end ||
+        memcmp(part + header, all + header, layout->head))
+        return false;
+    write_register(s, UC_X86_REG_EAX, 0);
+    uc_context_restore(s->uc, s->other);
+    uc_reg_read(s->uc, UC_X86_REG_EAX, &eax);
+    set_copied(s->other, whole);
+    uc_context_save(s->uc, s->other);
+    return eax == 0x31415926 && !memcmp(part + header, all + header, whole);
+}
+
 /* Where the block call is made from. */
 struct callers {
     uintptr_t from[2][2]; /* by pass and block */
@@ -287,6 +334,8 @@ bool calibrate(struct engine_layout *layout, char *why, size_t room)
         missing = "the segment registers";
     else if (!find_cr2(&s, layout))
         missing = "the control registers";
+    else if (!find_head(&s, layout))
+        missing = "how much of the processor is saved";
     else if (!check_block_calls(&s))
         missing = "which block it enters";
     layout->size = s.size;

@@ -13,6 +13,9 @@
  * x86_sreg, general registers 8 bytes in the order of enum x86_gpr. */
 struct engine_layout {
     size_t size;
+    /* The block's first word says how many bytes of the processor are saved and restored: the
+     * `whole`, or the `head`, in which everything below is but the last two. */
+    size_t whole, head;
     size_t gpr, eip, eflags, hflags;
     size_t segments, ldtr, tr, gdtr, idtr;
     size_t cr0, cr2, cr3, cr4;

@@ -57,10 +57,12 @@ struct engine {
     struct memory *memory;
     struct engine_calls calls;
     struct engine_layout at;
-    uc_context *block;       /* the saved processor */
-    struct cpu_state loaded; /* what engine_load took from it */
-    uint32_t start;          /* EIP for the next uc_emu_start */
-    bool running;            /* in uc_emu_start */
+    uc_context *block; /* the saved processor */
+    struct {
+        uint32_t eflags, cr0, cr3, cr4;
+    } loaded;       /* as engine_load or engine_store left them */
+    uint32_t start; /* EIP for the next uc_emu_start */
+    bool running;   /* in uc_emu_start */
     uc_err failure;
 };
 
@@ -74,6 +76,21 @@ static uint32_t get(const struct engine *e, size_t offset)
 static void put(struct engine *e, size_t offset, uint32_t value)
 {
     memcpy((uint8_t *)e->block + offset, &value, sizeof value);
+}
+
+/* How much the next uc_context_save and uc_context_restore copy: the whole, or the head, where
+ * everything is that the block is looked at for but the error code. The whole is ten times as much.
+ */
+static void copy_whole(const struct engine *e)
+{
+    const uint64_t bytes = e->at.whole;
+    memcpy(e->block, &bytes, sizeof bytes);
+}
+
+static void copy_head(const struct engine *e)
+{
+    const uint64_t bytes = e->at.head;
+    memcpy(e->block, &bytes, sizeof bytes);
 }
 
 static uint32_t read_register(struct engine *e, int reg)
@@ -106,6 +123,15 @@ static void put_segment(struct engine *e, size_t offset, const struct x86_segmen
     put(e, offset + LAYOUT_FLAGS, segment->attributes);
 }
 
+static void note_loaded(struct engine *e, const struct cpu_state *s)
+{
+    e->loaded.eflags = s->eflags;
+    e->loaded.cr0 = s->cr0;
+    e->loaded.cr3 = s->cr3;
+    e->loaded.cr4 = s->cr4;
+    e->start = s->eip;
+}
+
 void engine_load(struct engine *e, struct cpu_state *s)
 {
     uc_context_save(e->uc, e->block);
@@ -131,8 +157,7 @@ void engine_load(struct engine *e, struct cpu_state *s)
     s->cpl = hflags & HF_CPL;
     s->interrupt_shadow = (hflags & HF_INHIBIT_IRQ) != 0;
     s->tr.attributes |= TSS_BUSY; /* as the manual has it; see engine_store */
-    e->loaded = *s;
-    e->start = s->eip;
+    note_loaded(e, s);
 }
 
 /* The engine derives from the state what its translated code depends on; when the state is patched
@@ -160,14 +185,14 @@ static uint32_t derive_hflags(uint32_t old, const struct cpu_state *s)
 
 void engine_store(struct engine *e, const struct cpu_state *s)
 {
-    const struct cpu_state *was = &e->loaded;
     /* Control registers go by the register interface, which derives and flushes what depends on
      * them; the block has the old values until they are in. */
-    bool control = s->cr0 != was->cr0 || s->cr3 != was->cr3 || s->cr4 != was->cr4;
+    bool cr0 = s->cr0 != e->loaded.cr0, cr3 = s->cr3 != e->loaded.cr3,
+         cr4 = s->cr4 != e->loaded.cr4;
     const uint32_t lazy = X86_ARITHMETIC | X86_DF;
     /* The register interface sets the lazy flags, and leaves them in EFLAGS as well, whence they
      * would be or'ed to later ones: so the block is taken again, and EFLAGS put right in it. */
-    if (e->running && ((s->eflags ^ was->eflags) & lazy)) {
+    if (e->running && ((s->eflags ^ e->loaded.eflags) & lazy)) {
         write_register(e, UC_X86_REG_EFLAGS, s->eflags | X86_FIXED);
         uc_context_save(e->uc, e->block);
     }
@@ -189,23 +214,23 @@ void engine_store(struct engine *e, const struct cpu_state *s)
     put(e, e->at.cr2, s->cr2);
     put(e, e->at.eflags, (e->running ? s->eflags & ~lazy : s->eflags) | X86_FIXED);
     put(e, e->at.hflags, derive_hflags(get(e, e->at.hflags), s));
-    put(e, e->at.old_exception, UINT32_MAX);
     uc_context_restore(e->uc, e->block);
-    if (control) {
-        if (s->cr4 != was->cr4)
-            write_register(e, UC_X86_REG_CR4, s->cr4);
-        if (s->cr3 != was->cr3)
-            write_register(e, UC_X86_REG_CR3, s->cr3);
-        if (s->cr0 != was->cr0)
-            write_register(e, UC_X86_REG_CR0, s->cr0);
+    if (cr4)
+        write_register(e, UC_X86_REG_CR4, s->cr4);
+    if (cr3)
+        write_register(e, UC_X86_REG_CR3, s->cr3);
+    if (cr0)
+        write_register(e, UC_X86_REG_CR0, s->cr0);
+    if (cr0 || cr3 || cr4)
         uc_ctl_flush_tlb(e->uc);
-    }
-    e->start = s->eip;
-    e->loaded = *s;
+    note_loaded(e, s);
 }
 
 uint32_t engine_error_code(const struct engine *e)
 {
+    copy_whole(e);
+    uc_context_save(e->uc, e->block);
+    copy_head(e);
     return get(e, e->at.error_code);
 }
 
@@ -339,7 +364,7 @@ void engine_flush_code(struct engine *e)
     uc_ctl_flush_tb(e->uc);
 }
 
-void engine_drop_code(struct engine *e, uint32_t frame, uint32_t linear, bool mapped)
+static void drop_code(struct engine *e, uint32_t frame, uint32_t linear, bool mapped)
 {
     linear &= X86_PAGE_MASK;
     if (mapped) {
@@ -351,6 +376,17 @@ void engine_drop_code(struct engine *e, uint32_t frame, uint32_t linear, bool ma
     write_register(e, UC_X86_REG_CR0, cr0 & ~(uint32_t)X86_CR0_PG);
     uc_ctl_remove_cache(e->uc, address, (uint64_t)address + X86_PAGE_SIZE);
     write_register(e, UC_X86_REG_CR0, cr0);
+}
+
+/* The engine looks the address up as if the guest had: what that does to CR2, and to the exception
+ * that it remembers for a double fault, is undone. */
+void engine_drop_code(struct engine *e, uint32_t frame, uint32_t linear, bool mapped)
+{
+    copy_whole(e);
+    uc_context_save(e->uc, e->block);
+    drop_code(e, frame, linear, mapped);
+    uc_context_restore(e->uc, e->block);
+    copy_head(e);
 }
 
 size_t engine_site_add(struct engine *e, uint32_t pc)
@@ -521,6 +557,7 @@ struct engine *engine_open(struct memory *memory, const struct engine_calls *cal
         engine_close(e);
         return 0;
     }
+    copy_head(e);
     struct cpu_state state;
     engine_load(e, &state);
     return e;
