@@ -9,9 +9,8 @@
  *
  * Single stepping is the dispatcher's too: if EFLAGS.TF was set before an instruction that retires,
  * it sets DR6.BS and delivers #DB once the outcome is performed (SDM volume 3, section 17.3.1.4).
- * Loads of SS by MOV and POP, and what goes through the IDT, do not trap: it is `interrupt_shadow`
- * that tells the former, OUTCOME_INJECT the latter. Each iteration of a repeated string instruction
- * does.
+ * Loads of SS by MOV and POP do not trap, nor does what goes through the IDT (OUTCOME_INJECT). Each
+ * iteration of a repeated string instruction does. interpreter_steps says so in its outcome.
  *
  * Routines are reached through a table of each virtual machine's own, so that one can be replaced
  * or taken away; the latter is what the labs call a missing module. */
@@ -38,6 +37,9 @@ enum outcome_kind {
     OUTCOME_IDLE,   /* HLT */
     /* Not retired: `port` has to be performed, then interpreter_port_complete finishes it. */
     OUTCOME_PORT,
+    /* Not retired, nothing was changed: the processor has to execute this one instruction itself
+     * (floating point, MMX, SSE, whose registers struct cpu_state does not have). */
+    OUTCOME_PROCESSOR,
 };
 
 /* One access to I/O ports. For OUT and OUTS `value` is what goes out. String forms are one
@@ -56,7 +58,8 @@ struct outcome {
     /* A task was switched: TR, LDTR and perhaps CR3 are new. Holds for OUTCOME_INJECT too, where
      * the event is one that the new task has met at its first instruction. */
     bool task_switched;
-    bool retired; /* OUTCOME_INJECT: a trap; the instruction has retired, EIP lies behind it */
+    bool retired;     /* OUTCOME_INJECT: a trap; the instruction has retired, EIP lies behind it */
+    bool single_step; /* of interpreter_steps: a #DB for EFLAGS.TF follows, DR6.BS is set already */
     struct x86_event event;
     uint32_t linear;
     struct port_access port;
@@ -67,6 +70,10 @@ struct interpreter_context {
     struct cpu_state *cpu;
     const struct x86_memory *memory;
     uint64_t time; /* virtual time, which RDTSC reads */
+    /* For the full interpreter. */
+    struct interpreter_cache
+        *cache;  /* of translations and decoded code (execute/cache.h), or NULL */
+    bool window; /* interpreter_steps returns where an external interrupt could be taken */
 };
 
 /* Simulates `insn` at `context->cpu->eip`. */
@@ -88,6 +95,22 @@ void interpreter_init(struct interpreter *interpreter);
 struct outcome interpreter_run(const struct interpreter *interpreter,
                                struct interpreter_context *context,
                                const struct x86_instruction *insn);
+
+/* The full interpreter: executes any instruction, those of the routines by interpreter_run, all
+ * others by the handlers of execute/. One iteration of a repeated string instruction; EIP stays if
+ * others are left. Otherwise as interpreter_run; OUTCOME_PROCESSOR where it cannot. */
+struct outcome interpreter_execute(const struct interpreter *interpreter,
+                                   struct interpreter_context *context,
+                                   const struct x86_instruction *insn);
+
+/* Fetches, decodes and executes from EIP on until `context->time` is `deadline` (then the outcome
+ * is OUTCOME_DONE) or an instruction comes to another outcome. `context->time` counts what has
+ * retired: with OUTCOME_PORT and OUTCOME_PROCESSOR, and INT n in OUTCOME_INJECT, that is up to the
+ * caller. OUTCOME_DONE too for `window` and for `single_step`. `insn` becomes the last
+ * instruction, for interpreter_port_complete. A fault of the fetch is OUTCOME_INJECT. */
+struct outcome interpreter_steps(const struct interpreter *interpreter,
+                                 struct interpreter_context *context, uint64_t deadline,
+                                 struct x86_instruction *insn);
 
 /* Finishes the `insn` that came to OUTCOME_PORT with `access`, once the device has answered:
  * `value` goes to AL, AX, EAX or memory (it is ignored for output), and the iteration retires.

@@ -44,6 +44,7 @@ struct diff_end {
     uint64_t retired;
     bool halted, shutdown;
     bool skipped; /* not comparable: the runner says so */
+    bool partial; /* it faulted among several stores: memory is not comparable */
     unsigned accesses;
     struct diff_access {
         bool in;
@@ -113,6 +114,9 @@ void diff_modrm(struct diff_case *c, unsigned reg, unsigned mod3);
 
 /* Appends `count` random bytes. */
 void diff_immediate(struct diff_case *c, unsigned count);
+
+/* A linear address at which there is something: data pages, their edges, a large page. */
+uint32_t diff_target(void);
 
 /* Whether the memory operand lies where the engine, which checks neither limits nor types of
  * segments in ordinary accesses, does otherwise than the manual: beyond its segment's limit, or in

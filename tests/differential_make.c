@@ -224,8 +224,7 @@ bool diff_crosses_page(const struct cpu_state *cpu, const struct x86_instruction
            (x86_effective_address(cpu, insn) & ~X86_PAGE_MASK) + size > X86_PAGE_SIZE;
 }
 
-/* A linear address worth an access. */
-static uint32_t target(void)
+uint32_t diff_target(void)
 {
     switch (diff_random(8)) {
     case 0: return DIFF_DATA + 0x1000 - diff_random(16);
@@ -245,7 +244,7 @@ static void aim(struct diff_case *c, unsigned displacement_at, unsigned displace
         return;
     }
     offset = x86_effective_offset(&c->cpu, &insn);
-    delta = target() - c->cpu.seg[insn.segment].base - offset;
+    delta = diff_target() - c->cpu.seg[insn.segment].base - offset;
     if (insn.address_size == 2 && ((offset + delta) & 0xffff) > 0xffe0) {
         delta -= 0x40; /* an access must not run beyond a 64 KB segment */
     }
