@@ -12,7 +12,7 @@ enum { CODE_PAGE_RESTLESS = 8, CODE_PAGE_CALM = 1000000 };
 bool codepages_init(struct cpu *cpu)
 {
     cpu->pages = calloc(memory_frames(cpu->memory), sizeof *cpu->pages);
-    cpu->open_before = malloc(MEMORY_FRAME_SIZE);
+    cpu->open_before = malloc((size_t)CPU_OPEN * MEMORY_FRAME_SIZE);
     return cpu->pages && cpu->open_before;
 }
 
@@ -102,32 +102,41 @@ bool codepages_fault(struct cpu *cpu, uint32_t address)
     }
     if (page && !page->locked)
         return true; /* opened meanwhile: the engine's TLB was behind */
-    cpu->open = true;
-    cpu->open_address = address;
+    /* Nobody stores to more pages than there is room for; if he did, he would be found stuck. */
+    if (cpu->open < CPU_OPEN)
+        cpu->open_address[cpu->open++] = address;
     return false;
+}
+
+static uint8_t *before(const struct cpu *cpu, unsigned i)
+{
+    return cpu->open_before + (size_t)i * MEMORY_FRAME_SIZE;
 }
 
 void codepages_open(struct cpu *cpu)
 {
-    uint32_t frame = cpu->open_address >> MEMORY_FRAME_SHIFT;
     cpu->statistics.code_steps++;
-    if (frame >= memory_frames(cpu->memory)) {
-        engine_void(cpu->engine, cpu->open_address, true);
-        return;
+    for (unsigned i = 0; i < cpu->open; i++) {
+        uint32_t address = cpu->open_address[i], frame = address >> MEMORY_FRAME_SHIFT;
+        if (frame >= memory_frames(cpu->memory)) {
+            engine_void(cpu->engine, address, true);
+            continue;
+        }
+        memcpy(before(cpu, i), memory_frame(cpu->memory, address), MEMORY_FRAME_SIZE);
+        engine_protect(cpu->engine, frame, true);
     }
-    memcpy(cpu->open_before, memory_frame(cpu->memory, cpu->open_address), MEMORY_FRAME_SIZE);
-    engine_protect(cpu->engine, frame, true);
+    cpu->opened = cpu->open;
 }
 
 /* Has a byte changed that a translation was made from? */
-static bool code_changed(const struct code_page *page, const uint8_t *before, const uint8_t *after)
+static bool code_changed(const struct code_page *page, const uint8_t *old, const uint8_t *now)
 {
     enum { LINE = 64 };
     for (unsigned line = 0; line < MEMORY_FRAME_SIZE; line += LINE) {
-        if (!memcmp(before + line, after + line, LINE))
+        if (!memcmp(old + line, now + line, LINE))
             continue;
         for (unsigned i = line; i < line + LINE; i++)
-            if (after[i] != before[i] && (page->covered[i / 8] >> (i % 8) & 1))
+            if (now[i] != old[i] && (page->covered[i / 8] >> (i % 8) & 1))
                 return true;
     }
     return false;
@@ -135,16 +144,21 @@ static bool code_changed(const struct code_page *page, const uint8_t *before, co
 
 void codepages_close(struct cpu *cpu)
 {
-    uint32_t frame = cpu->open_address >> MEMORY_FRAME_SHIFT;
-    cpu->open = false;
-    if (frame >= memory_frames(cpu->memory)) {
-        engine_void(cpu->engine, cpu->open_address, false);
-        engine_flush_tlb(cpu->engine);
-        return;
+    for (unsigned i = 0; i < cpu->opened; i++) {
+        uint32_t address = cpu->open_address[i], frame = address >> MEMORY_FRAME_SHIFT;
+        if (frame >= memory_frames(cpu->memory))
+            engine_void(cpu->engine, address, false);
+        else
+            engine_protect(cpu->engine, frame, false);
     }
-    engine_protect(cpu->engine, frame, false);
     engine_flush_tlb(cpu->engine);
-    if (code_changed(cpu->pages[frame], cpu->open_before,
-                     memory_frame(cpu->memory, cpu->open_address)))
-        codepages_drop(cpu, frame);
+    for (unsigned i = 0; i < cpu->opened; i++) {
+        uint32_t address = cpu->open_address[i], frame = address >> MEMORY_FRAME_SHIFT;
+        if (frame < memory_frames(cpu->memory) &&
+            code_changed(cpu->pages[frame], before(cpu, i), memory_frame(cpu->memory, address)))
+            codepages_drop(cpu, frame);
+    }
+    if (cpu->open == cpu->opened)
+        cpu->open = 0;
+    cpu->opened = 0;
 }

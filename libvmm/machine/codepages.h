@@ -27,7 +27,9 @@ void codepages_cover(struct cpu *cpu, uint32_t physical, unsigned size, uint32_t
  * stepped with that address open (cpu->open is set). */
 bool codepages_fault(struct cpu *cpu, uint32_t address);
 
-/* Around the step of one instruction with cpu->open_address writable. */
+/* Around the step of one instruction with the pages of cpu->open_address writable. If it turns out
+ * to need another one, cpu->open says so after codepages_close, and it is stepped again with all.
+ */
 void codepages_open(struct cpu *cpu);
 void codepages_close(struct cpu *cpu);
 

@@ -72,6 +72,7 @@ enum cpu_stop {
 
 #define CPU_VIEWS  1024u
 #define CPU_BLOCKS (1u << 16)
+#define CPU_OPEN   4u
 #define CPU_SITES  48u
 #define CPU_EXITS  64u
 
@@ -138,9 +139,11 @@ struct cpu {
     bool step_shadow; /* the guest's own interrupt shadow during the step */
     bool step_exited; /* it ended by an exit */
     bool client_step; /* the client asked for the step */
-    bool open;        /* the next instruction is to be stepped with `open_address` writable */
-    uint32_t open_address;
-    uint8_t *open_before; /* the open page as it was */
+    /* Pages that the next instruction is to be stepped with, writable: two for a store across a
+     * boundary. */
+    uint8_t open, opened; /* how many are wanted, and are */
+    uint32_t open_address[CPU_OPEN];
+    uint8_t *open_before; /* what they held, one after the other */
 
     uint8_t nowhere[MEMORY_FRAME_SIZE]; /* stands in for missing memory */
     struct code_page **pages;           /* by machine frame; NULL: no code was translated from it */
