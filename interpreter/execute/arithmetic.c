@@ -69,14 +69,14 @@ static enum x86_status alu_operand(struct execution *x, const struct x86_instruc
                                    unsigned operation, unsigned size, uint32_t b)
 {
     uint32_t flags = x->cpu->eflags, a, result;
-    enum x86_status status = read_operand(x, insn, size, &a);
+    enum x86_status status = execute_read(x, insn, size, &a);
 
     if (status != X86_OK) {
         return status;
     }
     result = operations[operation](a, b & width_mask(size), size, &flags);
     if (operation != ALU_CMP) {
-        status = write_operand(x, insn, size, result);
+        status = execute_write(x, insn, size, result);
     }
     if (status == X86_OK) {
         set_flags(x->cpu, flags);
@@ -108,7 +108,7 @@ enum x86_status execute_alu_reg_rm(struct execution *x, const struct x86_instruc
 {
     unsigned size = operand_width(insn);
     uint32_t b;
-    enum x86_status status = read_operand(x, insn, size, &b);
+    enum x86_status status = execute_read(x, insn, size, &b);
 
     if (status == X86_OK) {
         alu_register(x->cpu, insn->reg, insn->opcode >> 3, size, b);
@@ -133,7 +133,7 @@ enum x86_status execute_test_rm_reg(struct execution *x, const struct x86_instru
 {
     unsigned size = operand_width(insn);
     uint32_t a;
-    enum x86_status status = read_operand(x, insn, size, &a);
+    enum x86_status status = execute_read(x, insn, size, &a);
 
     if (status == X86_OK) {
         set_flags(x->cpu, flags_logic(a & get_register(x->cpu, insn->reg, size), size));
@@ -238,7 +238,7 @@ static void multiply_register(struct cpu_state *cpu, const struct x86_instructio
 enum x86_status execute_imul_reg_rm(struct execution *x, const struct x86_instruction *insn)
 {
     uint32_t b;
-    enum x86_status status = read_operand(x, insn, insn->operand_size, &b);
+    enum x86_status status = execute_read(x, insn, insn->operand_size, &b);
 
     if (status == X86_OK) {
         multiply_register(x->cpu, insn, x->cpu->gpr[insn->reg], b);
@@ -249,7 +249,7 @@ enum x86_status execute_imul_reg_rm(struct execution *x, const struct x86_instru
 enum x86_status execute_imul_immediate(struct execution *x, const struct x86_instruction *insn)
 {
     uint32_t a;
-    enum x86_status status = read_operand(x, insn, insn->operand_size, &a);
+    enum x86_status status = execute_read(x, insn, insn->operand_size, &a);
 
     if (status == X86_OK) {
         multiply_register(x->cpu, insn, a, insn->immediate);
@@ -309,7 +309,7 @@ static enum x86_status negate(struct execution *x, const struct x86_instruction 
 {
     uint32_t flags;
     uint32_t result = subtract(0, a, size, &flags);
-    enum x86_status status = write_operand(x, insn, size, result);
+    enum x86_status status = execute_write(x, insn, size, result);
 
     if (status == X86_OK) {
         set_flags(x->cpu, flags);
@@ -322,7 +322,7 @@ enum x86_status execute_group3(struct execution *x, const struct x86_instruction
 {
     unsigned size = operand_width(insn);
     uint32_t a;
-    enum x86_status status = read_operand(x, insn, size, &a);
+    enum x86_status status = execute_read(x, insn, size, &a);
 
     if (status != X86_OK) {
         return status;
@@ -330,7 +330,7 @@ enum x86_status execute_group3(struct execution *x, const struct x86_instruction
     switch (insn->reg) {
     case 0: set_flags(x->cpu, flags_logic(a & insn->immediate, size)); return X86_OK;
     case 1: return x86_raise_plain(&x->fault, X86_UD);
-    case 2: return write_operand(x, insn, size, ~a);
+    case 2: return execute_write(x, insn, size, ~a);
     case 3: return negate(x, insn, size, a);
     case 4: multiply(x->cpu, size, a); return X86_OK;
     case 5: multiply_signed(x->cpu, size, a); return X86_OK;
@@ -352,12 +352,12 @@ enum x86_status execute_group45(struct execution *x, const struct x86_instructio
         return transfers[insn->reg] ? transfers[insn->reg](x, insn)
                                     : x86_raise_plain(&x->fault, X86_UD);
     }
-    status = read_operand(x, insn, size, &a);
+    status = execute_read(x, insn, size, &a);
     if (status != X86_OK) {
         return status;
     }
     result = increment(a, size, insn->reg == 1, &flags);
-    status = write_operand(x, insn, size, result);
+    status = execute_write(x, insn, size, result);
     if (status == X86_OK) {
         set_some_flags(x->cpu, INC_FLAGS, flags);
     }
@@ -370,14 +370,14 @@ enum x86_status execute_xadd(struct execution *x, const struct x86_instruction *
 {
     unsigned size = operand_width(insn);
     uint32_t a, flags, sum;
-    enum x86_status status = read_operand(x, insn, size, &a);
+    enum x86_status status = execute_read(x, insn, size, &a);
 
     if (status != X86_OK) {
         return status;
     }
     sum = add(a, get_register(x->cpu, insn->reg, size), size, &flags);
     if (insn->flags & X86_INSN_MEMORY) {
-        status = write_operand(x, insn, size, sum);
+        status = execute_write(x, insn, size, sum);
         if (status != X86_OK) {
             return status;
         }
@@ -395,16 +395,16 @@ enum x86_status execute_cmpxchg(struct execution *x, const struct x86_instructio
 {
     unsigned size = operand_width(insn);
     uint32_t a = get_register(x->cpu, X86_EAX, size), old, flags;
-    enum x86_status status = read_operand(x, insn, size, &old);
+    enum x86_status status = execute_read(x, insn, size, &old);
 
     if (status != X86_OK) {
         return status;
     }
     subtract(a, old, size, &flags);
     if (flags & X86_ZF) {
-        status = write_operand(x, insn, size, get_register(x->cpu, insn->reg, size));
+        status = execute_write(x, insn, size, get_register(x->cpu, insn->reg, size));
     } else {
-        status = write_operand(x, insn, size, old);
+        status = execute_write(x, insn, size, old);
         if (status == X86_OK) {
             set_register(x->cpu, X86_EAX, size, old);
         }
@@ -422,20 +422,20 @@ enum x86_status execute_cmpxchg8b(struct execution *x, const struct x86_instruct
     enum x86_status status;
     bool equal;
 
-    status = load(x, insn->segment, offset, 4, &low);
+    status = execute_load(x, insn->segment, offset, 4, &low);
     if (status == X86_OK) {
-        status = load(x, insn->segment, offset + 4, 4, &high);
+        status = execute_load(x, insn->segment, offset + 4, 4, &high);
     }
     if (status == X86_OK) {
-        status = probe_store(x, insn->segment, offset, 8);
+        status = execute_probe_store(x, insn->segment, offset, 8);
     }
     if (status != X86_OK) {
         return status;
     }
     equal = low == cpu->gpr[X86_EAX] && high == cpu->gpr[X86_EDX];
-    status = store(x, insn->segment, offset, 4, equal ? cpu->gpr[X86_EBX] : low);
+    status = execute_store(x, insn->segment, offset, 4, equal ? cpu->gpr[X86_EBX] : low);
     if (status == X86_OK) {
-        status = store(x, insn->segment, offset + 4, 4, equal ? cpu->gpr[X86_ECX] : high);
+        status = execute_store(x, insn->segment, offset + 4, 4, equal ? cpu->gpr[X86_ECX] : high);
     }
     if (status != X86_OK) {
         return status;

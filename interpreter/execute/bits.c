@@ -31,10 +31,10 @@ static enum x86_status bit_in_memory(struct execution *x, const struct x86_instr
     if (insn->address_size == 2) {
         offset &= 0xffffu;
     }
-    status = load(x, insn->segment, offset, insn->operand_size, &value);
+    status = execute_load(x, insn->segment, offset, insn->operand_size, &value);
     if (status == X86_OK && operation != BIT_TEST) {
-        status =
-            store(x, insn->segment, offset, insn->operand_size, change_bit(value, bit, operation));
+        status = execute_store(x, insn->segment, offset, insn->operand_size,
+                               change_bit(value, bit, operation));
     }
     if (status == X86_OK) {
         set_carry(x->cpu, value, bit);
@@ -86,7 +86,7 @@ enum x86_status execute_bit_scan(struct execution *x, const struct x86_instructi
 {
     unsigned size = insn->operand_size;
     uint32_t value;
-    enum x86_status status = read_operand(x, insn, size, &value);
+    enum x86_status status = execute_read(x, insn, size, &value);
 
     if (status != X86_OK) {
         return status;

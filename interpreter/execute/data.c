@@ -7,14 +7,14 @@ enum x86_status execute_mov_rm_reg(struct execution *x, const struct x86_instruc
 {
     unsigned size = operand_width(insn);
 
-    return write_operand(x, insn, size, get_register(x->cpu, insn->reg, size));
+    return execute_write(x, insn, size, get_register(x->cpu, insn->reg, size));
 }
 
 enum x86_status execute_mov_reg_rm(struct execution *x, const struct x86_instruction *insn)
 {
     unsigned size = operand_width(insn);
     uint32_t value;
-    enum x86_status status = read_operand(x, insn, size, &value);
+    enum x86_status status = execute_read(x, insn, size, &value);
 
     if (status == X86_OK) {
         set_register(x->cpu, insn->reg, size, value);
@@ -32,7 +32,7 @@ enum x86_status execute_mov_immediate(struct execution *x, const struct x86_inst
 
 enum x86_status execute_mov_rm_immediate(struct execution *x, const struct x86_instruction *insn)
 {
-    return write_operand(x, insn, operand_width(insn), insn->immediate);
+    return execute_write(x, insn, operand_width(insn), insn->immediate);
 }
 
 /* A0 to A3: the accumulator and an address in the instruction. */
@@ -40,7 +40,7 @@ enum x86_status execute_mov_load_direct(struct execution *x, const struct x86_in
 {
     unsigned size = operand_width(insn);
     uint32_t value;
-    enum x86_status status = load(x, insn->segment, insn->displacement, size, &value);
+    enum x86_status status = execute_load(x, insn->segment, insn->displacement, size, &value);
 
     if (status == X86_OK) {
         set_register(x->cpu, X86_EAX, size, value);
@@ -52,7 +52,8 @@ enum x86_status execute_mov_store_direct(struct execution *x, const struct x86_i
 {
     unsigned size = operand_width(insn);
 
-    return store(x, insn->segment, insn->displacement, size, get_register(x->cpu, X86_EAX, size));
+    return execute_store(x, insn->segment, insn->displacement, size,
+                         get_register(x->cpu, X86_EAX, size));
 }
 
 static enum x86_status extend(struct execution *x, const struct x86_instruction *insn,
@@ -60,7 +61,7 @@ static enum x86_status extend(struct execution *x, const struct x86_instruction 
 {
     unsigned size = (insn->opcode & 1u) ? 2 : 1;
     uint32_t value;
-    enum x86_status status = read_operand(x, insn, size, &value);
+    enum x86_status status = execute_read(x, insn, size, &value);
 
     if (status == X86_OK) {
         set_register(x->cpu, insn->reg, insn->operand_size,
@@ -89,10 +90,10 @@ enum x86_status execute_xchg_rm_reg(struct execution *x, const struct x86_instru
 {
     unsigned size = operand_width(insn);
     uint32_t value;
-    enum x86_status status = read_operand(x, insn, size, &value);
+    enum x86_status status = execute_read(x, insn, size, &value);
 
     if (status == X86_OK) {
-        status = write_operand(x, insn, size, get_register(x->cpu, insn->reg, size));
+        status = execute_write(x, insn, size, get_register(x->cpu, insn->reg, size));
     }
     if (status == X86_OK) {
         set_register(x->cpu, insn->reg, size, value);
@@ -115,7 +116,7 @@ enum x86_status execute_xlat(struct execution *x, const struct x86_instruction *
 {
     uint32_t offset = x->cpu->gpr[X86_EBX] + get_register(x->cpu, X86_EAX, 1), value;
     enum x86_status status =
-        load(x, insn->segment, offset & width_mask(insn->address_size), 1, &value);
+        execute_load(x, insn->segment, offset & width_mask(insn->address_size), 1, &value);
 
     if (status == X86_OK) {
         set_register(x->cpu, X86_EAX, 1, value);
@@ -123,7 +124,7 @@ enum x86_status execute_xlat(struct execution *x, const struct x86_instruction *
     return status;
 }
 
-bool condition(uint32_t eflags, unsigned code)
+bool execute_condition(uint32_t eflags, unsigned code)
 {
     bool sign = eflags & X86_SF, overflow = eflags & X86_OF, holds;
 
@@ -144,9 +145,9 @@ bool condition(uint32_t eflags, unsigned code)
 enum x86_status execute_cmov(struct execution *x, const struct x86_instruction *insn)
 {
     uint32_t value;
-    enum x86_status status = read_operand(x, insn, insn->operand_size, &value);
+    enum x86_status status = execute_read(x, insn, insn->operand_size, &value);
 
-    if (status == X86_OK && condition(x->cpu->eflags, insn->opcode & 15u)) {
+    if (status == X86_OK && execute_condition(x->cpu->eflags, insn->opcode & 15u)) {
         set_register(x->cpu, insn->reg, insn->operand_size, value);
     }
     return status;
@@ -154,7 +155,7 @@ enum x86_status execute_cmov(struct execution *x, const struct x86_instruction *
 
 enum x86_status execute_setcc(struct execution *x, const struct x86_instruction *insn)
 {
-    return write_operand(x, insn, 1, condition(x->cpu->eflags, insn->opcode & 15u));
+    return execute_write(x, insn, 1, execute_condition(x->cpu->eflags, insn->opcode & 15u));
 }
 
 /* CBW and CWDE, CWD and CDQ. */

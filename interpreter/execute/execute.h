@@ -85,35 +85,36 @@ static inline void set_register(struct cpu_state *cpu, unsigned number, unsigned
  *
  * With the checks of the segment; `value` is zero-extended. */
 
-enum x86_status load(struct execution *x, enum x86_sreg sreg, uint32_t offset, unsigned size,
-                     uint32_t *value);
-enum x86_status store(struct execution *x, enum x86_sreg sreg, uint32_t offset, unsigned size,
-                      uint32_t value);
+enum x86_status execute_load(struct execution *x, enum x86_sreg sreg, uint32_t offset,
+                             unsigned size, uint32_t *value);
+enum x86_status execute_store(struct execution *x, enum x86_sreg sreg, uint32_t offset,
+                              unsigned size, uint32_t value);
 
 /* Checks a store, and leaves the bytes as they are. */
-enum x86_status probe_store(struct execution *x, enum x86_sreg sreg, uint32_t offset,
-                            unsigned size);
+enum x86_status execute_probe_store(struct execution *x, enum x86_sreg sreg, uint32_t offset,
+                                    unsigned size);
 
 /* Moves `size` bytes (2 or 4) between a value and the stack, below or at SS:ESP. Neither moves ESP:
- * that is done with move_stack when the rest of the instruction cannot fail any more. */
-enum x86_status push_value(struct execution *x, unsigned size, uint32_t value);
-enum x86_status top_of_stack(struct execution *x, unsigned size, uint32_t *value);
-void move_stack(struct cpu_state *cpu, uint32_t bytes);
+ * that is done with execute_move_stack when the rest of the instruction cannot fail any more. */
+enum x86_status execute_push(struct execution *x, unsigned size, uint32_t value);
+enum x86_status execute_top(struct execution *x, unsigned size, uint32_t *value);
+void execute_move_stack(struct cpu_state *cpu, uint32_t bytes);
 
 /* The operand that the ModR/M byte names: a register, or memory. */
-enum x86_status read_operand(struct execution *x, const struct x86_instruction *insn, unsigned size,
+enum x86_status execute_read(struct execution *x, const struct x86_instruction *insn, unsigned size,
                              uint32_t *value);
-enum x86_status write_operand(struct execution *x, const struct x86_instruction *insn,
+enum x86_status execute_write(struct execution *x, const struct x86_instruction *insn,
                               unsigned size, uint32_t value);
 
 /* ---- transfers ---- */
 
 /* Goes on at `eip`, of which a 16-bit operand size takes 16 bits: #GP(0) beyond the limit of CS. */
-enum x86_status jump_to(struct execution *x, const struct x86_instruction *insn, uint32_t eip);
+enum x86_status execute_jump_to(struct execution *x, const struct x86_instruction *insn,
+                                uint32_t eip);
 
 /* Whether condition `code` (the low four bits of Jcc, SETcc and CMOVcc) holds (SDM volume 1,
  * appendix B). */
-bool condition(uint32_t eflags, unsigned code);
+bool execute_condition(uint32_t eflags, unsigned code);
 
 /* ---- the handlers, by file ---- */
 

@@ -96,8 +96,8 @@ static void put(uint8_t *place, unsigned size, uint32_t value)
     }
 }
 
-enum x86_status load(struct execution *x, enum x86_sreg sreg, uint32_t offset, unsigned size,
-                     uint32_t *value)
+enum x86_status execute_load(struct execution *x, enum x86_sreg sreg, uint32_t offset,
+                             unsigned size, uint32_t *value)
 {
     uint32_t linear = x->cpu->seg[sreg].base + offset;
     enum x86_status status = check_segment(x, sreg, offset, size, false);
@@ -117,8 +117,8 @@ enum x86_status load(struct execution *x, enum x86_sreg sreg, uint32_t offset, u
     return status;
 }
 
-enum x86_status store(struct execution *x, enum x86_sreg sreg, uint32_t offset, unsigned size,
-                      uint32_t value)
+enum x86_status execute_store(struct execution *x, enum x86_sreg sreg, uint32_t offset,
+                              unsigned size, uint32_t value)
 {
     uint32_t linear = x->cpu->seg[sreg].base + offset;
     enum x86_status status = check_segment(x, sreg, offset, size, true);
@@ -137,7 +137,8 @@ enum x86_status store(struct execution *x, enum x86_sreg sreg, uint32_t offset, 
     return status;
 }
 
-enum x86_status probe_store(struct execution *x, enum x86_sreg sreg, uint32_t offset, unsigned size)
+enum x86_status execute_probe_store(struct execution *x, enum x86_sreg sreg, uint32_t offset,
+                                    unsigned size)
 {
     enum x86_status status = check_segment(x, sreg, offset, size, true);
 
@@ -146,21 +147,21 @@ enum x86_status probe_store(struct execution *x, enum x86_sreg sreg, uint32_t of
                             : status;
 }
 
-enum x86_status read_operand(struct execution *x, const struct x86_instruction *insn, unsigned size,
+enum x86_status execute_read(struct execution *x, const struct x86_instruction *insn, unsigned size,
                              uint32_t *value)
 {
     if (insn->flags & X86_INSN_MEMORY) {
-        return load(x, insn->segment, x86_effective_offset(x->cpu, insn), size, value);
+        return execute_load(x, insn->segment, x86_effective_offset(x->cpu, insn), size, value);
     }
     *value = get_register(x->cpu, insn->rm, size);
     return X86_OK;
 }
 
-enum x86_status write_operand(struct execution *x, const struct x86_instruction *insn,
+enum x86_status execute_write(struct execution *x, const struct x86_instruction *insn,
                               unsigned size, uint32_t value)
 {
     if (insn->flags & X86_INSN_MEMORY) {
-        return store(x, insn->segment, x86_effective_offset(x->cpu, insn), size, value);
+        return execute_store(x, insn->segment, x86_effective_offset(x->cpu, insn), size, value);
     }
     set_register(x->cpu, insn->rm, size, value);
     return X86_OK;

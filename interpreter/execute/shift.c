@@ -124,7 +124,7 @@ enum x86_status execute_group2(struct execution *x, const struct x86_instruction
 {
     unsigned size = operand_width(insn), count = shift_count(x->cpu, insn);
     uint32_t flags = x->cpu->eflags, a;
-    enum x86_status status = read_operand(x, insn, size, &a);
+    enum x86_status status = execute_read(x, insn, size, &a);
 
     if (status != X86_OK) {
         return status;
@@ -132,7 +132,7 @@ enum x86_status execute_group2(struct execution *x, const struct x86_instruction
     if (count) {
         a = operations[insn->reg](a, count, size, &flags);
     }
-    status = write_operand(x, insn, size, a);
+    status = execute_write(x, insn, size, a);
     if (status == X86_OK) {
         x->cpu->eflags = flags;
     }
@@ -148,7 +148,7 @@ enum x86_status execute_shift_double(struct execution *x, const struct x86_instr
     unsigned count = (by_register ? x->cpu->gpr[X86_ECX] : insn->immediate) & 31u;
     uint64_t other = get_register(x->cpu, insn->reg, size), wide;
     uint32_t a, last, flags = x->cpu->eflags;
-    enum x86_status status = read_operand(x, insn, size, &a);
+    enum x86_status status = execute_read(x, insn, size, &a);
 
     if (status != X86_OK) {
         return status;
@@ -164,7 +164,7 @@ enum x86_status execute_shift_double(struct execution *x, const struct x86_instr
         a = (uint32_t)(wide << count >> 32) & width_mask(size);
         shift_flags(a, last, last & width_sign(size), size, &flags);
     }
-    status = write_operand(x, insn, size, a);
+    status = execute_write(x, insn, size, a);
     if (status == X86_OK) {
         x->cpu->eflags = flags;
     }

@@ -11,27 +11,28 @@ static uint32_t stack_mask(const struct cpu_state *cpu)
     return (cpu->seg[X86_SS].attributes & X86_SEG_DB) ? UINT32_MAX : 0xffffu;
 }
 
-enum x86_status push_value(struct execution *x, unsigned size, uint32_t value)
+enum x86_status execute_push(struct execution *x, unsigned size, uint32_t value)
 {
-    return store(x, X86_SS, (x->cpu->gpr[X86_ESP] - size) & stack_mask(x->cpu), size, value);
+    return execute_store(x, X86_SS, (x->cpu->gpr[X86_ESP] - size) & stack_mask(x->cpu), size,
+                         value);
 }
 
-enum x86_status top_of_stack(struct execution *x, unsigned size, uint32_t *value)
+enum x86_status execute_top(struct execution *x, unsigned size, uint32_t *value)
 {
-    return load(x, X86_SS, x->cpu->gpr[X86_ESP] & stack_mask(x->cpu), size, value);
+    return execute_load(x, X86_SS, x->cpu->gpr[X86_ESP] & stack_mask(x->cpu), size, value);
 }
 
-void move_stack(struct cpu_state *cpu, uint32_t bytes)
+void execute_move_stack(struct cpu_state *cpu, uint32_t bytes)
 {
     cpu->gpr[X86_ESP] = x86_stack_move(&cpu->seg[X86_SS], cpu->gpr[X86_ESP], bytes);
 }
 
 static enum x86_status push(struct execution *x, unsigned size, uint32_t value)
 {
-    enum x86_status status = push_value(x, size, value);
+    enum x86_status status = execute_push(x, size, value);
 
     if (status == X86_OK) {
-        move_stack(x->cpu, 0u - size);
+        execute_move_stack(x->cpu, 0u - size);
     }
     return status;
 }
@@ -50,7 +51,7 @@ enum x86_status execute_push_immediate(struct execution *x, const struct x86_ins
 enum x86_status execute_push_rm(struct execution *x, const struct x86_instruction *insn)
 {
     uint32_t value;
-    enum x86_status status = read_operand(x, insn, insn->operand_size, &value);
+    enum x86_status status = execute_read(x, insn, insn->operand_size, &value);
 
     return status == X86_OK ? push(x, insn->operand_size, value) : status;
 }
@@ -60,10 +61,10 @@ enum x86_status execute_pop_register(struct execution *x, const struct x86_instr
 {
     unsigned size = insn->operand_size;
     uint32_t value;
-    enum x86_status status = top_of_stack(x, size, &value);
+    enum x86_status status = execute_top(x, size, &value);
 
     if (status == X86_OK) {
-        move_stack(x->cpu, size);
+        execute_move_stack(x->cpu, size);
         set_register(x->cpu, insn->opcode & 7u, size, value);
     }
     return status;
@@ -74,13 +75,13 @@ enum x86_status execute_pop_rm(struct execution *x, const struct x86_instruction
 {
     unsigned size = insn->operand_size;
     uint32_t esp = x->cpu->gpr[X86_ESP], value;
-    enum x86_status status = top_of_stack(x, size, &value);
+    enum x86_status status = execute_top(x, size, &value);
 
     if (status != X86_OK) {
         return status;
     }
-    move_stack(x->cpu, size);
-    status = write_operand(x, insn, size, value);
+    execute_move_stack(x->cpu, size);
+    status = execute_write(x, insn, size, value);
     if (status != X86_OK) {
         x->cpu->gpr[X86_ESP] = esp;
     }
@@ -96,12 +97,12 @@ enum x86_status execute_pusha(struct execution *x, const struct x86_instruction 
 
     for (unsigned i = 0; i < 8; i++) {
         enum x86_status status =
-            store(x, X86_SS, (bottom + i * size) & mask, size, cpu->gpr[X86_EDI - i]);
+            execute_store(x, X86_SS, (bottom + i * size) & mask, size, cpu->gpr[X86_EDI - i]);
         if (status != X86_OK) {
             return status;
         }
     }
-    move_stack(cpu, 0u - 8 * size);
+    execute_move_stack(cpu, 0u - 8 * size);
     return X86_OK;
 }
 
@@ -118,7 +119,7 @@ enum x86_status execute_popa(struct execution *x, const struct x86_instruction *
         if (i == X86_EDI - X86_ESP) {
             continue;
         }
-        status = load(x, X86_SS, offset, size, &values[i]);
+        status = execute_load(x, X86_SS, offset, size, &values[i]);
         if (status != X86_OK) {
             return status;
         }
@@ -128,7 +129,7 @@ enum x86_status execute_popa(struct execution *x, const struct x86_instruction *
             set_register(cpu, X86_EDI - i, size, values[i]);
         }
     }
-    move_stack(cpu, 8 * size);
+    execute_move_stack(cpu, 8 * size);
     return X86_OK;
 }
 
@@ -140,15 +141,15 @@ static enum x86_status copy_display(struct execution *x, unsigned size, unsigned
     uint32_t mask = stack_mask(x->cpu), old = x->cpu->gpr[X86_EBP], value;
 
     for (unsigned i = 1; i < level; i++) {
-        enum x86_status status = load(x, X86_SS, (old - i * size) & mask, size, &value);
+        enum x86_status status = execute_load(x, X86_SS, (old - i * size) & mask, size, &value);
         if (status == X86_OK) {
-            status = store(x, X86_SS, (frame - i * size) & mask, size, value);
+            status = execute_store(x, X86_SS, (frame - i * size) & mask, size, value);
         }
         if (status != X86_OK) {
             return status;
         }
     }
-    return level ? store(x, X86_SS, (frame - level * size) & mask, size, frame) : X86_OK;
+    return level ? execute_store(x, X86_SS, (frame - level * size) & mask, size, frame) : X86_OK;
 }
 
 enum x86_status execute_enter(struct execution *x, const struct x86_instruction *insn)
@@ -156,14 +157,14 @@ enum x86_status execute_enter(struct execution *x, const struct x86_instruction 
     struct cpu_state *cpu = x->cpu;
     unsigned size = insn->operand_size, level = insn->immediate2 & 31u;
     uint32_t frame = cpu->gpr[X86_ESP] - size, mask = stack_mask(cpu);
-    enum x86_status status = push_value(x, size, cpu->gpr[X86_EBP]);
+    enum x86_status status = execute_push(x, size, cpu->gpr[X86_EBP]);
 
     if (status == X86_OK) {
         status = copy_display(x, size, level, frame);
     }
     if (status == X86_OK) {
         cpu->gpr[X86_EBP] = (cpu->gpr[X86_EBP] & ~mask) | (frame & mask);
-        move_stack(cpu, 0u - (size + level * size + insn->immediate));
+        execute_move_stack(cpu, 0u - (size + level * size + insn->immediate));
     }
     return status;
 }
@@ -173,7 +174,7 @@ enum x86_status execute_leave(struct execution *x, const struct x86_instruction 
     struct cpu_state *cpu = x->cpu;
     unsigned size = insn->operand_size;
     uint32_t mask = stack_mask(cpu), frame = cpu->gpr[X86_EBP], value;
-    enum x86_status status = load(x, X86_SS, frame & mask, size, &value);
+    enum x86_status status = execute_load(x, X86_SS, frame & mask, size, &value);
 
     if (status == X86_OK) {
         cpu->gpr[X86_ESP] = (cpu->gpr[X86_ESP] & ~mask) | ((frame + size) & mask);

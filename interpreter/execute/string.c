@@ -50,19 +50,19 @@ static void count_comparison(struct execution *x, const struct x86_instruction *
 static enum x86_status load_source(struct execution *x, const struct x86_instruction *insn,
                                    uint32_t *value)
 {
-    return load(x, insn->segment, index_of(x->cpu, insn, X86_ESI), insn->width, value);
+    return execute_load(x, insn->segment, index_of(x->cpu, insn, X86_ESI), insn->width, value);
 }
 
 static enum x86_status load_destination(struct execution *x, const struct x86_instruction *insn,
                                         uint32_t *value)
 {
-    return load(x, X86_ES, index_of(x->cpu, insn, X86_EDI), insn->width, value);
+    return execute_load(x, X86_ES, index_of(x->cpu, insn, X86_EDI), insn->width, value);
 }
 
 static enum x86_status store_destination(struct execution *x, const struct x86_instruction *insn,
                                          uint32_t value)
 {
-    return store(x, X86_ES, index_of(x->cpu, insn, X86_EDI), insn->width, value);
+    return execute_store(x, X86_ES, index_of(x->cpu, insn, X86_EDI), insn->width, value);
 }
 
 /* A repeated instruction whose count is 0 is done before it has begun. */

@@ -2,7 +2,8 @@
  * takes 16 bits of the target. Far ones are among the routines. */
 #include "execute.h"
 
-enum x86_status jump_to(struct execution *x, const struct x86_instruction *insn, uint32_t eip)
+enum x86_status execute_jump_to(struct execution *x, const struct x86_instruction *insn,
+                                uint32_t eip)
 {
     eip &= width_mask(insn->operand_size);
     if (eip > x->cpu->seg[X86_CS].limit) {
@@ -15,13 +16,13 @@ enum x86_status jump_to(struct execution *x, const struct x86_instruction *insn,
 /* x->next is behind the instruction, which displacements count from. */
 enum x86_status execute_jmp(struct execution *x, const struct x86_instruction *insn)
 {
-    return jump_to(x, insn, x->next + insn->immediate);
+    return execute_jump_to(x, insn, x->next + insn->immediate);
 }
 
 enum x86_status execute_jcc(struct execution *x, const struct x86_instruction *insn)
 {
-    return condition(x->cpu->eflags, insn->opcode & 15u)
-               ? jump_to(x, insn, x->next + insn->immediate)
+    return execute_condition(x->cpu->eflags, insn->opcode & 15u)
+               ? execute_jump_to(x, insn, x->next + insn->immediate)
                : X86_OK;
 }
 
@@ -40,7 +41,7 @@ enum x86_status execute_loop(struct execution *x, const struct x86_instruction *
     default: taken = !count; break;
     }
     if (taken) {
-        status = jump_to(x, insn, x->next + insn->immediate);
+        status = execute_jump_to(x, insn, x->next + insn->immediate);
     }
     if (status == X86_OK && insn->opcode != 0xe3) {
         set_register(x->cpu, X86_ECX, insn->address_size, count);
@@ -51,13 +52,13 @@ enum x86_status execute_loop(struct execution *x, const struct x86_instruction *
 static enum x86_status call(struct execution *x, const struct x86_instruction *insn, uint32_t eip)
 {
     uint32_t back = x->next;
-    enum x86_status status = jump_to(x, insn, eip);
+    enum x86_status status = execute_jump_to(x, insn, eip);
 
     if (status == X86_OK) {
-        status = push_value(x, insn->operand_size, back);
+        status = execute_push(x, insn->operand_size, back);
     }
     if (status == X86_OK) {
-        move_stack(x->cpu, 0u - insn->operand_size);
+        execute_move_stack(x->cpu, 0u - insn->operand_size);
     }
     return status;
 }
@@ -70,7 +71,7 @@ enum x86_status execute_call(struct execution *x, const struct x86_instruction *
 enum x86_status execute_call_indirect(struct execution *x, const struct x86_instruction *insn)
 {
     uint32_t eip;
-    enum x86_status status = read_operand(x, insn, insn->operand_size, &eip);
+    enum x86_status status = execute_read(x, insn, insn->operand_size, &eip);
 
     return status == X86_OK ? call(x, insn, eip) : status;
 }
@@ -78,22 +79,22 @@ enum x86_status execute_call_indirect(struct execution *x, const struct x86_inst
 enum x86_status execute_jmp_indirect(struct execution *x, const struct x86_instruction *insn)
 {
     uint32_t eip;
-    enum x86_status status = read_operand(x, insn, insn->operand_size, &eip);
+    enum x86_status status = execute_read(x, insn, insn->operand_size, &eip);
 
-    return status == X86_OK ? jump_to(x, insn, eip) : status;
+    return status == X86_OK ? execute_jump_to(x, insn, eip) : status;
 }
 
 /* C2 releases `immediate` bytes of parameters as well. */
 enum x86_status execute_ret(struct execution *x, const struct x86_instruction *insn)
 {
     uint32_t eip;
-    enum x86_status status = top_of_stack(x, insn->operand_size, &eip);
+    enum x86_status status = execute_top(x, insn->operand_size, &eip);
 
     if (status == X86_OK) {
-        status = jump_to(x, insn, eip);
+        status = execute_jump_to(x, insn, eip);
     }
     if (status == X86_OK) {
-        move_stack(x->cpu, insn->operand_size + insn->immediate);
+        execute_move_stack(x->cpu, insn->operand_size + insn->immediate);
     }
     return status;
 }
@@ -104,10 +105,10 @@ enum x86_status execute_bound(struct execution *x, const struct x86_instruction 
     unsigned size = insn->operand_size;
     uint32_t offset = x86_effective_offset(x->cpu, insn), lower, upper;
     int32_t index = (int32_t)sign_extend(x->cpu->gpr[insn->reg], size);
-    enum x86_status status = load(x, insn->segment, offset, size, &lower);
+    enum x86_status status = execute_load(x, insn->segment, offset, size, &lower);
 
     if (status == X86_OK) {
-        status = load(x, insn->segment, offset + size, size, &upper);
+        status = execute_load(x, insn->segment, offset + size, size, &upper);
     }
     if (status != X86_OK) {
         return status;
