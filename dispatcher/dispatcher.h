@@ -23,6 +23,8 @@ enum dispatch_end {
     DISPATCH_SHUTDOWN, /* a triple fault */
     DISPATCH_LIMIT,    /* the instruction limit */
     DISPATCH_USER,     /* dispatcher->interrupted was set */
+    DISPATCH_BREAK,    /* before an instruction that cpu_break_add marked */
+    DISPATCH_TRAP,     /* behind a trap that the recorder was asked to stop at */
     DISPATCH_STUCK,    /* exceptions for ever */
     DISPATCH_FAILURE   /* the engine: cpu_failure */
 };
@@ -55,7 +57,7 @@ void dispatcher_init(struct dispatcher *dispatcher, struct cpu *cpu, struct boar
 uint64_t dispatcher_instructions(const struct dispatcher *dispatcher);
 
 /* Runs the guest until it ends or `instructions` have retired since power-on (UINT64_MAX: no
- * limit). May be called again after DISPATCH_LIMIT and DISPATCH_USER. */
+ * limit). May be called again after DISPATCH_LIMIT, _USER, _BREAK and _TRAP. */
 enum dispatch_end dispatcher_run(struct dispatcher *dispatcher, uint64_t instructions);
 
 #endif

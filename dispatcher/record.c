@@ -143,6 +143,11 @@ void record_init(struct recorder *r, unsigned vm)
 
 /* ---- one record ---- */
 
+bool record_watched(const struct recorder *r)
+{
+    return r->sink || r->stop;
+}
+
 void record_begin(struct recorder *r, const struct cpu_state *guest, uint64_t time,
                   uint64_t instructions)
 {
@@ -150,7 +155,7 @@ void record_begin(struct recorder *r, const struct cpu_state *guest, uint64_t ti
     r->open = record;
     r->begun = ticks_now();
     r->steps = 0;
-    if (r->sink)
+    if (record_watched(r))
         r->before = *guest;
     *record = (struct vmm_record){
         .sequence = r->count,
@@ -254,12 +259,15 @@ void record_end(struct recorder *r, const struct cpu_state *guest)
     r->causes[r->cause].count++;
     r->causes[r->cause].ticks += ticks;
     r->open = 0;
-    if (!r->sink)
+    if (!record_watched(r))
         return;
     compare(record, &r->before, guest);
     struct vmm_record shown = *record;
     shown.host_ns = record_nanoseconds(r, ticks);
-    r->sink(r->sink_context, &shown);
+    if (r->sink)
+        r->sink(r->sink_context, &shown);
+    if (r->stop && r->stop(r->stop_context, &shown))
+        r->stopped = true;
 }
 
 bool record_copy(const struct recorder *r, unsigned back, struct vmm_record *record)

@@ -32,6 +32,10 @@ struct recorder {
     uint64_t count;                           /* records so far */
     void (*sink)(void *context, const struct vmm_record *record);
     void *sink_context;
+    /* Whether the guest is to stop behind the trap of this record; NULL: it is not. */
+    bool (*stop)(void *context, const struct vmm_record *record);
+    void *stop_context;
+    bool stopped; /* `stop` said so since the run began */
     struct {
         uint64_t count, ticks;
     } causes[TRAP_CAUSES];
@@ -40,6 +44,9 @@ struct recorder {
 };
 
 void record_init(struct recorder *recorder, unsigned vm);
+
+/* Whether somebody wants records with all details: the bytes of the instruction, what changed. */
+bool record_watched(const struct recorder *recorder);
 
 /* Opens the record of a trap of the guest whose state is `guest`. */
 void record_begin(struct recorder *recorder, const struct cpu_state *guest, uint64_t time,

@@ -19,7 +19,14 @@ static enum cpu_action on_exit_of_cpu(void *context, const struct cpu_exit *exit
     case CPU_SOFTWARE_INTERRUPT: d->statistics.software_interrupts++; break;
     default: d->statistics.intercepts++; break;
     }
-    return d->technique->exit(d, exit);
+    enum cpu_action action = d->technique->exit(d, exit);
+    if (!d->recorder.stopped)
+        return action;
+    if (action != CPU_STEP && (exit->kind != CPU_SITE || action != CPU_RETRY))
+        return CPU_LEAVE;
+    /* The instruction is to be executed first; or else it would be looked at again. */
+    cpu_rearm(d->cpu, d->cpu->time + 1);
+    return action;
 }
 
 static bool on_wants(void *context, const struct cpu_state *state,
@@ -114,6 +121,8 @@ static bool requested(const struct dispatcher *d, enum dispatch_end *end)
         *end = DISPATCH_EXIT;
     else if (d->board->request == BOARD_RESET)
         *end = DISPATCH_RESET;
+    else if (d->recorder.stopped)
+        *end = DISPATCH_TRAP;
     else if (d->interrupted)
         *end = DISPATCH_USER;
     else
@@ -139,16 +148,24 @@ static void accept_interrupt(struct dispatcher *d)
     d->technique->interrupt(d, board_acknowledge(d->board));
 }
 
+/* A step of the loop that delivered an interrupt may have to end behind it. */
+static bool stopped_by_interrupt(const struct dispatcher *d, enum dispatch_end *end)
+{
+    *end = d->shutdown ? DISPATCH_SHUTDOWN : DISPATCH_TRAP;
+    return d->shutdown || d->recorder.stopped;
+}
+
 enum dispatch_end dispatcher_run(struct dispatcher *d, uint64_t instructions)
 {
     enum dispatch_end end;
+    d->recorder.stopped = false;
     for (;;) {
         board_advance(d->board, d->cpu->time);
         if (requested(d, &end))
             return end;
         accept_interrupt(d);
-        if (d->shutdown)
-            return DISPATCH_SHUTDOWN;
+        if (stopped_by_interrupt(d, &end))
+            return end;
         if (dispatcher_instructions(d) >= instructions)
             return DISPATCH_LIMIT;
         if (d->halted) {
@@ -158,6 +175,7 @@ enum dispatch_end dispatcher_run(struct dispatcher *d, uint64_t instructions)
         }
         cpu_want_window(d->cpu, d->board->intr);
         switch (cpu_run(d->cpu, next_deadline(d, instructions))) {
+        case CPU_STOP_BREAK: return DISPATCH_BREAK;
         case CPU_STOP_STUCK: return DISPATCH_STUCK;
         case CPU_STOP_FAILURE: return DISPATCH_FAILURE;
         default: break;

@@ -12,7 +12,7 @@ static void begin_record(struct dispatcher *d, enum trap_cause cause, const stru
     record_begin(r, &d->cpu->state, d->cpu->time, dispatcher_instructions(d));
     record_cause(r, cause);
     record_event(r, event);
-    if (r->sink) {
+    if (record_watched(r)) {
         uint8_t bytes[X86_INSN_MAX];
         record_bytes(r, bytes, cpu_fetch(d->cpu, r->open->linear, bytes, sizeof bytes));
     }

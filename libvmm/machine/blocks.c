@@ -95,8 +95,20 @@ static unsigned block_bytes(struct cpu *cpu, const struct block *block, uint8_t 
 
 /* ---- learning ---- */
 
-static bool site_known(const struct cpu *cpu, uint32_t pc)
+struct cpu_break *blocks_break(struct cpu *cpu, uint32_t pc)
 {
+    for (unsigned i = 0; i < cpu->break_count; i++)
+        if (cpu->breaks[i].pc == pc)
+            return &cpu->breaks[i];
+    return 0;
+}
+
+/* An instruction is marked once in the engine: a breakpoint stands in for the site. */
+static bool site_known(struct cpu *cpu, uint32_t pc)
+{
+    struct cpu_break *point = blocks_break(cpu, pc);
+    if (point)
+        return point->wanted = true;
     for (unsigned i = 0; i < CPU_SITES; i++)
         if (cpu->sites[i].handle && cpu->sites[i].pc == pc)
             return true;
@@ -457,6 +469,53 @@ const struct x86_instruction *blocks_leave(struct cpu *cpu, uint32_t pc, bool tr
             cpu->time -= block->count - at->retired;
     }
     return at && at->insn.length ? &at->insn : 0;
+}
+
+uint64_t blocks_time(struct cpu *cpu, uint32_t pc)
+{
+    struct block *block = cpu->block;
+    uint64_t time = cpu->time, begins;
+    uint32_t entered = cpu->entry.block;
+    blocks_leave(cpu, pc, false);
+    begins = cpu->time;
+    cpu->time = time;
+    cpu->entry.block = entered;
+    cpu->block = block;
+    return begins;
+}
+
+/* ---- breakpoints ----
+ *
+ * Seldom set, so all code may be translated anew for each: it can be mapped at that address in more
+ * than one address space. */
+
+#define TRANSLATE_ANEW UINT32_MAX
+
+bool cpu_break_add(struct cpu *cpu, uint32_t pc)
+{
+    if (blocks_break(cpu, pc))
+        return true;
+    if (cpu->break_count == CPU_BREAKS)
+        return false;
+    for (unsigned i = 0; i < CPU_SITES; i++)
+        if (cpu->sites[i].handle && cpu->sites[i].pc == pc)
+            remove_site(cpu, &cpu->sites[i]);
+    struct cpu_break point = {.pc = pc, .handle = engine_site_add(cpu->engine, pc)};
+    if (!point.handle)
+        return false;
+    cpu->breaks[cpu->break_count++] = point;
+    cpu->translated = TRANSLATE_ANEW;
+    return true;
+}
+
+void cpu_break_remove(struct cpu *cpu, uint32_t pc)
+{
+    struct cpu_break *point = blocks_break(cpu, pc);
+    if (!point)
+        return;
+    engine_site_remove(cpu->engine, point->handle);
+    *point = cpu->breaks[--cpu->break_count];
+    cpu->translated = TRANSLATE_ANEW;
 }
 
 void blocks_port(struct cpu *cpu, uint32_t *pc, uint64_t *now, unsigned *length)

@@ -64,6 +64,12 @@ void blocks_arm(struct cpu *cpu);
  * instruction there, NULL if it is not in the block. Needs `state` loaded. */
 const struct x86_instruction *blocks_leave(struct cpu *cpu, uint32_t pc, bool trap);
 
+/* The time at which the instruction at `pc`, in the current block, begins. */
+uint64_t blocks_time(struct cpu *cpu, uint32_t pc);
+
+/* The breakpoint at linear address `pc`, or NULL. */
+struct cpu_break *blocks_break(struct cpu *cpu, uint32_t pc);
+
 /* The address and the exact time of the port instruction being executed, and its length. */
 void blocks_port(struct cpu *cpu, uint32_t *pc, uint64_t *now, unsigned *length);
 

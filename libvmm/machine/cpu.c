@@ -244,6 +244,47 @@ static void on_intercept(void *context, uint32_t code)
     blocks_arm(cpu);
 }
 
+/* Once the instruction has been stopped at, it is executed, however often it is begun: a fault that
+ * the guest never sees does not advance time, and a repeated instruction is begun for each
+ * iteration. Needs `state` loaded. */
+static bool pass_break(struct cpu *cpu, uint32_t pc)
+{
+    if (pc != cpu->break_pass)
+        return false;
+    if (!cpu->host_clock)
+        return blocks_time(cpu, pc) - cpu->break_pass_time ==
+               (cpu->break_pass_repeats ? cpu->break_pass_count - cpu->state.gpr[X86_ECX] : 0);
+    bool pass = cpu->break_pass_once;
+    cpu->break_pass_once = false;
+    return pass;
+}
+
+void cpu_break_pass(struct cpu *cpu)
+{
+    struct x86_instruction insn = {0};
+    if (!cpu->break_count)
+        return;
+    decode_at(cpu, cpu->state.eip, &insn);
+    cpu->break_pass = cpu->state.seg[X86_CS].base + cpu->state.eip;
+    cpu->break_pass_time = cpu->time;
+    cpu->break_pass_count = cpu->state.gpr[X86_ECX];
+    cpu->break_pass_repeats = insn.flags & (X86_INSN_REP | X86_INSN_REPNE);
+    cpu->break_pass_once = true;
+}
+
+/* Whether the run ends before the instruction at `pc`, which is marked. */
+static bool meet_break(struct cpu *cpu, uint32_t pc)
+{
+    blocks_collect(cpu);
+    load_state(cpu);
+    if (pass_break(cpu, pc))
+        return false;
+    blocks_leave(cpu, pc, false);
+    engine_halt(cpu, HALT_BREAK);
+    blocks_arm(cpu);
+    return true;
+}
+
 /* A marked instruction: the engine is stopped before it, and the client asked between runs. */
 static void on_site(void *context, uint32_t pc)
 {
@@ -256,6 +297,9 @@ static void on_site(void *context, uint32_t pc)
         cpu->passing = false;
         return;
     }
+    const struct cpu_break *point = blocks_break(cpu, pc);
+    if (point && (meet_break(cpu, pc) || !point->wanted))
+        return;
     for (unsigned i = 0; i < CPU_SITES; i++)
         if (cpu->sites[i].handle && cpu->sites[i].pc == pc)
             cpu->sites[i].used = ++cpu->statistics.sites;
@@ -493,6 +537,7 @@ enum cpu_stop cpu_run(struct cpu *cpu, uint64_t deadline)
         case HALT_LEFT: return CPU_STOP_LEFT;
         case HALT_WINDOW: return CPU_STOP_WINDOW;
         case HALT_STUCK: return CPU_STOP_STUCK;
+        case HALT_BREAK: return CPU_STOP_BREAK;
         case HALT_DEADLINE: near = !cpu->host_clock; break;
         case HALT_NONE: /* the engine stopped by itself: tolerated while time advances */
             if (stuck(cpu))

@@ -66,6 +66,7 @@ enum cpu_stop {
     CPU_STOP_DEADLINE, /* `time` has reached the deadline */
     CPU_STOP_WINDOW,   /* interrupts are enabled, and cpu_want_window had asked */
     CPU_STOP_LEFT,     /* the client returned CPU_LEAVE or called cpu_freeze */
+    CPU_STOP_BREAK,    /* before an instruction that cpu_break_add marked */
     CPU_STOP_STUCK,    /* the guest raises exceptions for ever without executing an instruction */
     CPU_STOP_FAILURE   /* the engine gave up: cpu_failure says why */
 };
@@ -75,6 +76,7 @@ enum cpu_stop {
 #define CPU_OPEN   4u
 #define CPU_SITES  48u
 #define CPU_EXITS  64u
+#define CPU_BREAKS 32u
 
 struct block;
 struct block_exit;
@@ -128,6 +130,7 @@ struct cpu {
         HALT_LEFT,
         HALT_AGAIN, /* nothing but to run again */
         HALT_SITE,  /* a marked instruction was reached */
+        HALT_BREAK, /* a breakpoint was */
         HALT_STUCK,
         HALT_STEP /* a step was attempted */
     } halt;
@@ -156,6 +159,17 @@ struct cpu {
     } sites[CPU_SITES];
     uint32_t site_pass; /* the site that is executed as it is */
     bool passing;
+    struct cpu_break {
+        uint32_t pc;
+        size_t handle;
+        bool wanted; /* the client wants to see the instruction, too */
+    } breaks[CPU_BREAKS];
+    unsigned break_count;
+    uint32_t break_pass;      /* no stop at this breakpoint ... */
+    uint64_t break_pass_time; /* ... at this time: it was stopped at already; ... */
+    uint32_t break_pass_count;
+    bool break_pass_repeats; /* ... nor while it repeats, counted in ECX; ... */
+    bool break_pass_once;    /* ... with the host's clock, for once */
 
     uint64_t stall_time; /* exits since time last advanced */
     uint32_t stalls;
@@ -187,6 +201,16 @@ const char *cpu_failure(const struct cpu *cpu);
 
 /* The time now; with the host's clock it is looked at, and `time` follows. */
 uint64_t cpu_now(struct cpu *cpu);
+
+/* Marks the instruction at linear address `pc`, in every address space: cpu_run returns
+ * CPU_STOP_BREAK before it is executed. The guest and its time do not notice. False if there are
+ * CPU_BREAKS already or the engine refuses. Removing what is not there has no effect. Between runs
+ * only. */
+bool cpu_break_add(struct cpu *cpu, uint32_t pc);
+void cpu_break_remove(struct cpu *cpu, uint32_t pc);
+
+/* The instruction that the processor is at will be executed even if it is marked. */
+void cpu_break_pass(struct cpu *cpu);
 
 /* The state, to be changed between runs. */
 struct cpu_state *cpu_modify(struct cpu *cpu);

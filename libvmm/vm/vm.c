@@ -165,6 +165,8 @@ static const struct {
                            "(triple fault)"},
     [DISPATCH_LIMIT] = {VMM_STOP_LIMIT, "The instruction limit was reached"},
     [DISPATCH_USER] = {VMM_STOP_USER, "The guest was interrupted"},
+    [DISPATCH_BREAK] = {VMM_STOP_BREAK, "The guest reached a breakpoint"},
+    [DISPATCH_TRAP] = {VMM_STOP_TRAP, "The guest trapped"},
     [DISPATCH_STUCK] = {VMM_STOP_STUCK,
                         "The guest raises exceptions for ever and executes no instruction"},
     [DISPATCH_FAILURE] = {VMM_STOP_FAILURE, "The engine failed"},
@@ -191,15 +193,26 @@ static void describe_stop(struct vmm_vm *vm, enum dispatch_end end)
              (unsigned long long)dispatcher_instructions(&vm->dispatcher));
 }
 
+static bool resumable(enum vmm_stop stop)
+{
+    switch (stop) {
+    case VMM_STOP_NONE:
+    case VMM_STOP_LIMIT:
+    case VMM_STOP_USER:
+    case VMM_STOP_BREAK:
+    case VMM_STOP_TRAP: return true;
+    default: return false;
+    }
+}
+
 enum vmm_stop vmm_run(struct vmm_vm *vm, uint64_t instructions)
 {
-    bool resumable =
-        vm->stop == VMM_STOP_NONE || vm->stop == VMM_STOP_LIMIT || vm->stop == VMM_STOP_USER;
-    if (!vm->loaded || !resumable)
+    if (!vm->loaded || !resumable(vm->stop))
         return vm->stop;
     uint64_t begin = host_now(), done = dispatcher_instructions(&vm->dispatcher);
     uint64_t limit =
         instructions && instructions < UINT64_MAX - done ? done + instructions : UINT64_MAX;
+    cpu_break_pass(&vm->cpu);
     enum dispatch_end end = dispatcher_run(&vm->dispatcher, limit);
     vm->dispatcher.interrupted = 0;
     vm->host_ns += host_now() - begin;
@@ -219,8 +232,9 @@ const char *vmm_stop_text(const struct vmm_vm *vm)
 
 const char *vmm_stop_name(enum vmm_stop stop)
 {
-    static const char *const names[] = {"none",  "exit",       "reset", "halt",  "shutdown",
-                                        "limit", "divergence", "user",  "stuck", "failure"};
+    static const char *const names[] = {"none",     "exit",    "reset",      "halt",
+                                        "shutdown", "limit",   "divergence", "user",
+                                        "stuck",    "failure", "break",      "trap"};
     return (unsigned)stop < sizeof names / sizeof *names ? names[stop] : "none";
 }
 

@@ -80,7 +80,9 @@ enum vmm_stop {
     VMM_STOP_DIVERGENCE, /**< the technique no longer does what the bare machine would */
     VMM_STOP_USER,       /**< vmm_interrupt */
     VMM_STOP_STUCK,      /**< exceptions for ever, no instruction executed */
-    VMM_STOP_FAILURE     /**< the engine failed */
+    VMM_STOP_FAILURE,    /**< the engine failed */
+    VMM_STOP_BREAK,      /**< before an instruction with a breakpoint: see debug.h */
+    VMM_STOP_TRAP        /**< behind a trap that was waited for: see debug.h */
 };
 
 /** Registers of a guest, as the guest believes them to be. */
