@@ -4,6 +4,7 @@
 #define DISPATCHER_TECHNIQUE_H
 
 #include "dispatcher/dispatcher.h"
+#include "vmm/debug.h"
 
 struct technique {
     const char *name;
@@ -18,6 +19,12 @@ struct technique {
     bool (*interruptible)(const struct dispatcher *dispatcher);
     /* Delivers the external interrupt `vector` to the guest. */
     void (*interrupt)(struct dispatcher *dispatcher, uint8_t vector);
+    /* For debuggers; NULL where the guest is what the processor is. Around a change of
+     * dispatcher->guest from outside, between runs; and what lies beneath the guest's page tables:
+     * the shadow entries, and the machine address, for walk->linear and walk->guest. */
+    void (*modify)(struct dispatcher *dispatcher);
+    void (*modified)(struct dispatcher *dispatcher);
+    void (*walk)(const struct dispatcher *dispatcher, struct vmm_walk *walk);
 };
 
 extern const struct technique technique_bare;

@@ -508,14 +508,15 @@ bool cpu_break_add(struct cpu *cpu, uint32_t pc)
     return true;
 }
 
-void cpu_break_remove(struct cpu *cpu, uint32_t pc)
+bool cpu_break_remove(struct cpu *cpu, uint32_t pc)
 {
     struct cpu_break *point = blocks_break(cpu, pc);
     if (!point)
-        return;
+        return false;
     engine_site_remove(cpu->engine, point->handle);
     *point = cpu->breaks[--cpu->break_count];
     cpu->translated = TRANSLATE_ANEW;
+    return true;
 }
 
 void blocks_port(struct cpu *cpu, uint32_t *pc, uint64_t *now, unsigned *length)

@@ -204,10 +204,10 @@ uint64_t cpu_now(struct cpu *cpu);
 
 /* Marks the instruction at linear address `pc`, in every address space: cpu_run returns
  * CPU_STOP_BREAK before it is executed. The guest and its time do not notice. False if there are
- * CPU_BREAKS already or the engine refuses. Removing what is not there has no effect. Between runs
- * only. */
+ * CPU_BREAKS already or the engine refuses. Both between runs only; removing returns whether there
+ * was one. */
 bool cpu_break_add(struct cpu *cpu, uint32_t pc);
-void cpu_break_remove(struct cpu *cpu, uint32_t pc);
+bool cpu_break_remove(struct cpu *cpu, uint32_t pc);
 
 /* The instruction that the processor is at will be executed even if it is marked. */
 void cpu_break_pass(struct cpu *cpu);

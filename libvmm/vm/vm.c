@@ -212,7 +212,7 @@ enum vmm_stop vmm_run(struct vmm_vm *vm, uint64_t instructions)
     uint64_t begin = host_now(), done = dispatcher_instructions(&vm->dispatcher);
     uint64_t limit =
         instructions && instructions < UINT64_MAX - done ? done + instructions : UINT64_MAX;
-    cpu_break_pass(&vm->cpu);
+    cpu_break_pass(vm->dispatcher.cpu);
     enum dispatch_end end = dispatcher_run(&vm->dispatcher, limit);
     vm->dispatcher.interrupted = 0;
     vm->host_ns += host_now() - begin;

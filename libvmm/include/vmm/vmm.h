@@ -5,6 +5,7 @@
 
 #include "vmm/classes.h"
 #include "vmm/classify.h"
+#include "vmm/debug.h"
 #include "vmm/error.h"
 #include "vmm/record.h"
 #include "vmm/symbols.h"

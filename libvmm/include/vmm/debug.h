@@ -1,0 +1,108 @@
+/** @file
+ * Debugging a guest: breakpoints, stops at traps, its registers and memory to be changed, page
+ * walks level by level, disassembly, the state of its devices. Nothing here is visible to the
+ * guest, and a run goes the same way whether it was stopped or not. A step is vmm_run of one
+ * instruction. */
+#ifndef VMM_DEBUG_H
+#define VMM_DEBUG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/error.h"
+#include "vmm/record.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+struct vmm_vm;
+
+/** Sets a breakpoint: vmm_run returns VMM_STOP_BREAK before the instruction at the linear address
+ * `linear` is executed, in any address space and ring; run on, it executes the instruction. There
+ * may be 32 on one machine. Returns VMM_OK, also if there is one already, or VMM_E_UNSUPPORTED with
+ * `error` set. */
+int vmm_break_add(struct vmm_vm *vm, uint32_t linear, struct vmm_error *error);
+
+/** Deletes the breakpoint at `linear`. False if there is none. */
+bool vmm_break_delete(struct vmm_vm *vm, uint32_t linear);
+
+/** From now on `wanted` is asked about the record of every trap; when it returns true, vmm_run
+ * returns VMM_STOP_TRAP behind that trap: handled, and the guest about to go on. `wanted` must not
+ * run or change the VM. NULL: no trap is stopped at. */
+void vmm_stop_at_traps(struct vmm_vm *vm,
+                       bool (*wanted)(void *context, const struct vmm_record *record),
+                       void *context);
+
+/** The name of the `i`th register that vmm_register knows, or NULL beyond the last: the general
+ * registers, eip, eflags, the selectors, control registers, table bases and limits, cpl. */
+const char *vmm_register_name(size_t i);
+
+/** Reads a register of the guest by its name. False if no register has that name. */
+bool vmm_register(const struct vmm_vm *vm, const char *name, uint32_t *value);
+
+/** Changes a register: a general one, eip, eflags (but not VM, RF and reserved bits), cr2 or cr3.
+ * Returns VMM_OK; VMM_E_USAGE if no register has that name; VMM_E_UNSUPPORTED for one that cannot
+ * be changed, VMM_E_STATE if the guest has ended; with `error` set. */
+int vmm_set_register(struct vmm_vm *vm, const char *name, uint32_t value, struct vmm_error *error);
+
+/** Copies `count` bytes into guest memory at the guest-physical address `address`. Returns how many
+ * there was memory for. Translated code is dropped where it must be. */
+size_t vmm_write_physical(struct vmm_vm *vm, uint32_t address, const void *bytes, size_t count);
+
+/** The same at a linear address, through the guest's page tables, read-only pages included, without
+ * setting accessed and dirty bits. */
+size_t vmm_write_linear(struct vmm_vm *vm, uint32_t address, const void *bytes, size_t count);
+
+/** Entries of a two-level page table that a walk went through. */
+struct vmm_levels {
+    unsigned count;       /**< entries read: 0 (paging off), 1 or 2 */
+    bool large;           /**< the directory's entry maps 4 MB */
+    uint32_t pde_address; /**< physical address of the directory's entry; if count >= 1 */
+    uint32_t pde;         /**< that entry */
+    uint32_t pte_address; /**< physical address of the table's entry; if count == 2 */
+    uint32_t pte;         /**< that entry */
+    bool mapped;          /**< a supervisor read is allowed: `physical` holds */
+    uint32_t physical;    /**< what the linear address means */
+};
+
+/** A walk from a linear address down to the machine. */
+struct vmm_walk {
+    uint32_t linear;          /**< where it begins */
+    bool paging;              /**< the guest's CR0.PG */
+    struct vmm_levels guest;  /**< the guest's own tables; addresses are guest-physical */
+    bool user;                /**< user code may access the page (U/S of all levels) */
+    bool writable;            /**< R/W of all levels */
+    bool global;              /**< G of the last level, with CR4.PGE */
+    const char *result;       /**< how it ended, "mapped"; static string */
+    bool shadowed;            /**< the processor walks a shadow table: `shadow` holds */
+    struct vmm_levels shadow; /**< the VMM's tables; addresses are the machine's */
+    bool has_machine;         /**< `machine` holds */
+    uint32_t machine; /**< machine address of the byte; on the bare machine the physical one */
+};
+
+/** Walks the tables for the linear address `linear` as for a supervisor read. No side effect. */
+void vmm_walk(const struct vmm_vm *vm, uint32_t linear, struct vmm_walk *walk);
+
+/** Writes the instruction at `bytes`, of which `count` are there, as Intel syntax into `text`,
+ * which has `room` bytes: "mov eax, cr0". `address` is its linear address, for targets of jumps;
+ * `code16` says that the code segment is a 16-bit one. Returns its length in bytes; 0, with
+ * "(bad)", if there is no such instruction. */
+unsigned vmm_disassemble(const uint8_t *bytes, size_t count, uint32_t address, bool code16,
+                         char *text, size_t room);
+
+/** The name of the `i`th device that vmm_device_text knows, or NULL beyond the last. */
+const char *vmm_device(size_t i);
+
+/** Describes a device's state in lines of text, each with a line end. Returns the length that it
+ * would have with enough room; 0 for an unknown device. No side effect. */
+size_t vmm_device_text(const struct vmm_vm *vm, const char *device, char *text, size_t room);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+
+#endif
