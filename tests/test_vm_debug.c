@@ -288,24 +288,6 @@ Test(vm_debug, a_walk_shows_the_entries_in_memory)
     free(bytes);
 }
 
-Test(vm_debug, disassembly)
-{
-    static const uint8_t cli[] = {0xfa}, jump[] = {0xeb, 0xfe}, bad[] = {0x0f, 0xff};
-    static const uint8_t move[] = {0xb8, 1, 0};
-    char text[64];
-    cr_assert_eq(vmm_disassemble(cli, 1, 0, false, text, sizeof text), 1);
-    cr_assert_str_eq(text, "cli");
-    cr_assert_eq(vmm_disassemble(jump, 2, 0x1000, false, text, sizeof text), 2);
-    cr_assert_str_eq(text, "jmp 0x1000");
-    cr_assert_eq(vmm_disassemble(move, 3, 0, true, text, sizeof text), 3);
-    cr_assert_str_eq(text, "mov ax, 1");
-    cr_assert_eq(vmm_disassemble(move, 3, 0, false, text, sizeof text), 0, "cut off");
-    cr_assert_eq(vmm_disassemble(bad, 0, 0, false, text, sizeof text), 0);
-    cr_assert_str_eq(text, "(bad)");
-    cr_assert_eq(vmm_disassemble(cli, 1, 0, false, text, 2), 1);
-    cr_assert_str_eq(text, "c");
-}
-
 Test(vm_debug, every_device_describes_itself)
 {
     struct vmm_vm *vm = START(loop);

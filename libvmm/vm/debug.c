@@ -2,8 +2,6 @@
  * the guest's own state, it adds through its seam (dispatcher/technique.h). */
 #include "vmm/debug.h"
 
-#include <capstone/capstone.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -233,24 +231,4 @@ void vmm_walk(const struct vmm_vm *vm, uint32_t linear, struct vmm_walk *walk)
     }
     walk->has_machine = walk->guest.mapped;
     walk->machine = walk->guest.physical;
-}
-
-/* ---- disassembly ---- */
-
-unsigned vmm_disassemble(const uint8_t *bytes, size_t count, uint32_t address, bool code16,
-                         char *text, size_t room)
-{
-    csh handle;
-    cs_insn *insn;
-    unsigned length = 0;
-    snprintf(text, room, "(bad)");
-    if (!count || cs_open(CS_ARCH_X86, code16 ? CS_MODE_16 : CS_MODE_32, &handle) != CS_ERR_OK)
-        return 0;
-    if (cs_disasm(handle, bytes, count, address, 1, &insn) == 1) {
-        length = insn->size;
-        snprintf(text, room, "%s%s%s", insn->mnemonic, *insn->op_str ? " " : "", insn->op_str);
-        cs_free(insn, 1);
-    }
-    cs_close(&handle);
-    return length;
 }

@@ -86,13 +86,6 @@ struct vmm_walk {
 /** Walks the tables for the linear address `linear` as for a supervisor read. No side effect. */
 void vmm_walk(const struct vmm_vm *vm, uint32_t linear, struct vmm_walk *walk);
 
-/** Writes the instruction at `bytes`, of which `count` are there, as Intel syntax into `text`,
- * which has `room` bytes: "mov eax, cr0". `address` is its linear address, for targets of jumps;
- * `code16` says that the code segment is a 16-bit one. Returns its length in bytes; 0, with
- * "(bad)", if there is no such instruction. */
-unsigned vmm_disassemble(const uint8_t *bytes, size_t count, uint32_t address, bool code16,
-                         char *text, size_t room);
-
 /** The name of the `i`th device that vmm_device_text knows, or NULL beyond the last. */
 const char *vmm_device(size_t i);
 
