@@ -31,7 +31,8 @@ static const char usage[] =
     "and says which are privileged, sensitive or innocuous (Popek and Goldberg, 1974).\n"
     "\n"
     "  --isa ISA           the instruction set (default x86-32)\n"
-    "  --all               every instruction set, one after the other\n"
+    "  --all               every instruction set (with --sweep: that has one), one after the "
+    "other\n"
     "  --instruction TEXT  explain one instruction of the set's list: popf, \"mov eax, cs\"\n"
     "  --bytes HEX         explain one encoding: 9d\n"
     "  --sweep             try the whole encoding space instead of the list\n"
@@ -96,7 +97,7 @@ static int parse_jobs(const char *word, unsigned *jobs)
     char *end;
     long n = strtol(word, &end, 10);
 
-    if (!*word || *end || n < 1 || n > 64)
+    if (*word < '0' || *word > '9' || *end || n < 1 || n > 64)
         return usage_error("\"%s\" is not a number of processes: use 1 to 64", word);
     *jobs = (unsigned)n;
     return OK;
@@ -314,6 +315,20 @@ static void print_json(char **documents, size_t count, bool all)
     puts("]");
 }
 
+/* All sets, or those that have a sweep. */
+static size_t choose(const struct request *request, const char **chosen, const char *const **names)
+{
+    size_t all = vmm_classify_isas(names), count = 0;
+
+    if (!request->options.sweep)
+        return all;
+    for (size_t i = 0; i < all; i++)
+        if (vmm_classify_can_sweep((*names)[i]))
+            chosen[count++] = (*names)[i];
+    *names = chosen;
+    return count;
+}
+
 /* Nothing is printed before every set has been classified: no partial output. */
 static int run(const struct request *request)
 {
@@ -322,10 +337,11 @@ static int run(const struct request *request)
     size_t count = 1, done = 0;
     int status = OK;
 
+    const char *chosen[32];
+
+    names = one;
     if (request->all)
-        count = vmm_classify_isas(&names);
-    else
-        names = one;
+        count = choose(request, chosen, &names);
     struct vmm_classification **results = calloc(count, sizeof *results);
     char **documents = calloc(count, sizeof *documents);
     while (results && documents && done < count && (results[done] = classify(request, names[done])))

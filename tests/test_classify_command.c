@@ -2,6 +2,8 @@
  */
 #include "shell/cmd_classify.h"
 
+#include "vmm/classify.h"
+
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
 #include <jansson.h>
@@ -58,6 +60,21 @@ static void expect_usage_error(int status, const char *remedy)
 USAGE_ERROR(unknown_set, "use one of x86-32", "--isa", "pdp-10")
 USAGE_ERROR(unknown_instruction, "--bytes", "--instruction", "frobnicate")
 USAGE_ERROR(bad_hexadecimal, "hexadecimal", "--bytes", "9g")
+USAGE_ERROR(half_an_instruction, "give all of them", "--bytes", "0f")
+USAGE_ERROR(a_prefix_alone, "give all of them", "--bytes", "66")
+USAGE_ERROR(two_encodings, "more than one instruction", "--bytes", "9d 9d")
+USAGE_ERROR(too_many_bytes, "1 to 15 bytes", "--bytes", "90909090909090909090909090909090")
+USAGE_ERROR(no_bytes, "1 to 15 bytes", "--bytes", " ")
+USAGE_ERROR(wrong_length, "up to 4 bytes", "--isa", "aarch64", "--bytes", "ffffffffffff")
+USAGE_ERROR(control_characters, "\"a?b\"", "--instruction", "a\nb")
+USAGE_ERROR(
+    long_instruction, "too long", "--instruction",
+    "mov eax, 0000000000000000000000000000000000000000000000000000000000000000000000000000000")
+USAGE_ERROR(no_sweep, "leave --sweep out", "--isa", "mips32", "--sweep")
+USAGE_ERROR(sweep_of_one, "leave out the instruction", "--sweep", "--bytes", "9d")
+USAGE_ERROR(replay_of_all, "--instruction or --bytes", "--replay")
+USAGE_ERROR(half_an_atlas, "--all with it", "--format", "markdown")
+USAGE_ERROR(blank_number, "use 1 to 64", "--jobs", " 2")
 USAGE_ERROR(unknown_format, "use table, json, csv or markdown", "--format", "xml")
 USAGE_ERROR(unknown_option, "--help", "--frob")
 USAGE_ERROR(missing_value, "needs a value", "--instruction")
@@ -65,6 +82,33 @@ USAGE_ERROR(stray_word, "--instruction", "popf")
 USAGE_ERROR(two_instructions, "one of them", "--instruction", "popf", "--bytes", "9d")
 USAGE_ERROR(all_with_one_set, "leave out --isa", "--all", "--isa", "x86-32")
 USAGE_ERROR(no_processes, "use 1 to 64", "--jobs", "0")
+
+/* Bytes that mean nothing, of every length, to every set: a verdict or one sentence, and no more.
+ */
+Test(classify_command, random_encodings)
+{
+    const char *const *names;
+    size_t count = vmm_classify_isas(&names), verdicts = 0;
+    struct vmm_classify_options options = {.jobs = 1};
+    uint32_t random = 1;
+
+    for (size_t round = 0; round < 12 * count; round++) {
+        char hex[2 * 20 + 1] = "", error[512] = "";
+        size_t size = (random = random * 1664525u + 1013904223u) >> 24 & 15;
+
+        for (size_t i = 0; i < size + round % 5; i++) {
+            random = random * 1664525u + 1013904223u;
+            snprintf(hex + 2 * i, 3, "%02x", random >> 24);
+        }
+        struct vmm_classification *c =
+            vmm_classify_bytes(names[round % count], hex, &options, error, sizeof error);
+        cr_expect((c != NULL) == (error[0] == 0), "%s %s: %s", names[round % count], hex, error);
+        cr_expect_null(strchr(error, '\n'), "%s", error);
+        verdicts += c != NULL;
+        vmm_classification_free(c);
+    }
+    cr_expect_gt(verdicts, 0);
+}
 
 Test(classify_command, help, .init = redirect)
 {

@@ -57,12 +57,13 @@ static const struct isa *find(const char *name, char *error, size_t size)
     const struct isa *isa = isa_find(name);
 
     if (!isa) {
-        char list[256] = "";
+        char list[256] = "", quoted[TEXT_QUOTE];
 
         for (size_t i = 0; i < isa_count; i++)
             snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? " " : "",
                      isa_all[i]->name);
-        fail(error, size, "unknown instruction set \"%.40s\": use one of %s", name, list);
+        fail(error, size, "unknown instruction set \"%s\": use one of %s", text_quote(name, quoted),
+             list);
     }
     return isa;
 }
@@ -371,6 +372,13 @@ static struct vmm_classification *classify_sweep(const struct isa *isa,
     return c;
 }
 
+bool vmm_classify_can_sweep(const char *name)
+{
+    const struct isa *isa = isa_find(name);
+
+    return isa && isa->sweep_count;
+}
+
 struct vmm_classification *vmm_classify(const char *name,
                                         const struct vmm_classify_options *options, char *error,
                                         size_t error_size)
@@ -401,6 +409,7 @@ struct vmm_classification *vmm_classify_text(const char *name, const char *text,
 {
     const struct isa *isa = find(name, error, error_size);
     const struct isa_form **forms;
+    char quoted[TEXT_QUOTE];
 
     if (!isa)
         return NULL;
@@ -418,9 +427,8 @@ struct vmm_classification *vmm_classify_text(const char *name, const char *text,
     else
         fail(error, error_size,
              "\"%s\" is not in the list of %s: give its encoding with --bytes, or see all forms "
-             "with "
-             "vmm classify --isa %s",
-             text, isa->name, isa->name);
+             "with vmm classify --isa %s",
+             text_quote(text, quoted), isa->name, isa->name);
     free(forms);
     return c;
 }
@@ -431,15 +439,16 @@ struct vmm_classification *vmm_classify_bytes(const char *name, const char *hex,
 {
     const struct isa *isa = find(name, error, error_size);
     uint8_t bytes[ISA_MAX_BYTES];
+    char quoted[TEXT_QUOTE];
 
     if (!isa)
         return NULL;
     size_t size = text_to_bytes(hex, bytes, ISA_MAX_BYTES - 1);
     if (!size) {
         fail(error, error_size,
-             "\"%.40s\" is not an encoding: give 1 to %d bytes as pairs of hexadecimal digits, "
+             "\"%s\" is not an encoding: give 1 to %d bytes as pairs of hexadecimal digits, "
              "like 9d",
-             hex, ISA_MAX_BYTES - 1);
+             text_quote(hex, quoted), ISA_MAX_BYTES - 1);
         return NULL;
     }
     char digits[2 * ISA_MAX_BYTES + 1], mnemonic[32], text[128];
@@ -452,6 +461,19 @@ struct vmm_classification *vmm_classify_bytes(const char *name, const char *hex,
     } else {
         size_t length =
             text_disassemble(isa, bytes, size, mnemonic, sizeof mnemonic, text, sizeof text);
+        size_t whole = length ? length : text_length(isa, bytes, size);
+        if (whole > size) {
+            fail(error, error_size,
+                 "%s is the beginning of an instruction of %zu bytes: give all of them", digits,
+                 whole);
+            return NULL;
+        }
+        if (!length && (size > isa->longest || size % isa->unit)) {
+            fail(error, error_size,
+                 "%s is no instruction of %s: they have up to %u bytes, a multiple of %u", digits,
+                 isa->name, isa->longest, isa->unit);
+            return NULL;
+        }
         if (length && length < size) {
             fail(error, error_size,
                  "%s holds more than one instruction: the first is %s, %zu byte%s", digits, text,

@@ -180,3 +180,31 @@ size_t text_disassemble(const struct isa *isa, const uint8_t *bytes, size_t size
     cs_close(&handle);
     return length;
 }
+
+size_t text_length(const struct isa *isa, const uint8_t *bytes, size_t size)
+{
+    /* What may follow; one of them makes an instruction of any beginning that has one. */
+    static const uint8_t fillings[] = {0x00, 0x0f, 0xc0};
+    char mnemonic[32], text[128];
+    size_t length = 0;
+
+    for (size_t i = 0; i < sizeof fillings && !length; i++) {
+        uint8_t filled[2 * ISA_MAX_BYTES];
+
+        memset(filled, fillings[i], sizeof filled);
+        memcpy(filled, bytes, size);
+        length = text_disassemble(isa, filled, ISA_MAX_BYTES, mnemonic, sizeof mnemonic, text,
+                                  sizeof text);
+    }
+    return length;
+}
+
+const char *text_quote(const char *text, char quoted[TEXT_QUOTE])
+{
+    size_t i = 0;
+
+    for (; text[i] && i < TEXT_QUOTE - 4; i++)
+        quoted[i] = (char)((text[i] & 0x80) || !iscntrl((unsigned char)text[i]) ? text[i] : '?');
+    snprintf(quoted + i, TEXT_QUOTE - i, "%s", text[i] ? "..." : "");
+    return quoted;
+}

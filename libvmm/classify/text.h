@@ -25,4 +25,13 @@ const struct isa_form *text_find_bytes(const struct isa *isa, const char *digits
 size_t text_disassemble(const struct isa *isa, const uint8_t *bytes, size_t size, char *mnemonic,
                         size_t mnemonic_size, char *text, size_t text_size);
 
+/* How many bytes the instruction has that begins with these, however many of them there are; 0:
+ * there is none that begins so. */
+size_t text_length(const struct isa *isa, const uint8_t *bytes, size_t size);
+
+/* `text` fit to be quoted in a message: at most 40 bytes of it, with "?" for what does not print.
+ */
+#define TEXT_QUOTE 44
+const char *text_quote(const char *text, char quoted[TEXT_QUOTE]);
+
 #endif

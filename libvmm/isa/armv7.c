@@ -184,6 +184,8 @@ static const struct isa_sweep sweeps[] = {{"all first halfwords of Thumb", 0x100
 static const struct isa thumb = {
     .pc_start = AL_CODE | 1,
     .loop = "fee7",
+    .unit = 2,
+    .longest = 4,
     .cs_mode = CS_MODE_THUMB,
     ARM_COMMON,
 };
@@ -191,6 +193,8 @@ static const struct isa thumb = {
 const struct isa isa_armv7 = {
     .pc_start = AL_CODE,
     .loop = "feffffea",
+    .unit = 4,
+    .longest = 4,
     .cs_mode = CS_MODE_ARM,
     .sweep_as = &thumb,
     ARM_COMMON,

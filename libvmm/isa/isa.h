@@ -93,6 +93,7 @@ struct isa {
     int arch, mode, model; /* the engine's; model < 0: its default */
     int cs_arch, cs_mode;  /* Capstone's; cs_arch < 0: none */
     bool big_endian;
+    uint8_t unit, longest; /* an instruction's bytes: a multiple of `unit`, at most `longest` */
     int pc_reg;        /* the engine's program counter */
     uint64_t ram_base; /* physical address of the memory */
     uint32_t ram_size; /* bytes, whole pages */

@@ -181,9 +181,9 @@ static const struct isa_sweep sweeps[] = {{"all first words", 0x10000, encode_wo
     .manual = "M68000 Family Programmer's Reference Manual (M68000PM/AD)", .arch = UC_ARCH_M68K,   \
     .mode = UC_MODE_BIG_ENDIAN, .cs_arch = CS_ARCH_M68K, .big_endian = true,                       \
     .pc_reg = UC_M68K_REG_PC, .ram_base = 0, .ram_size = ML_SIZE, .pc = ML_CODE,                   \
-    .pc_start = ML_CODE, .loop = "60fe", .components = components, .component_count = MC_COUNT,    \
-    .modes = modes, .mode_count = 2, .variations = variations, .variation_count = V_COUNT,         \
-    .seeds = 4, .sweeps = sweeps, .sweep_count = 1,                                                \
+    .pc_start = ML_CODE, .loop = "60fe", .unit = 2, .longest = 14, .components = components,       \
+    .component_count = MC_COUNT, .modes = modes, .mode_count = 2, .variations = variations,        \
+    .variation_count = V_COUNT, .seeds = 4, .sweeps = sweeps, .sweep_count = 1,                    \
     .sweep_variations = 1u << V_BASE | 1u << V_MASK, .sweep_seeds = 3, .build = build,             \
     .seed = seed, .observe = observe, .classify_trap = classify_trap, .settle = settle
 

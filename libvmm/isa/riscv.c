@@ -260,11 +260,11 @@ static const struct isa_sweep sweeps[] = {
 #define RISCV_COMMON                                                                               \
     .manual = "The RISC-V Instruction Set Manual, volumes I and II", .arch = UC_ARCH_RISCV,        \
     .cs_arch = CS_ARCH_RISCV, .pc_reg = UC_RISCV_REG_PC, .ram_base = 0, .ram_size = RL_SIZE,       \
-    .pc = RL_CODE, .pc_start = RL_CODE, .loop = "6f000000", .components = components,              \
-    .component_count = RC_COUNT, .modes = modes, .mode_count = 2, .variations = variations,        \
-    .variation_count = V_COUNT, .seeds = 4, .sweeps = sweeps, .sweep_count = 2,                    \
-    .sweep_variations = (1u << V_COUNT) - 1, .sweep_seeds = 3, .build = build, .seed = seed,       \
-    .observe = observe, .classify_trap = classify_trap
+    .pc = RL_CODE, .pc_start = RL_CODE, .loop = "6f000000", .unit = 2, .longest = 4,               \
+    .components = components, .component_count = RC_COUNT, .modes = modes, .mode_count = 2,        \
+    .variations = variations, .variation_count = V_COUNT, .seeds = 4, .sweeps = sweeps,            \
+    .sweep_count = 2, .sweep_variations = (1u << V_COUNT) - 1, .sweep_seeds = 3, .build = build,   \
+    .seed = seed, .observe = observe, .classify_trap = classify_trap
 
 const struct isa isa_riscv32 = {
     .name = "riscv32",

@@ -64,6 +64,9 @@ struct vmm_classification;
 /** The names of all instruction sets, in the order of the atlas. `*names` is a static array. */
 size_t vmm_classify_isas(const char *const **names);
 
+/** Whether options->sweep has an encoding space to try for this set; false for an unknown one. */
+bool vmm_classify_can_sweep(const char *isa);
+
 /** Classifies all forms of an instruction set, or its encoding space (options->sweep). `options`
  * may be NULL. Result: to be freed with vmm_classification_free(); two calls give equal results.
  * NULL: unknown set, no sweep for this set, or no worker could be started; `error` (may be NULL,
@@ -78,8 +81,8 @@ struct vmm_classification *vmm_classify_text(const char *isa, const char *text,
                                              const struct vmm_classify_options *options,
                                              char *error, size_t error_size);
 
-/** The same for an encoding in hexadecimal ("9d", spaces allowed), 1 to 15 bytes in memory order.
- */
+/** The same for an encoding in hexadecimal ("9d", spaces allowed), 1 to 15 bytes in memory order:
+ * one whole instruction, or bytes that are none. */
 struct vmm_classification *vmm_classify_bytes(const char *isa, const char *hex,
                                               const struct vmm_classify_options *options,
                                               char *error, size_t error_size);
