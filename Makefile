@@ -163,6 +163,7 @@ check-real: all
 bench: all $(bench_programs)
 	@if [ -x tests/bench/run ]; then VMM_BUILD=$(abspath $(OUT)) tests/bench/run; \
 	else echo "tests/bench/run does not exist"; fi
+	@VMM_BUILD=$(abspath $(OUT)) tests/bench/classify
 
 # The variants share the guests, so these are there before a variant asks for them.
 asan: guests

@@ -8,8 +8,15 @@
 #include "classify/probe.h"
 #include "classify/text.h"
 
+#include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+static unsigned blocks(const struct probe *probe)
+{
+    return probe->isa->ram_size / PROBE_BLOCK;
+}
 
 static uint8_t *at(struct probe *probe, uint64_t address, size_t size)
 {
@@ -31,8 +38,12 @@ void probe_store(struct probe *probe, uint64_t address, const void *bytes, size_
         address - variation->moved_from < variation->moved_size)
         address = address - variation->moved_from + variation->moved_to;
     host = at(probe, address, size);
-    if (host)
-        memcpy(host, bytes, size);
+    if (!host || !size)
+        return;
+    memcpy(host, bytes, size);
+    for (size_t block = (size_t)(host - probe->ram) / PROBE_BLOCK;
+         block <= (size_t)(host - probe->ram + (ptrdiff_t)size - 1) / PROBE_BLOCK; block++)
+        probe->dirty[block] = true;
 }
 
 static void store(struct probe *probe, uint64_t address, uint64_t value, unsigned size)
@@ -73,6 +84,9 @@ static bool make_state(struct probe *probe, unsigned mode, unsigned variation)
     if (!probe->image[state])
         return false;
     memcpy(probe->image[state], probe->ram, probe->isa->ram_size);
+    for (unsigned b = 0; b < blocks(probe); b++)
+        probe->differs[state][b] = memcmp(probe->image[state] + b * PROBE_BLOCK,
+                                          probe->image[0] + b * PROBE_BLOCK, PROBE_BLOCK) != 0;
     return probe->ground->keep(probe, state);
 }
 
@@ -83,6 +97,7 @@ struct probe *probe_create(const struct isa *isa)
 
     if (!probe)
         return NULL;
+    assert(isa->ram_size <= PROBE_BLOCK * PROBE_BLOCKS && isa->ram_size % PROBE_BLOCK == 0);
     probe->isa = isa;
     probe->ground = isa->on_machine ? &probe_machine : &probe_engine;
     probe->before = calloc(starts, sizeof *probe->before);
@@ -91,6 +106,7 @@ struct probe *probe_create(const struct isa *isa)
     for (unsigned m = 0; ok && m < isa->mode_count; m++)
         for (unsigned v = 0; ok && v < isa->variation_count; v++)
             ok = make_state(probe, m, v);
+    memset(probe->dirty, true, sizeof probe->dirty);
     if (!ok) {
         probe_destroy(probe);
         return NULL;
@@ -126,6 +142,20 @@ static void observe(struct probe *probe, uint64_t *value)
         probe->isa->observe(probe, value);
 }
 
+/* Memory becomes that of the state, whatever the last run did to it. */
+static void fill(struct probe *probe, unsigned state)
+{
+    const bool *was = probe->differs[probe->held], *is = probe->differs[state];
+
+    for (unsigned b = 0; b < blocks(probe); b++)
+        if (probe->dirty[b] || was[b] || is[b]) {
+            memcpy(probe->ram + b * PROBE_BLOCK, probe->image[state] + b * PROBE_BLOCK,
+                   PROBE_BLOCK);
+            probe->dirty[b] = false;
+        }
+    probe->held = state;
+}
+
 /* Puts the machine into the state, everything of earlier runs gone. */
 static void enter(struct probe *probe, unsigned mode, unsigned variation, unsigned seed)
 {
@@ -137,7 +167,7 @@ static void enter(struct probe *probe, unsigned mode, unsigned variation, unsign
     probe->variation = variation;
     probe->seed = seed;
     probe->port = (struct port_latch){.value = 0};
-    memcpy(probe->ram, probe->image[state], isa->ram_size);
+    fill(probe, state);
     probe->ground->restore(probe, state);
     isa->seed(probe, seed);
     probe_store(probe, isa->pc, probe->code, sizeof probe->code);
@@ -191,23 +221,45 @@ static uint32_t word(const struct probe *probe, const uint8_t *p)
     return (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
 }
 
-/* Lists the words of memory that differ from what the run started with. */
-static void find_changes(struct probe *probe, const uint8_t *start, struct observation *seen)
+/* Memory as it was when the instruction started: the state's image, but for the blocks that hold
+ * operands and the instruction, which are kept here. */
+struct start {
+    uint8_t block[PROBE_BLOCKS][PROBE_BLOCK];
+};
+
+static void remember(const struct probe *probe, struct start *start)
 {
-    for (uint32_t page = 0; page < probe->isa->ram_size; page += 1024) {
-        if (memcmp(probe->ram + page, start + page, 1024) == 0)
+    for (unsigned b = 0; b < blocks(probe); b++)
+        if (probe->dirty[b])
+            memcpy(start->block[b], probe->ram + b * PROBE_BLOCK, PROBE_BLOCK);
+}
+
+/* Lists the words of memory that differ from what the run started with. */
+static void find_changes(struct probe *probe, const struct start *start, struct observation *seen)
+{
+    const bool *differs = probe->differs[probe->held];
+
+    for (unsigned b = 0; b < blocks(probe); b++) {
+        const uint8_t *now = probe->ram + b * PROBE_BLOCK;
+        const uint8_t *image = probe->image[differs[b] ? probe->held : 0] + b * PROBE_BLOCK;
+        const uint8_t *before = probe->dirty[b] ? start->block[b] : image;
+
+        if (memcmp(now, before, PROBE_BLOCK) == 0)
             continue;
-        for (uint32_t i = page; i < page + 1024; i += 4)
-            if (memcmp(probe->ram + i, start + i, 4) != 0)
-                add_change(seen, program_address(probe, i), word(probe, start + i),
-                           word(probe, probe->ram + i));
+        probe->dirty[b] = true;
+        if (seen->seen != SEEN_RAN)
+            continue;
+        for (uint32_t i = 0; i < PROBE_BLOCK; i += 4)
+            if (memcmp(now + i, before + i, 4) != 0)
+                add_change(seen, program_address(probe, b * PROBE_BLOCK + i),
+                           word(probe, before + i), word(probe, now + i));
     }
 }
 
 void probe_run(struct probe *probe, unsigned mode, unsigned variation, unsigned seed,
                struct observation *seen)
 {
-    static uint8_t start[1 << 20];
+    static struct start start;
 
     probe_before(probe, mode, variation, seed); /* known before settle() may ask for it */
     seen->seen = SEEN_NOTHING;
@@ -215,11 +267,10 @@ void probe_run(struct probe *probe, unsigned mode, unsigned variation, unsigned 
     seen->change_count = 0;
     seen->digest = 0;
     enter(probe, mode, variation, seed);
-    memcpy(start, probe->ram, probe->isa->ram_size);
+    remember(probe, &start);
     probe->ground->execute(probe, seen);
     observe(probe, seen->value);
     if (probe->isa->settle)
         probe->isa->settle(probe, seen);
-    if (seen->seen == SEEN_RAN)
-        find_changes(probe, start, seen);
+    find_changes(probe, &start, seen);
 }

@@ -67,6 +67,10 @@ struct probe_ground {
 };
 extern const struct probe_ground probe_engine, probe_machine;
 
+/* Memory is restored and compared in blocks: most of it is the same from run to run. */
+#define PROBE_BLOCK  1024u
+#define PROBE_BLOCKS 128u
+
 struct probe {
     const struct isa *isa;
     const struct probe_ground *ground;
@@ -75,7 +79,10 @@ struct probe {
     struct probe_cpu *cpu; /* probe_machine */
     uint8_t *ram;
     uint8_t *image[ISA_MAX_STATES];
-    struct observation *before; /* [state][seed], filled at first use */
+    bool differs[ISA_MAX_STATES][PROBE_BLOCKS]; /* image[state] differs there from image[0] */
+    unsigned held;                              /* the state that `ram` was filled from */
+    bool dirty[PROBE_BLOCKS];                   /* `ram` may differ there from image[held] */
+    struct observation *before;                 /* [state][seed], filled at first use */
     bool *before_known;
     unsigned mode, variation, seed;   /* of the run under way */
     uint8_t code[ISA_MAX_BYTES + 16]; /* with the loop behind it */
