@@ -94,13 +94,13 @@ struct isa {
     int cs_arch, cs_mode;  /* Capstone's; cs_arch < 0: none */
     bool big_endian;
     uint8_t unit, longest; /* an instruction's bytes: a multiple of `unit`, at most `longest` */
-    int pc_reg;        /* the engine's program counter */
-    uint64_t ram_base; /* physical address of the memory */
-    uint32_t ram_size; /* bytes, whole pages */
-    uint64_t pc;       /* where the instruction is put */
-    uint64_t pc_start; /* what the engine is started with (bit 0: Thumb) */
-    const char *loop;  /* hex: a jump to itself, put behind the instruction: it ends the engine's
-                        * translation there and is never executed */
+    int pc_reg;            /* the engine's program counter */
+    uint64_t ram_base;     /* physical address of the memory */
+    uint32_t ram_size;     /* bytes, whole pages */
+    uint64_t pc;           /* where the instruction is put */
+    uint64_t pc_start;     /* what the engine is started with (bit 0: Thumb) */
+    const char *loop; /* hex: a jump to itself, put behind the instruction: it ends the engine's
+                       * translation there and is never executed */
     const struct isa_component *components;
     unsigned component_count;
     const struct isa_mode *modes; /* [0] is the supervisor mode */
