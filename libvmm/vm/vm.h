@@ -20,4 +20,17 @@ struct vmm_vm {
     char stop_text[256];
 };
 
+/* Bytes of guest-physical memory, from address 0. */
+static inline uint32_t vm_memory_size(const struct vmm_vm *vm)
+{
+    return vm->memory.size;
+}
+
+/* The guest-physical page that holds `physical`, to be looked at; NULL without memory. */
+static inline const uint8_t *vm_page(const struct vmm_vm *vm, uint32_t physical)
+{
+    const struct x86_memory *memory = vm->dispatcher.memory;
+    return physical < vm_memory_size(vm) ? memory->page(memory->context, physical, false) : 0;
+}
+
 #endif
