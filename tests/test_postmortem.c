@@ -84,7 +84,7 @@ Test(postmortem, walks_are_shown_bit_by_bit)
 {
     struct vmm_vm *vm = run_paging();
     struct sink report = sink_of(16384);
-    cr_assert(vmm_walk(vm, 0xc0001234u, keep, &report));
+    cr_assert(vmm_walk_text(vm, 0xc0001234u, keep, &report));
     cr_assert(has(&report, "directory entry 0x300, table entry 0x001, offset 0x234"));
     cr_assert(has(&report, "entry 0x300 at 0x00101c00: 00102027  frame 0x00102000  G=0 PS=0 D=0 "
                            "A=1 PCD=0 PWT=0 U=1 W=1 P=1"),
@@ -93,7 +93,7 @@ Test(postmortem, walks_are_shown_bit_by_bit)
     cr_assert(has(&report, "-> guest-physical 0x00100234: supervisor, read-only"));
     report.count = 0;
     memset(report.bytes, 0, report.room);
-    cr_assert(vmm_walk(vm, 0x00301000, keep, &report));
+    cr_assert(vmm_walk_text(vm, 0x00301000, keep, &report));
     cr_assert(has(&report, "4 MB page 0x00000000"), "%s", report.bytes);
     cr_assert(has(&report, "-> guest-physical 0x00301000: supervisor, writable"));
     free(report.bytes);

@@ -288,7 +288,7 @@ static void say_walk(struct report *report, const char *what, uint32_t linear)
         say_tables(report, "shadow tables", "machine", &d->cpu->state, &d->cpu->physical, linear);
 }
 
-bool vmm_walk(const struct vmm_vm *vm, uint32_t linear, vmm_write *write, void *context)
+bool vmm_walk_text(const struct vmm_vm *vm, uint32_t linear, vmm_write *write, void *context)
 {
     struct report report = report_to(vm, write, context);
     say_walk(&report, "", linear);

@@ -33,7 +33,7 @@ unsigned vmm_backtrace(const struct vmm_vm *vm, struct vmm_frame *frames, unsign
 /** Writes the walk of the linear address `linear`, level by level and bit by bit, through the
  * guest's page tables and, where the technique has any, through the shadow tables that the
  * processor walks. Returns whether everything was written. */
-bool vmm_walk(const struct vmm_vm *vm, uint32_t linear, vmm_write *write, void *context);
+bool vmm_walk_text(const struct vmm_vm *vm, uint32_t linear, vmm_write *write, void *context);
 
 /** Writes the guest's registers, a few lines. Returns whether everything was written. */
 bool vmm_registers_text(const struct vmm_vm *vm, vmm_write *write, void *context);
