@@ -9,6 +9,9 @@
 
 #define CANDIDATES 8u /* how many free frames are looked at before a poor one is accepted */
 
+/* The owner of a free frame that somebody has had: it is to be zeroed. */
+#define USED_BEFORE 0xffffu
+
 static uint32_t next_random(uint32_t *state)
 {
     *state ^= *state << 13;
@@ -55,15 +58,19 @@ uint32_t frames_available(const struct frames *pool)
 
 uint16_t frames_owner(const struct frames *pool, uint32_t frame)
 {
-    return frame < memory_frames(pool->memory) ? pool->owner[frame] : FRAMES_FREE;
+    uint16_t owner = frame < memory_frames(pool->memory) ? pool->owner[frame] : FRAMES_FREE;
+
+    return owner == USED_BEFORE ? FRAMES_FREE : owner;
 }
 
 static uint32_t pop(struct frames *pool, uint16_t owner)
 {
     uint32_t frame = pool->free[--pool->free_count];
 
+    if (pool->owner[frame] == USED_BEFORE) {
+        memset(memory_frame(pool->memory, frame << MEMORY_FRAME_SHIFT), 0, MEMORY_FRAME_SIZE);
+    }
     pool->owner[frame] = owner;
-    memset(memory_frame(pool->memory, frame << MEMORY_FRAME_SHIFT), 0, MEMORY_FRAME_SIZE);
     return frame;
 }
 
@@ -71,7 +78,7 @@ static void push(struct frames *pool, uint32_t frame, uint16_t owner)
 {
     assert(frames_owner(pool, frame) == owner && owner != FRAMES_FREE);
     (void)owner;
-    pool->owner[frame] = FRAMES_FREE;
+    pool->owner[frame] = USED_BEFORE;
     pool->free[pool->free_count++] = frame;
 }
 

@@ -47,6 +47,7 @@ struct ring {
 struct shadow {
     const struct frame_map *map;
     uint32_t limit;
+    uint32_t nowhere; /* machine address for what has no frame */
     uint32_t vmm_entry, slot;
     uint32_t root; /* index of the current directory, or NO_TABLE */
     bool wp, pse;  /* the guest's, that the cache was built for */
@@ -72,7 +73,23 @@ static uint32_t page_head(const struct shadow *shadow, uint32_t page)
 
 static uint32_t table_head(const struct shadow *shadow, uint32_t table)
 {
-    return shadow->limit * ENTRIES + shadow->map->pages + table;
+    return shadow->limit * ENTRIES + shadow->map->pages + 1 + table;
+}
+
+/* The number of the page at `guest`; all that have no frame share the one behind the last. */
+static uint32_t page_number(const struct shadow *shadow, uint32_t guest)
+{
+    uint32_t page = guest >> MEMORY_FRAME_SHIFT;
+
+    return page < shadow->map->pages ? page : shadow->map->pages;
+}
+
+/* The machine address of the page at `guest`. */
+static uint32_t machine_page(const struct shadow *shadow, uint32_t guest)
+{
+    uint32_t machine = frame_map_machine(shadow->map, guest & X86_PAGE_MASK);
+
+    return machine == FRAMES_NONE ? shadow->nowhere : machine;
 }
 
 static bool is_directory(const struct shadow *shadow, uint32_t table)
@@ -327,9 +344,7 @@ static void refresh_entry(struct shadow *shadow, uint32_t table, uint32_t index,
     uint32_t allowed = 0;
 
     if (shadow->table[table].role == ROLE_TABLE) {
-        uint32_t machine = frame_map_machine(shadow->map, guest & X86_PAGE_MASK);
-
-        allowed = machine == FRAMES_NONE ? 0 : machine | leaf_rights(guest);
+        allowed = machine_page(shadow, guest) | leaf_rights(guest);
     } else {
         bool large = is_large(shadow, guest);
         uint32_t child = find_table(shadow, large ? ROLE_SPLIT : ROLE_TABLE,
@@ -413,7 +428,7 @@ static bool move_slot(struct shadow *shadow, const struct cpu_state *cpu,
  * and closed to user code. */
 static void fill(struct shadow *shadow, const struct x86_walk *walk, uint32_t table, bool forced)
 {
-    uint32_t page = walk->physical >> MEMORY_FRAME_SHIFT;
+    uint32_t page = page_number(shadow, walk->physical);
     uint32_t upper = walk->levels ? directory_rights(shadow, walk->pde) : RIGHTS;
     uint32_t lower = walk->levels == 2 ? leaf_rights(walk->pte) : RIGHTS;
 
@@ -429,8 +444,7 @@ static void fill(struct shadow *shadow, const struct x86_walk *walk, uint32_t ta
     set_entry(shadow, shadow->root, walk->linear >> LARGE_SHIFT,
               shadow->table[table].machine | upper, table_head(shadow, table));
     set_entry(shadow, table, walk->linear >> MEMORY_FRAME_SHIFT & (ENTRIES - 1),
-              frame_map_machine(shadow->map, walk->physical & X86_PAGE_MASK) | lower,
-              page_head(shadow, page));
+              machine_page(shadow, walk->physical) | lower, page_head(shadow, page));
 }
 
 /* The shadow table that the walk's last level belongs to. */
@@ -448,10 +462,6 @@ static void allowed_access(struct shadow *shadow, const struct cpu_state *cpu,
     uint32_t table;
 
     result->guest = walk->physical;
-    if (frame_map_machine(shadow->map, walk->physical) == FRAMES_NONE) {
-        result->end = SHADOW_NO_MEMORY;
-        return;
-    }
     if (walk->linear >> LARGE_SHIFT == shadow->slot) {
         result->slot_moved = move_slot(shadow, cpu, memory);
         if (!result->slot_moved) {
@@ -597,6 +607,38 @@ unsigned shadow_invlpg(struct shadow *shadow, uint32_t linear)
     return SHADOW_FLUSH_PAGE | take_flush(shadow);
 }
 
+unsigned shadow_trace(struct shadow *shadow, uint32_t guest)
+{
+    if (guest >> MEMORY_FRAME_SHIFT < shadow->map->pages) {
+        trace_page(shadow, guest >> MEMORY_FRAME_SHIFT);
+    }
+    return take_flush(shadow);
+}
+
+void shadow_untrace(struct shadow *shadow, uint32_t guest)
+{
+    if (guest >> MEMORY_FRAME_SHIFT < shadow->map->pages) {
+        shadow->traces[guest >> MEMORY_FRAME_SHIFT]--;
+    }
+}
+
+unsigned shadow_open(struct shadow *shadow, uint32_t linear, bool writable)
+{
+    const uint32_t *directory = entries(shadow, shadow->root);
+    uint32_t pde = directory[linear >> LARGE_SHIFT], *table, *entry;
+
+    if (!(pde & X86_PTE_P)) {
+        return take_flush(shadow);
+    }
+    table = (uint32_t *)(void *)memory_frame(shadow->map->pool->memory, pde & X86_PAGE_MASK);
+    entry = &table[linear >> MEMORY_FRAME_SHIFT & (ENTRIES - 1)];
+    if (*entry & X86_PTE_P) {
+        *entry = writable ? *entry | X86_PTE_RW : *entry & ~(uint32_t)X86_PTE_RW;
+        shadow->flush |= writable ? SHADOW_FLUSH_PAGE : SHADOW_FLUSH_ALL;
+    }
+    return take_flush(shadow);
+}
+
 unsigned shadow_unmap(struct shadow *shadow, uint32_t guest)
 {
     if (guest >> MEMORY_FRAME_SHIFT < shadow->map->pages) {
@@ -607,11 +649,11 @@ unsigned shadow_unmap(struct shadow *shadow, uint32_t guest)
 
 /* ---- life ------------------------------------------------------------------------------ */
 
-struct shadow *shadow_create(const struct frame_map *map, uint32_t limit, uint32_t vmm_entry,
-                             uint32_t vmm_slot)
+struct shadow *shadow_create(const struct frame_map *map, uint32_t limit, uint32_t nowhere,
+                             uint32_t vmm_entry, uint32_t vmm_slot)
 {
     struct shadow *shadow;
-    size_t nodes = (size_t)limit * ENTRIES + map->pages + limit;
+    size_t nodes = (size_t)limit * ENTRIES + map->pages + 1 + limit;
 
     if (limit < SHADOW_MINIMUM || limit > LIMIT_MOST || vmm_slot >= ENTRIES ||
         (vmm_entry & X86_PTE_US)) {
@@ -623,6 +665,7 @@ struct shadow *shadow_create(const struct frame_map *map, uint32_t limit, uint32
     }
     shadow->map = map;
     shadow->limit = limit;
+    shadow->nowhere = nowhere & X86_PAGE_MASK;
     shadow->vmm_entry = vmm_entry;
     shadow->slot = vmm_entry & X86_PTE_P ? vmm_slot : SHADOW_NO_SLOT;
     shadow->root = NO_TABLE;
@@ -652,6 +695,11 @@ void shadow_destroy(struct shadow *shadow)
     free(shadow->traces);
     free(shadow->ring);
     free(shadow);
+}
+
+const struct frame_map *shadow_map(const struct shadow *shadow)
+{
+    return shadow->map;
 }
 
 uint32_t shadow_slot(const struct shadow *shadow)

@@ -33,7 +33,6 @@ enum shadow_end {
     SHADOW_FILLED,     /* hidden: run the instruction again */
     SHADOW_TRUE_FAULT, /* the guest's own: inject result.event */
     SHADOW_TRACED,     /* a write to a guest table at result.guest: emulate, then shadow_written */
-    SHADOW_NO_MEMORY,  /* allowed, but no frame is behind result.guest: a device, or nothing */
     SHADOW_NEED_PAGE,  /* the accessor lacks the guest table entry at result.guest */
     SHADOW_NO_ROOM,    /* the frames are exhausted and nothing can be evicted */
     SHADOW_SLOT_TAKEN, /* the guest's directory leaves no place for the VMM's own 4 MB */
@@ -59,11 +58,12 @@ struct shadow_statistics {
 };
 
 /* Shadow tables for the VM of `map`, in at most `limit` frames (>= SHADOW_MINIMUM) of its pool.
- * `vmm_entry` is put into slot `vmm_slot` (0 to 1023) of every shadow directory: the VMM's own
- * 4 MB, which must not be open to user code; 0 if there is none. `map` must outlive the result.
- * Returns NULL if an argument is out of range or the host lacks memory. */
-struct shadow *shadow_create(const struct frame_map *map, uint32_t limit, uint32_t vmm_entry,
-                             uint32_t vmm_slot);
+ * Guest-physical addresses without a frame are mapped to the machine's address `nowhere`, where the
+ * machine has no memory either. `vmm_entry` is put into slot `vmm_slot` (0 to 1023) of every shadow
+ * directory: the VMM's own 4 MB, which must not be open to user code; 0 if there is none. `map`
+ * must outlive the result. Returns NULL if an argument is out of range or the host lacks memory. */
+struct shadow *shadow_create(const struct frame_map *map, uint32_t limit, uint32_t nowhere,
+                             uint32_t vmm_entry, uint32_t vmm_slot);
 
 /* Gives every frame back. Accepts NULL. */
 void shadow_destroy(struct shadow *shadow);
@@ -93,9 +93,22 @@ unsigned shadow_written(struct shadow *shadow, uint32_t guest, uint32_t count);
 /* INVLPG by the guest. Returns the set of enum shadow_flush. */
 unsigned shadow_invlpg(struct shadow *shadow, uint32_t linear);
 
+/* Traces the guest-physical page at `guest` for another reason than that it holds a page table: its
+ * writes come as SHADOW_TRACED until as many shadow_untrace. Both return the set of enum
+ * shadow_flush. */
+unsigned shadow_trace(struct shadow *shadow, uint32_t guest);
+void shadow_untrace(struct shadow *shadow, uint32_t guest);
+
+/* Lets the supervisor write to the traced page that `linear` maps to, for the one instruction that
+ * the caller steps, or ends that. Returns the set of enum shadow_flush. */
+unsigned shadow_open(struct shadow *shadow, uint32_t linear, bool writable);
+
 /* Takes the guest-physical page at `guest` out of every shadow table, before its frame goes to
  * somebody else. Returns the set of enum shadow_flush. */
 unsigned shadow_unmap(struct shadow *shadow, uint32_t guest);
+
+/* The guest-physical memory that it is of. */
+const struct frame_map *shadow_map(const struct shadow *shadow);
 
 /* The directory slot of the VMM's own 4 MB now; SHADOW_NO_SLOT if there is none. */
 uint32_t shadow_slot(const struct shadow *shadow);

@@ -13,7 +13,12 @@
 #include "machine/cpu.h"
 #include "record.h"
 
+struct ports;
 struct technique;
+struct vcpu;
+
+/* Places of silent sensitive instructions that are remembered. */
+#define DISPATCH_SILENT 64u
 
 /* Why dispatcher_run returned. */
 enum dispatch_end {
@@ -26,6 +31,8 @@ enum dispatch_end {
     DISPATCH_BREAK,    /* before an instruction that cpu_break_add marked */
     DISPATCH_TRAP,     /* behind a trap that the recorder was asked to stop at */
     DISPATCH_STUCK,    /* exceptions for ever */
+    DISPATCH_DIVERGED, /* a silent sensitive instruction: dispatcher->silent[0] */
+    DISPATCH_REFUSED,  /* the VMM cannot go on: dispatcher->reason */
     DISPATCH_FAILURE   /* the engine: cpu_failure */
 };
 
@@ -37,8 +44,27 @@ struct dispatcher {
     struct cpu_state *guest;
     const struct x86_memory *memory; /* guest-physical */
     struct recorder recorder;
-    bool interactive; /* an idle guest may be woken by a person */
-    bool halted;      /* in HLT */
+    /* What the technique virtualizes with; NULL on the bare machine. */
+    struct vcpu *vcpu;
+    const struct ports *ports;
+    uint16_t owner;    /* the VM's number for the allocator */
+    bool keep_going;   /* count silent sensitive instructions, and let them run */
+    bool diverged;     /* one is about to run */
+    bool refused;      /* the VMM cannot go on */
+    char reason[160];  /* why, without a full stop */
+    uint64_t emulated; /* instructions that interpreter routines simulated */
+    struct silent_place {
+        const char *name; /* as record_cause_name has it */
+        uint32_t linear;
+        uint8_t ring;
+        uint64_t count;
+    } silent[DISPATCH_SILENT]; /* in the order in which they were met */
+    unsigned silent_count;
+    uint64_t silent_total; /* executions, at places forgotten too */
+    bool running;          /* in dispatcher_run */
+    uint64_t time;         /* virtual time when it returned last */
+    bool interactive;      /* an idle guest may be woken by a person */
+    bool halted;           /* in HLT */
     bool shutdown;
     uint64_t idle;       /* cycles that passed in HLT: time - idle instructions have retired */
     uint64_t idle_since; /* time at which the present HLT began */
@@ -48,10 +74,14 @@ struct dispatcher {
     } statistics;
 };
 
-/* Connects dispatcher, processor and board: `client` becomes what cpu_init of the processor wants.
- */
-void dispatcher_init(struct dispatcher *dispatcher, struct cpu *cpu, struct board *board,
+/* `client` becomes what cpu_init of the processor wants; then dispatcher_use connects the two, with
+ * a guest that is what the processor is. */
+void dispatcher_init(struct dispatcher *dispatcher, struct board *board,
                      const struct technique *technique, struct cpu_client *client);
+void dispatcher_use(struct dispatcher *dispatcher, struct cpu *cpu);
+
+/* Virtual time of this guest, whoever has the processor now. */
+uint64_t dispatcher_time(const struct dispatcher *dispatcher);
 
 /* Instructions retired since power-on; 0 with the host's clock. */
 uint64_t dispatcher_instructions(const struct dispatcher *dispatcher);

@@ -56,22 +56,30 @@ static void on_out(void *context, uint32_t pc, uint64_t now, uint16_t port, unsi
         cpu_freeze(d->cpu);
 }
 
-void dispatcher_init(struct dispatcher *d, struct cpu *cpu, struct board *board,
-                     const struct technique *technique, struct cpu_client *client)
+void dispatcher_init(struct dispatcher *d, struct board *board, const struct technique *technique,
+                     struct cpu_client *client)
 {
-    *d = (struct dispatcher){.cpu = cpu,
-                             .board = board,
-                             .technique = technique,
-                             .guest = &cpu->state,
-                             .memory = &cpu->physical};
+    *d = (struct dispatcher){.board = board, .technique = technique};
     record_init(&d->recorder, 0);
     *client = (struct cpu_client){
         .context = d, .exit = on_exit_of_cpu, .wants = on_wants, .in = on_in, .out = on_out};
 }
 
+void dispatcher_use(struct dispatcher *d, struct cpu *cpu)
+{
+    d->cpu = cpu;
+    d->guest = &cpu->state;
+    d->memory = &cpu->physical;
+}
+
+uint64_t dispatcher_time(const struct dispatcher *d)
+{
+    return d->running ? d->cpu->time : d->time;
+}
+
 uint64_t dispatcher_instructions(const struct dispatcher *d)
 {
-    return d->cpu->host_clock ? 0 : d->cpu->time - d->idle;
+    return d->cpu->host_clock ? 0 : dispatcher_time(d) - d->idle;
 }
 
 /* ---- idling ---- */
@@ -117,6 +125,10 @@ static bool requested(const struct dispatcher *d, enum dispatch_end *end)
 {
     if (d->shutdown)
         *end = DISPATCH_SHUTDOWN;
+    else if (d->diverged)
+        *end = DISPATCH_DIVERGED;
+    else if (d->refused)
+        *end = DISPATCH_REFUSED;
     else if (d->board->request == BOARD_EXIT)
         *end = DISPATCH_EXIT;
     else if (d->board->request == BOARD_RESET)
@@ -155,7 +167,7 @@ static bool stopped_by_interrupt(const struct dispatcher *d, enum dispatch_end *
     return d->shutdown || d->recorder.stopped;
 }
 
-enum dispatch_end dispatcher_run(struct dispatcher *d, uint64_t instructions)
+static enum dispatch_end run(struct dispatcher *d, uint64_t instructions)
 {
     enum dispatch_end end;
     d->recorder.stopped = false;
@@ -174,7 +186,10 @@ enum dispatch_end dispatcher_run(struct dispatcher *d, uint64_t instructions)
             continue;
         }
         cpu_want_window(d->cpu, d->board->intr);
-        switch (cpu_run(d->cpu, next_deadline(d, instructions))) {
+        enum cpu_stop stop = cpu_run(d->cpu, next_deadline(d, instructions));
+        if (d->technique->stopped)
+            d->technique->stopped(d);
+        switch (stop) {
         case CPU_STOP_BREAK: return DISPATCH_BREAK;
         case CPU_STOP_STUCK: return DISPATCH_STUCK;
         case CPU_STOP_FAILURE: return DISPATCH_FAILURE;
@@ -182,4 +197,13 @@ enum dispatch_end dispatcher_run(struct dispatcher *d, uint64_t instructions)
         }
         d->idle_since = d->cpu->time;
     }
+}
+
+enum dispatch_end dispatcher_run(struct dispatcher *d, uint64_t instructions)
+{
+    d->running = true;
+    enum dispatch_end end = run(d, instructions);
+    d->running = false;
+    d->time = d->cpu->time;
+    return end;
 }

@@ -8,6 +8,8 @@
 
 struct technique {
     const char *name;
+    /* The guest gets a virtual processor, and memory from the allocator. */
+    bool virtualizes;
     /* Handles an exit of the processor; dispatcher->halted or ->shutdown is set where the guest
      * stops executing. */
     enum cpu_action (*exit)(struct dispatcher *dispatcher, const struct cpu_exit *exit);
@@ -19,14 +21,16 @@ struct technique {
     bool (*interruptible)(const struct dispatcher *dispatcher);
     /* Delivers the external interrupt `vector` to the guest. */
     void (*interrupt)(struct dispatcher *dispatcher, uint8_t vector);
-    /* For debuggers; NULL where the guest is what the processor is. Around a change of
-     * dispatcher->guest from outside, between runs; and what lies beneath the guest's page tables:
-     * the shadow entries, and the machine address, for walk->linear and walk->guest. */
-    void (*modify)(struct dispatcher *dispatcher);
+    /* The processor has stopped running the guest: brings dispatcher->guest up to date. May be
+     * NULL. */
+    void (*stopped)(struct dispatcher *dispatcher);
+    /* dispatcher->guest, or guest memory, was changed from outside, between runs. */
     void (*modified)(struct dispatcher *dispatcher);
+    /* What lies beneath the guest's page tables: the shadow entries, and the machine address, for
+     * walk->linear and walk->guest. NULL where there is nothing. */
     void (*walk)(const struct dispatcher *dispatcher, struct vmm_walk *walk);
 };
 
-extern const struct technique technique_bare;
+extern const struct technique technique_bare, technique_trap;
 
 #endif

@@ -63,6 +63,12 @@ static void bare_interrupt(struct dispatcher *d, uint8_t vector)
         cpu_flush(d->cpu);
 }
 
+static void bare_modified(struct dispatcher *d)
+{
+    cpu_modify(d->cpu);
+    cpu_flush_tlb(d->cpu);
+}
+
 const struct technique technique_bare = {
     .name = "bare",
     .exit = bare_exit,
@@ -70,4 +76,5 @@ const struct technique technique_bare = {
     .enabled = bare_enabled,
     .interruptible = bare_interruptible,
     .interrupt = bare_interrupt,
+    .modified = bare_modified,
 };

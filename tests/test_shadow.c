@@ -59,6 +59,8 @@ static uint8_t *model_page(void *context, uint32_t physical, bool write)
     return physical / 4096 < PAGES ? model_bytes + (physical & X86_PAGE_MASK) : outside();
 }
 
+#define NOWHERE 0xe0000000u
+
 static uint8_t *machine_page(void *context, uint32_t physical, bool write)
 {
     (void)context;
@@ -113,7 +115,7 @@ static void set_up(void)
     cr_assert(memory_init(&memory, 1u << 20));
     cr_assert(frames_init(&pool, &memory, 64, 3));
     cr_assert(frame_map_init(&map, &pool, 2, PAGES * 4096));
-    shadow = shadow_create(&map, LIMIT, VMM_ENTRY, SLOT);
+    shadow = shadow_create(&map, LIMIT, NOWHERE, VMM_ENTRY, SLOT);
     cr_assert_not_null(shadow);
     cpu = (struct cpu_state){
         .cr0 = X86_CR0_PE | X86_CR0_PG | X86_CR0_WP, .cr3 = DIRECTORY, .cr4 = X86_CR4_PSE};
@@ -243,7 +245,27 @@ Test(shadow, paging_off_goes_through_the_map)
     cr_assert_eq(touch(0x6789, X86_ACCESS_WRITE).end, SHADOW_FILLED);
     cr_assert_eq(x86_probe(&real, &machine, 0x6789, X86_ACCESS_WRITE, &walk), X86_OK);
     cr_assert_eq(walk.physical, frame_map_machine(&map, 0x6789));
-    cr_assert_eq(touch(PAGES * 4096, 0).end, SHADOW_NO_MEMORY);
+    cr_assert_eq(touch(PAGES * 4096, 0).end, SHADOW_FILLED);
+    cr_assert_eq(x86_probe(&real, &machine, PAGES * 4096 + 5, 0, &walk), X86_OK);
+    cr_assert_eq(walk.physical, NOWHERE + 5, "where there is no frame there is no memory");
+}
+
+Test(shadow, a_page_is_traced_for_others_too)
+{
+    struct x86_walk walk;
+
+    put(TABLE, 0x8000 | FULL);
+    cr_assert_eq(touch(0, X86_ACCESS_WRITE).end, SHADOW_FILLED);
+    flush(shadow_trace(shadow, 0x8000), 0);
+    cr_assert_eq(touch(4, X86_ACCESS_WRITE).end, SHADOW_TRACED);
+    flush(shadow_open(shadow, 4, true), 4);
+    x86_probe(&real, &machine, 4, X86_ACCESS_WRITE, &walk);
+    cr_assert_eq(walk.end, X86_WALK_MAPPED, "open for the one instruction");
+    flush(shadow_open(shadow, 4, false), 4);
+    x86_probe(&real, &machine, 4, X86_ACCESS_WRITE, &walk);
+    cr_assert_eq(walk.end, X86_WALK_READ_ONLY_PAGE);
+    shadow_untrace(shadow, 0x8000);
+    cr_assert_eq(touch(4, X86_ACCESS_WRITE).end, SHADOW_FILLED);
 }
 
 Test(shadow, the_vmms_slot_gives_way)
@@ -276,9 +298,9 @@ Test(shadow, an_entry_out_of_reach_is_asked_for)
 
 Test(shadow, bad_arguments_are_refused)
 {
-    cr_assert_null(shadow_create(&map, SHADOW_MINIMUM - 1, 0, 0));
-    cr_assert_null(shadow_create(&map, LIMIT, VMM_ENTRY | X86_PTE_US, 0));
-    cr_assert_null(shadow_create(&map, LIMIT, VMM_ENTRY, 1024));
+    cr_assert_null(shadow_create(&map, SHADOW_MINIMUM - 1, NOWHERE, 0, 0));
+    cr_assert_null(shadow_create(&map, LIMIT, NOWHERE, VMM_ENTRY | X86_PTE_US, 0));
+    cr_assert_null(shadow_create(&map, LIMIT, NOWHERE, VMM_ENTRY, 1024));
     shadow_destroy(NULL);
 }
 
@@ -322,7 +344,7 @@ Test(shadow, a_pool_without_frames_is_an_answer)
     switch_root();
     cr_assert_eq(touch(0, 0).end, SHADOW_TRUE_FAULT);
     shadow_destroy(shadow);
-    shadow = shadow_create(&map, LIMIT, 0, 0);
+    shadow = shadow_create(&map, LIMIT, NOWHERE, 0, 0);
     taken[count++] = frames_take(&pool);
     cr_assert_eq(shadow_switch(shadow, &cpu, &real.cr3), -1);
     while (count > 0) {
@@ -417,10 +439,6 @@ static void check_fault(uint32_t linear, unsigned access)
         return;
     }
     cr_assert_eq(result.guest, walk.physical);
-    cr_assert_eq(result.end == SHADOW_NO_MEMORY, walk.physical >> 12 >= PAGES);
-    if (result.end == SHADOW_NO_MEMORY) {
-        return;
-    }
     x86_probe(&real, &machine, linear, access, &after);
     if (result.end == SHADOW_TRACED) {
         cr_assert((access & X86_ACCESS_WRITE) && shadow_traced(shadow, result.guest));

@@ -620,15 +620,21 @@ void cpu_context_free(struct cpu_context *context)
     free(context);
 }
 
-void cpu_switch(struct cpu *cpu, struct cpu_context *from, const struct cpu_context *to)
+static void park(struct cpu *cpu, struct cpu_context *context)
 {
     if (cpu->changed)
         engine_store(cpu->engine, &cpu->state);
-    engine_image_save(cpu->engine, from->image);
-    from->time = cpu->time;
-    from->stall_time = cpu->stall_time;
-    from->stalls = cpu->stalls;
-    memcpy(from->dr, cpu->dr, sizeof cpu->dr);
+    engine_image_save(cpu->engine, context->image);
+    context->time = cpu->time;
+    context->stall_time = cpu->stall_time;
+    context->stalls = cpu->stalls;
+    memcpy(context->dr, cpu->dr, sizeof cpu->dr);
+}
+
+void cpu_switch(struct cpu *cpu, struct cpu_context *from, const struct cpu_context *to)
+{
+    if (from)
+        park(cpu, from);
     engine_image_restore(cpu->engine, to->image);
     cpu->client = to->client;
     cpu->time = to->time;

@@ -258,7 +258,8 @@ struct cpu_context;
 struct cpu_context *cpu_context_new(struct cpu *cpu, const struct cpu_client *client);
 void cpu_context_free(struct cpu_context *context);
 
-/* Between runs: puts the processor into `from` and makes it what `to` holds. */
+/* Between runs: puts the processor into `from` (NULL: nobody wants it back) and makes it what `to`
+ * holds. */
 void cpu_switch(struct cpu *cpu, struct cpu_context *from, const struct cpu_context *to);
 
 /* Copies guest code at linear address `pc`, through the tables in force; returns how many bytes. */

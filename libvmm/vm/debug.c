@@ -143,15 +143,9 @@ int vmm_set_register(struct vmm_vm *vm, const char *name, uint32_t value, struct
                          found->name);
     if (ended(vm->stop))
         return error_set(error, VMM_E_STATE, "The guest has ended; start it again.");
-    if (d->technique->modify)
-        d->technique->modify(d);
-    else
-        cpu_modify(d->cpu);
+    machine_turn(vm->machine, vm);
     assign(d->guest, found->name, value);
-    if (d->technique->modified)
-        d->technique->modified(d);
-    else
-        cpu_flush_tlb(d->cpu);
+    d->technique->modified(d);
     return VMM_OK;
 }
 
@@ -161,7 +155,7 @@ size_t vmm_write_physical(struct vmm_vm *vm, uint32_t address, const void *bytes
 {
     const struct x86_memory *memory = vm->dispatcher.memory;
     size_t done = 0;
-    while (done < count && address + done < vm->memory.size) {
+    while (done < count && address + done < vm->memory_size) {
         uint32_t at = address + (uint32_t)done, offset = at & ~X86_PAGE_MASK;
         size_t chunk = X86_PAGE_SIZE - offset;
         if (chunk > count - done)
@@ -172,6 +166,8 @@ size_t vmm_write_physical(struct vmm_vm *vm, uint32_t address, const void *bytes
         memcpy(page + offset, (const uint8_t *)bytes + done, chunk);
         done += chunk;
     }
+    machine_turn(vm->machine, vm);
+    vm->dispatcher.technique->modified(&vm->dispatcher);
     return done;
 }
 

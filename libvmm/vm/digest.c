@@ -2,6 +2,7 @@
  * padding), its memory, and virtual time. */
 #include <string.h>
 
+#include "arch/x86/walk.h"
 #include "vm.h"
 
 static uint64_t mix(uint64_t hash, uint64_t value)
@@ -37,11 +38,11 @@ static uint64_t mix_state(uint64_t hash, const struct cpu_state *s)
 
 uint64_t vmm_digest(const struct vmm_vm *vm)
 {
-    uint64_t hash = mix_state(0xcbf29ce484222325u, &vm->cpu.state);
-    for (uint32_t at = 0; at < vm->memory.size; at += 8) {
+    uint64_t hash = mix_state(0xcbf29ce484222325u, vm->dispatcher.guest);
+    for (uint32_t at = 0; at < vm->memory_size; at += 8) {
         uint64_t word;
-        memcpy(&word, vm->memory.bytes + at, sizeof word);
+        x86_read_physical(vm->dispatcher.memory, at, &word, sizeof word);
         hash = mix(hash, word);
     }
-    return vm->cpu.host_clock ? hash : mix(hash, vm->cpu.time);
+    return vm->machine->cpu.host_clock ? hash : mix(hash, dispatcher_time(&vm->dispatcher));
 }

@@ -13,9 +13,13 @@
 #include "vmm/record.h"
 #include "vmm/version.h"
 
-enum { MEMORY_DEFAULT = 64 << 20, MEMORY_LARGEST = 1 << 30 };
+enum {
+    MEMORY_DEFAULT = 64 << 20,
+    MEMORY_LARGEST = 1 << 30,
+    SHADOW_TABLES = 1024, /* frames for shadow page tables, each VM */
+};
 
-static const struct technique *const techniques[] = {&technique_bare};
+static const struct technique *const techniques[] = {&technique_bare, &technique_trap};
 #define TECHNIQUES (sizeof techniques / sizeof *techniques)
 
 #define TEXT(x)  #x
@@ -41,6 +45,16 @@ static const struct technique *find_technique(const char *name)
 
 /* ---- creation ---- */
 
+static const char *names_of_techniques(void)
+{
+    static char names[128];
+    size_t used = 0;
+    for (size_t i = 0; i < TECHNIQUES && used < sizeof names; i++)
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
+                                 techniques[i]->name);
+    return names;
+}
+
 static int check_config(const struct vmm_config *config, const struct technique **technique,
                         uint32_t *size, struct vmm_error *error)
 {
@@ -48,44 +62,109 @@ static int check_config(const struct vmm_config *config, const struct technique 
     *size = config->memory_size ? config->memory_size : MEMORY_DEFAULT;
     *technique = find_technique(name);
     if (!*technique)
-        return error_set(error, VMM_E_USAGE,
-                         "The technique '%s' is not known; this build has: bare.", name);
+        return error_set(error, VMM_E_USAGE, "The technique '%s' is not known; this build has: %s.",
+                         name, names_of_techniques());
     if (*size < MEMORY_MINIMUM || *size > MEMORY_LARGEST)
         return error_set(error, VMM_E_USAGE,
                          "A memory of %u bytes is not possible; choose from 1M to 1G.", *size);
+    if (config->beside && !(*technique)->virtualizes)
+        return error_set(error, VMM_E_USAGE,
+                         "A machine has room for one guest under '%s'; choose a technique that "
+                         "virtualizes, such as trap.",
+                         name);
+    if (config->beside && !config->beside->vcpu)
+        return error_set(error, VMM_E_USAGE,
+                         "The other virtual machine runs under 'bare' and has its machine for "
+                         "itself; run it under trap, say.");
     return VMM_OK;
+}
+
+/* Machine memory for a VM of `size` bytes: its own frames, shadow tables, descriptor tables. */
+static uint32_t machine_size(const struct vmm_config *config, const struct technique *technique,
+                             uint32_t size)
+{
+    uint32_t vms = config->vms ? config->vms : 1;
+    uint64_t each = (uint64_t)size + (SHADOW_TABLES + VCPU_FRAMES) * MEMORY_FRAME_SIZE;
+    if (!technique->virtualizes)
+        return size;
+    return each * vms > MEMORY_MAXIMUM ? MEMORY_MAXIMUM : (uint32_t)(each * vms);
+}
+
+/* The VM's share of a machine that virtualizes. */
+static int allocate(struct vmm_vm *vm, struct vmm_error *error)
+{
+    struct machine *machine = vm->machine;
+    vm->owner = machine->next_owner++;
+    vm->ports = calloc(1, sizeof *vm->ports);
+    vm->vcpu = calloc(1, sizeof *vm->vcpu);
+    if (!vm->ports || !vm->vcpu ||
+        !frame_map_init(&vm->map, &machine->frames, vm->owner, vm->memory_size) ||
+        !vcpu_init(vm->vcpu, &machine->cpu, &vm->map, SHADOW_TABLES))
+        return error_set(error, VMM_E_MEMORY,
+                         "The machine has no %u MB left for another virtual machine; make room "
+                         "for it when the first one is created.",
+                         vm->memory_size >> 20);
+    ports_give(vm->ports, vm->owner, 0, PORTS_COUNT);
+    struct dispatcher *d = &vm->dispatcher;
+    d->vcpu = vm->vcpu;
+    d->guest = &vm->vcpu->state;
+    d->memory = &vm->vcpu->memory;
+    d->ports = vm->ports;
+    d->owner = vm->owner;
+    d->recorder.vm = vm->owner - FRAMES_FIRST_VM;
+    vm->vcpu->state = machine->cpu.state;
+    return VMM_OK;
+}
+
+static int power_on(struct vmm_vm *vm, const struct vmm_config *config,
+                    const struct technique *technique, struct vmm_error *error)
+{
+    struct cpu_client client;
+    char why[256];
+    const struct board_console console = {
+        .context = vm->console.context, .output = vm->console.output, .input = vm->console.input};
+    board_init(&vm->board, vm->memory_size, &console);
+    dispatcher_init(&vm->dispatcher, &vm->board, technique, &client);
+    vm->machine = config->beside ? config->beside->machine : 0;
+    if (!vm->machine) {
+        vm->machine = machine_new(machine_size(config, technique, vm->memory_size),
+                                  technique->virtualizes ? SHADOW_TABLES + VCPU_FRAMES : 0,
+                                  config->clock == VMM_CLOCK_HOST, &client, why, sizeof why);
+        if (!vm->machine)
+            return error_set(error, VMM_E_UNSUPPORTED, "%s", why);
+        vm->machine->turn = vm;
+    }
+    vm->machine->vms++;
+    dispatcher_use(&vm->dispatcher, &vm->machine->cpu);
+    if (!technique->virtualizes)
+        return VMM_OK;
+    vm->context = cpu_context_new(&vm->machine->cpu, &client);
+    if (!vm->context)
+        return error_set(error, VMM_E_MEMORY,
+                         "The host has no memory for another virtual processor.");
+    return allocate(vm, error);
 }
 
 struct vmm_vm *vmm_create(const struct vmm_config *config, struct vmm_error *error)
 {
     const struct technique *technique;
-    struct cpu_client client;
     uint32_t size;
-    char why[256];
     error_clear(error);
     if (check_config(config, &technique, &size, error) != VMM_OK)
         return 0;
     struct vmm_vm *vm = calloc(1, sizeof *vm);
-    if (!vm || !memory_init(&vm->memory, size)) {
-        error_set(error, VMM_E_MEMORY,
-                  "The host has no memory for a virtual machine of %u MB; choose a smaller one.",
-                  size >> 20);
-        free(vm);
+    if (!vm) {
+        error_set(error, VMM_E_MEMORY, "The host has no memory for a virtual machine.");
         return 0;
     }
     vm->console = config->console;
-    const struct board_console console = {
-        .context = vm->console.context, .output = vm->console.output, .input = vm->console.input};
-    board_init(&vm->board, vm->memory.size, &console);
-    dispatcher_init(&vm->dispatcher, &vm->cpu, &vm->board, technique, &client);
-    vm->dispatcher.interactive = config->interactive;
-    if (!cpu_init(&vm->cpu, &vm->memory, &client, config->clock == VMM_CLOCK_HOST, why,
-                  sizeof why)) {
-        error_set(error, VMM_E_UNSUPPORTED, "%s", why);
-        memory_destroy(&vm->memory);
-        free(vm);
+    vm->memory_size = size;
+    if (power_on(vm, config, technique, error) != VMM_OK) {
+        vmm_destroy(vm);
         return 0;
     }
+    vm->dispatcher.interactive = config->interactive;
+    vm->dispatcher.keep_going = config->keep_going;
     return vm;
 }
 
@@ -94,8 +173,15 @@ void vmm_destroy(struct vmm_vm *vm)
     if (!vm)
         return;
     symbols_free(&vm->symbols);
-    cpu_destroy(&vm->cpu);
-    memory_destroy(&vm->memory);
+    if (vm->vcpu)
+        vcpu_destroy(vm->vcpu);
+    frame_map_destroy(&vm->map);
+    if (vm->machine && vm->machine->turn == vm)
+        vm->machine->turn = 0;
+    cpu_context_free(vm->context);
+    machine_leave(vm->machine);
+    free(vm->vcpu);
+    free(vm->ports);
     free(vm);
 }
 
@@ -103,9 +189,8 @@ void vmm_destroy(struct vmm_vm *vm)
 
 static bool write_memory(void *context, uint32_t gpa, const void *bytes, uint32_t count)
 {
-    struct vmm_vm *vm = context;
-    memcpy(vm->memory.bytes + gpa, bytes, count);
-    return true;
+    const struct vmm_vm *vm = context;
+    return x86_write_physical(vm->dispatcher.memory, gpa, bytes, count) == X86_OK;
 }
 
 static struct loader_file borrow(const struct vmm_file *file)
@@ -139,13 +224,14 @@ int vmm_load(struct vmm_vm *vm, const struct vmm_image *image, struct vmm_error 
         initrd = borrow(image->initrd);
         request.initrd = &initrd;
     }
-    const struct loader_memory memory = {vm, vm->memory.size, write_memory};
+    const struct loader_memory memory = {vm, vm->memory_size, write_memory};
     code = loader_load(&request, &memory, &result, error);
     if (code != VMM_OK)
         return code;
     loader_prepare_board(&result, &vm->board);
-    *cpu_modify(&vm->cpu) = result.cpu;
-    cpu_flush(&vm->cpu);
+    machine_turn(vm->machine, vm);
+    *vm->dispatcher.guest = result.cpu;
+    vm->dispatcher.technique->modified(&vm->dispatcher);
     symbols_read(&vm->symbols, &request.image);
     vm->loaded = true;
     return VMM_OK;
@@ -169,6 +255,8 @@ static const struct {
     [DISPATCH_TRAP] = {VMM_STOP_TRAP, "The guest trapped"},
     [DISPATCH_STUCK] = {VMM_STOP_STUCK,
                         "The guest raises exceptions for ever and executes no instruction"},
+    [DISPATCH_DIVERGED] = {VMM_STOP_DIVERGENCE, ""},
+    [DISPATCH_REFUSED] = {VMM_STOP_FAILURE, ""},
     [DISPATCH_FAILURE] = {VMM_STOP_FAILURE, "The engine failed"},
 };
 
@@ -179,15 +267,30 @@ static uint64_t host_now(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+static void describe_divergence(struct vmm_vm *vm)
+{
+    const struct silent_place *place = &vm->dispatcher.silent[0];
+    snprintf(vm->stop_text, sizeof vm->stop_text,
+             "trap: %s at 0x%08x in ring %u does not trap, and would come to another result than "
+             "on the bare machine: it is sensitive, but not privileged.",
+             place->name, place->linear, place->ring);
+}
+
 static void describe_stop(struct vmm_vm *vm, enum dispatch_end end)
 {
     const struct cpu_state *s = vm->dispatcher.guest;
-    char reason[128];
+    char reason[192];
     vm->stop = ends[end].stop;
+    if (end == DISPATCH_DIVERGED) {
+        describe_divergence(vm);
+        return;
+    }
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     snprintf(reason, sizeof reason, ends[end].text, vm->board.exit_code);
 #pragma GCC diagnostic pop
+    if (end == DISPATCH_REFUSED)
+        snprintf(reason, sizeof reason, "%s", vm->dispatcher.reason);
     snprintf(vm->stop_text, sizeof vm->stop_text,
              "%s, at 0x%08x in ring %u after %llu instructions.", reason, s->eip, s->cpl,
              (unsigned long long)dispatcher_instructions(&vm->dispatcher));
@@ -212,6 +315,7 @@ enum vmm_stop vmm_run(struct vmm_vm *vm, uint64_t instructions)
     uint64_t begin = host_now(), done = dispatcher_instructions(&vm->dispatcher);
     uint64_t limit =
         instructions && instructions < UINT64_MAX - done ? done + instructions : UINT64_MAX;
+    machine_turn(vm->machine, vm);
     cpu_break_pass(vm->dispatcher.cpu);
     enum dispatch_end end = dispatcher_run(&vm->dispatcher, limit);
     vm->dispatcher.interrupted = 0;
@@ -265,11 +369,11 @@ void vmm_registers(const struct vmm_vm *vm, struct vmm_registers *r)
 
 size_t vmm_read_physical(const struct vmm_vm *vm, uint32_t address, void *bytes, size_t count)
 {
-    if (address >= vm->memory.size)
+    if (address >= vm->memory_size)
         return 0;
-    if (count > vm->memory.size - address)
-        count = vm->memory.size - address;
-    memcpy(bytes, vm->memory.bytes + address, count);
+    if (count > vm->memory_size - address)
+        count = vm->memory_size - address;
+    x86_read_physical(vm->dispatcher.memory, address, bytes, count);
     return count;
 }
 
@@ -286,7 +390,7 @@ void vmm_statistics(const struct vmm_vm *vm, struct vmm_statistics *s)
         .stop = vm->stop,
         .exit_code = vm->board.exit_code,
         .guest_instructions = dispatcher_instructions(d),
-        .virtual_time = vm->cpu.time,
+        .virtual_time = dispatcher_time(d),
         .host_ns = vm->host_ns,
         .exceptions = d->statistics.exceptions,
         .software_interrupts = d->statistics.software_interrupts,
@@ -294,7 +398,8 @@ void vmm_statistics(const struct vmm_vm *vm, struct vmm_statistics *s)
         .intercepts = d->statistics.intercepts,
         .port_accesses = vm->board.accesses_in + vm->board.accesses_out,
     };
-    s->direct = s->guest_instructions; /* bare: there is nobody else to execute them */
+    s->emulated = d->emulated;
+    s->direct = s->guest_instructions - s->emulated;
     switch (vm->stop) {
     case VMM_STOP_NONE:
     case VMM_STOP_RESET:

@@ -2,16 +2,23 @@
 #ifndef VMM_VM_VM_H
 #define VMM_VM_VM_H
 
+#include "allocator/ports.h"
 #include "dispatcher/dispatcher.h"
-#include "machine/memory.h"
+#include "dispatcher/vcpu.h"
+#include "machine.h"
 #include "symbols.h"
 #include "vmm/vm.h"
 
 struct vmm_vm {
-    struct memory memory;
+    struct machine *machine;     /* shared with the VMs beside it */
+    struct cpu_context *context; /* the processor while others have it; NULL on a bare machine */
+    uint32_t memory_size;        /* bytes, guest-physical */
+    struct frame_map map;        /* these four: unless bare */
+    struct ports *ports;
+    struct vcpu *vcpu;
+    uint16_t owner;
     struct board board;
     struct dispatcher dispatcher;
-    struct cpu cpu;
     struct vmm_console console;
     struct symbols symbols; /* of its image */
     bool loaded;

@@ -39,11 +39,14 @@ enum vmm_clock {
 
 /** What a VM is made of. Zeros are the defaults. */
 struct vmm_config {
-    const char *technique;      /**< "bare"; NULL: "bare" */
+    const char *technique;      /**< "bare", "trap"; NULL: "bare" */
     uint32_t memory_size;       /**< bytes, 1 MB to 1 GB; 0: 64 MB */
     enum vmm_clock clock;       /**< how time passes */
     struct vmm_console console; /**< copied */
     bool interactive;           /**< somebody may type at any time: an idle guest is waited for */
+    bool keep_going;            /**< silent sensitive instructions are counted, and run */
+    unsigned vms;               /**< make a machine that has room for so many VMs like this one */
+    struct vmm_vm *beside;      /**< live on this VM's machine; NULL: on a new one */
 };
 
 /** A file for a guest: an image, an initrd, a module. The contents are borrowed. */

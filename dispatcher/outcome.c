@@ -1,0 +1,185 @@
+/* Performing outcomes. See outcome.h. */
+#include "outcome.h"
+
+#include <stdio.h>
+
+#include "allocator/ports.h"
+#include "arch/x86/deliver.h"
+#include "arch/x86/descriptor.h"
+#include "vcpu.h"
+
+static enum cpu_action resume(struct dispatcher *d)
+{
+    vcpu_settle(d->vcpu);
+    vcpu_project(d->vcpu);
+    return CPU_RESUME;
+}
+
+static void retired(struct dispatcher *d)
+{
+    d->emulated++;
+    if (!d->cpu->host_clock)
+        d->cpu->time++;
+}
+
+/* A task switch replaces CR3 and LDTR, too. */
+static void follow_task(struct dispatcher *d)
+{
+    vcpu_settle(d->vcpu);
+    vcpu_switch_space(d->vcpu);
+    vcpu_switch_tables(d->vcpu);
+}
+
+/* ---- events ---- */
+
+enum cpu_action outcome_inject(struct dispatcher *d, const struct x86_event *event)
+{
+    const uint32_t single_step = 1u << 14; /* DR6.BS */
+    struct cpu_state *guest = &d->vcpu->state;
+    uint16_t task = guest->tr.selector;
+    struct x86_delivery log;
+    if (event->kind == X86_EXCEPTION && event->vector == X86_DB && (guest->eflags & X86_TF))
+        guest->dr[6] |= single_step;
+    if (x86_deliver(guest, &d->vcpu->memory, event, &log) == X86_SHUTDOWN) {
+        d->shutdown = true;
+        record_result(&d->recorder, "deliver", "shutdown");
+        return CPU_LEAVE;
+    }
+    /* INT n retires if its gate let it through; otherwise a fault was delivered in its place. */
+    if (event->kind == X86_SOFTWARE_INTERRUPT && log.count == 1)
+        retired(d);
+    record_injected(&d->recorder, log.events[log.count - 1].vector);
+    if (guest->tr.selector != task)
+        follow_task(d);
+    return resume(d);
+}
+
+static enum cpu_action inject(struct dispatcher *d, const struct x86_instruction *insn,
+                              const struct outcome *outcome)
+{
+    (void)insn;
+    if (outcome->task_switched)
+        follow_task(d);
+    return outcome_inject(d, &outcome->event);
+}
+
+/* ---- the instruction is done ---- */
+
+static enum cpu_action done(struct dispatcher *d, const struct x86_instruction *insn,
+                            const struct outcome *outcome)
+{
+    (void)insn;
+    retired(d);
+    if (outcome->task_switched)
+        follow_task(d);
+    return resume(d);
+}
+
+static enum cpu_action idle(struct dispatcher *d, const struct x86_instruction *insn,
+                            const struct outcome *outcome)
+{
+    done(d, insn, outcome);
+    d->halted = true;
+    return CPU_LEAVE;
+}
+
+/* ---- what belongs to the allocator ---- */
+
+static enum cpu_action switch_space(struct dispatcher *d, const struct x86_instruction *insn,
+                                    const struct outcome *outcome)
+{
+    record_step(&d->recorder, 'A');
+    vcpu_settle(d->vcpu);
+    vcpu_switch_space(d->vcpu);
+    return done(d, insn, outcome);
+}
+
+static enum cpu_action switch_tables(struct dispatcher *d, const struct x86_instruction *insn,
+                                     const struct outcome *outcome)
+{
+    record_step(&d->recorder, 'A');
+    vcpu_settle(d->vcpu);
+    vcpu_switch_tables(d->vcpu);
+    return done(d, insn, outcome);
+}
+
+/* Traces keep the shadow tables exact, and what they took back was flushed at once: the guest's
+ * INVLPG finds nothing stale. */
+static enum cpu_action invalidate(struct dispatcher *d, const struct x86_instruction *insn,
+                                  const struct outcome *outcome)
+{
+    record_step(&d->recorder, 'A');
+    record_address(&d->recorder, outcome->linear);
+    shadow_invlpg(d->vcpu->shadow, outcome->linear);
+    return done(d, insn, outcome);
+}
+
+/* What the device answers; ports that the VM does not own answer as if nothing were there. */
+static uint32_t access_port(struct dispatcher *d, const struct port_access *access)
+{
+    uint64_t now = cpu_now(d->cpu);
+    if (!ports_allow(d->ports, d->owner, access->port, access->size))
+        return UINT32_MAX;
+    if (access->in)
+        return board_in(d->board, now, access->port, access->size);
+    board_out(d->board, now, access->port, access->size, access->value);
+    return 0;
+}
+
+static enum cpu_action port(struct dispatcher *d, const struct x86_instruction *insn,
+                            const struct outcome *outcome)
+{
+    struct interpreter_context context = {
+        .cpu = &d->vcpu->state, .memory = &d->vcpu->memory, .time = d->cpu->time};
+    record_step(&d->recorder, 'A');
+    record_address(&d->recorder, outcome->port.port);
+    uint32_t value = access_port(d, &outcome->port);
+    cpu_rearm(d->cpu, d->board->clock.next);
+    record_step(&d->recorder, 'I');
+    struct outcome end = interpreter_port_complete(&context, insn, &outcome->port, value);
+    enum cpu_action action = end.kind == OUTCOME_DONE ? done(d, insn, &end) : inject(d, insn, &end);
+    return d->board->request != BOARD_RUN ? CPU_LEAVE : action;
+}
+
+/* ---- what ends the guest ---- */
+
+static enum cpu_action missing(struct dispatcher *d, const struct x86_instruction *insn,
+                               const struct outcome *outcome)
+{
+    (void)outcome;
+    snprintf(d->reason, sizeof d->reason,
+             "Module missing: this virtual machine has no interpreter routine for %s",
+             record_cause_name(TRAP_INSTRUCTION + insn->kind));
+    d->refused = true;
+    return CPU_LEAVE;
+}
+
+/* ---- the table ---- */
+
+static const struct {
+    const char *name;
+    enum cpu_action (*perform)(struct dispatcher *, const struct x86_instruction *,
+                               const struct outcome *);
+} table[] = {
+    [OUTCOME_DONE] = {"done", done},
+    [OUTCOME_INJECT] = {"inject", inject},
+    [OUTCOME_NEED_PAGE] = {"need page", missing}, /* all of this VM's memory is at hand */
+    [OUTCOME_MISSING] = {"missing", missing},
+    [OUTCOME_CR3] = {"address space", switch_space},
+    [OUTCOME_PAGING] = {"paging", switch_space},
+    [OUTCOME_INVLPG] = {"invalidate", invalidate},
+    [OUTCOME_TABLES] = {"tables", switch_tables},
+    [OUTCOME_IDLE] = {"idle", idle},
+    [OUTCOME_PORT] = {"port", port},
+};
+
+enum cpu_action outcome_emulate(struct dispatcher *d, const struct x86_instruction *insn)
+{
+    struct interpreter_context context = {
+        .cpu = &d->vcpu->state, .memory = &d->vcpu->memory, .time = cpu_now(d->cpu)};
+    record_step(&d->recorder, 'I');
+    struct outcome outcome = interpreter_run(&d->vcpu->interpreter, &context, insn);
+    record_result(&d->recorder, record_cause_name(TRAP_INSTRUCTION + insn->kind),
+                  table[outcome.kind].name);
+    return table[outcome.kind].perform(d, insn, &outcome);
+}

@@ -1,0 +1,247 @@
+/* Trap-and-emulate (Popek and Goldberg 1974, section 3; CP/67, VM/370): the guest's supervisor code
+ * runs directly, without its privileges, and what is privileged traps to the VMM.
+ *
+ *     trap ---> dispatcher --- page fault ------------> allocator: shadow tables
+ *                         \--- privileged instruction -> interpreter: its routine
+ *                         \--- anything else ----------> the guest's own handler
+ *
+ * It keeps equivalence as long as every sensitive instruction is privileged. On x86 seventeen and
+ * more are not (Robin and Irvine 2000). Such an instruction is looked at before it is executed:
+ * if what it would do differs from what the architecture wants, the VMM has lost the guest, and
+ * says where. */
+#include <stdio.h>
+#include <string.h>
+
+#include "arch/x86/deliver.h"
+#include "arch/x86/descriptor.h"
+#include "arch/x86/walk.h"
+#include "outcome.h"
+#include "silent.h"
+#include "technique.h"
+#include "vcpu.h"
+
+static void begin_record(struct dispatcher *d, unsigned cause)
+{
+    record_begin(&d->recorder, &d->vcpu->state, d->cpu->time, dispatcher_instructions(d));
+    record_cause(&d->recorder, cause);
+    record_step(&d->recorder, 'D');
+}
+
+/* ---- page faults ---- */
+
+static enum cpu_action refuse(struct dispatcher *d, const char *reason)
+{
+    snprintf(d->reason, sizeof d->reason, "%s", reason);
+    d->refused = true;
+    return CPU_LEAVE;
+}
+
+/* A write to a page table or descriptor table in use: the one instruction is stepped with the page
+ * open, and the shadow told what it changed. */
+static enum cpu_action traced_write(struct dispatcher *d, uint32_t linear, uint32_t guest)
+{
+    record_cause(&d->recorder, TRAP_TABLE_WRITE);
+    record_address(&d->recorder, linear);
+    record_result(&d->recorder, "trace", "stepped");
+    if (!vcpu_open(d->vcpu, linear, guest))
+        return refuse(d, "One instruction writes to more page tables than the VMM can follow");
+    d->vcpu->step_eip = d->vcpu->state.eip;
+    memcpy(d->vcpu->step_gpr, d->vcpu->state.gpr, sizeof d->vcpu->step_gpr);
+    return CPU_STEP;
+}
+
+static enum cpu_action true_fault(struct dispatcher *d, const struct x86_event *event)
+{
+    record_cause(&d->recorder, TRAP_TRUE_FAULT);
+    record_result(&d->recorder, "shadow_fault", "inject");
+    record_event(&d->recorder, event);
+    vcpu_close(d->vcpu);
+    return outcome_inject(d, event);
+}
+
+static enum cpu_action page_fault(struct dispatcher *d, const struct x86_event *event)
+{
+    struct vcpu *v = d->vcpu;
+    record_event(&d->recorder, event);
+    record_step(&d->recorder, 'A');
+    struct shadow_result result =
+        shadow_fault(v->shadow, &v->state, &v->quiet, event->cr2, event->error_code);
+    if (result.flush & SHADOW_FLUSH_ALL)
+        cpu_flush_tlb(d->cpu);
+    if (result.slot_moved)
+        vcpu_project(v);
+    switch (result.end) {
+    case SHADOW_FILLED:
+        record_result(&d->recorder, "shadow_fault", "filled");
+        return result.slot_moved ? CPU_RESUME : CPU_RETRY;
+    case SHADOW_TRUE_FAULT: return true_fault(d, &result.event);
+    case SHADOW_TRACED: return traced_write(d, event->cr2, result.guest);
+    case SHADOW_SLOT_TAKEN:
+        return refuse(d, "The guest maps all of its 4 GB, and leaves no room for the VMM's own "
+                         "tables");
+    default: return refuse(d, "The allocator has no frame left for shadow page tables");
+    }
+}
+
+/* ---- instructions ---- */
+
+static bool decode(struct dispatcher *d, struct x86_instruction *insn)
+{
+    const struct cpu_state *guest = &d->vcpu->state;
+    uint8_t bytes[X86_INSN_MAX];
+    unsigned room = cpu_fetch(d->cpu, guest->seg[X86_CS].base + guest->eip, bytes, sizeof bytes);
+    unsigned length =
+        room ? x86_decode(bytes, room, guest->seg[X86_CS].attributes & X86_SEG_DB, insn) : 0;
+    record_bytes(&d->recorder, bytes, length);
+    return length > 0;
+}
+
+static enum cpu_action emulate(struct dispatcher *d, const struct x86_instruction *insn)
+{
+    record_cause(&d->recorder, TRAP_INSTRUCTION + insn->kind);
+    vcpu_close(d->vcpu);
+    return outcome_emulate(d, insn);
+}
+
+static enum cpu_action reflect(struct dispatcher *d, const struct x86_event *event)
+{
+    record_event(&d->recorder, event);
+    record_result(&d->recorder, "deliver", "inject");
+    vcpu_close(d->vcpu);
+    return outcome_inject(d, event);
+}
+
+/* Might the processor have raised it because the guest's kernel is not at ring 0, or because
+ * descriptors are missing from the shadow tables? */
+static bool suspicious(const struct dispatcher *d, const struct x86_event *event)
+{
+    switch (event->vector) {
+    case X86_TS:
+    case X86_NP:
+    case X86_STACK:
+    case X86_GP: return true;
+    case X86_PAGE: return event->cr2 >> 22 == shadow_slot(d->vcpu->shadow);
+    default: return false;
+    }
+}
+
+static bool interpreted(const struct x86_instruction *insn)
+{
+    return insn->kind != X86_KIND_OTHER && insn->kind < X86_KIND_JMP;
+}
+
+static enum cpu_action exception(struct dispatcher *d, const struct x86_event *event)
+{
+    struct x86_instruction insn;
+    begin_record(d, TRAP_EXCEPTION);
+    if (suspicious(d, event) && decode(d, &insn) && interpreted(&insn)) {
+        record_event(&d->recorder, event);
+        return emulate(d, &insn);
+    }
+    if (event->vector == X86_PAGE) {
+        record_cause(&d->recorder, TRAP_HIDDEN_FAULT);
+        return page_fault(d, event);
+    }
+    return reflect(d, event);
+}
+
+/* A marked instruction: one that the engine must not execute, or one that is silent. */
+static enum cpu_action site(struct dispatcher *d, const struct x86_instruction *insn)
+{
+    if (cpu_wants(&d->cpu->state, insn)) {
+        begin_record(d, TRAP_INSTRUCTION);
+        return emulate(d, insn);
+    }
+    if (!silent_differs(d->vcpu, insn))
+        return CPU_RETRY;
+    begin_record(d, TRAP_SILENT);
+    record_result(&d->recorder, record_cause_name(TRAP_INSTRUCTION + insn->kind), "not trapped");
+    return silent_found(d, insn) ? CPU_RETRY : CPU_LEAVE;
+}
+
+/* The step that a traced write asked for is over; or it was interrupted by another trap, and is
+ * still to be made. */
+static enum cpu_action stepped(struct dispatcher *d)
+{
+    struct vcpu *v = d->vcpu;
+    if (v->opened && v->state.eip == v->step_eip &&
+        !memcmp(v->state.gpr, v->step_gpr, sizeof v->step_gpr))
+        return CPU_STEP;
+    vcpu_close(v);
+    return CPU_RETRY;
+}
+
+static enum cpu_action trap_exit(struct dispatcher *d, const struct cpu_exit *exit)
+{
+    enum cpu_action action;
+    vcpu_absorb(d->vcpu);
+    switch (exit->kind) {
+    case CPU_EXCEPTION: action = exception(d, &exit->event); break;
+    case CPU_SOFTWARE_INTERRUPT:
+        begin_record(d, TRAP_SOFTWARE_INTERRUPT);
+        action = reflect(d, &exit->event);
+        break;
+    case CPU_INSTRUCTION:
+        begin_record(d, TRAP_INSTRUCTION);
+        action = emulate(d, &exit->insn);
+        break;
+    case CPU_SITE: action = site(d, &exit->insn); break;
+    default: action = stepped(d); break;
+    }
+    if (d->recorder.open)
+        record_end(&d->recorder, &d->vcpu->state);
+    return action;
+}
+
+static bool trap_wants(struct dispatcher *d, const struct cpu_state *state,
+                       const struct x86_instruction *insn)
+{
+    (void)d;
+    return cpu_wants(state, insn) || silent_kind(insn);
+}
+
+/* ---- interrupts ---- */
+
+static bool trap_enabled(const struct dispatcher *d)
+{
+    return d->vcpu->state.eflags & X86_IF;
+}
+
+static bool trap_interruptible(const struct dispatcher *d)
+{
+    return trap_enabled(d) && !d->vcpu->state.interrupt_shadow;
+}
+
+static void trap_interrupt(struct dispatcher *d, uint8_t vector)
+{
+    const struct x86_event event = {.kind = X86_EXTERNAL_INTERRUPT, .vector = vector};
+    begin_record(d, TRAP_INTERRUPT);
+    cpu_modify(d->cpu);
+    reflect(d, &event);
+    record_end(&d->recorder, &d->vcpu->state);
+}
+
+/* ---- life ---- */
+
+static void trap_stopped(struct dispatcher *d)
+{
+    vcpu_absorb(d->vcpu);
+}
+
+static void trap_modified(struct dispatcher *d)
+{
+    cpu_modify(d->cpu);
+    vcpu_reset(d->vcpu);
+}
+
+const struct technique technique_trap = {
+    .name = "trap",
+    .virtualizes = true,
+    .exit = trap_exit,
+    .wants = trap_wants,
+    .enabled = trap_enabled,
+    .interruptible = trap_interruptible,
+    .interrupt = trap_interrupt,
+    .stopped = trap_stopped,
+    .modified = trap_modified,
+};

@@ -1,0 +1,302 @@
+/* The virtual processor and its stand-in. See vcpu.h. */
+#include "vcpu.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "arch/x86/descriptor.h"
+#include "arch/x86/walk.h"
+
+/* What the VMM's own registers hold; the guest sees it with SGDT, SIDT, SLDT and STR. The pages of
+ * the IDT and TSS are not mapped: no event goes through them, and what looks into them traps. */
+enum {
+    VMM_LDT_SELECTOR = 0xfff0,
+    VMM_TSS_SELECTOR = 0xffe8,
+    VMM_IDT_PAGE = 0x200,
+    VMM_TSS_PAGE = 0x210,
+    VMM_SLOT = 1023
+};
+
+/* EFLAGS that the real processor holds for the guest only as a mirror, if at all. */
+#define VIRTUAL_FLAGS ((uint32_t)(X86_IF | X86_IOPL | X86_VM))
+/* CR0 bits that direct execution depends on, and that are the guest's own. */
+#define GUEST_CR0 ((uint32_t)(X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_NE | X86_CR0_AM))
+#define REAL_CR0  ((uint32_t)(X86_CR0_PE | X86_CR0_ET | X86_CR0_WP | X86_CR0_PG))
+#define GUEST_CR4 ((uint32_t)(X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT))
+
+static bool stands_in_v86(const struct cpu_state *guest)
+{
+    return !(guest->cr0 & X86_CR0_PE) || (guest->eflags & X86_VM);
+}
+
+/* ---- guest to real ---- */
+
+static void compress(struct x86_segment *segment)
+{
+    if (X86_SEG_DPL(segment->attributes) == 0)
+        segment->attributes |= 1u << 13;
+}
+
+static void project_segments(struct cpu_state *real, const struct cpu_state *guest)
+{
+    memcpy(real->seg, guest->seg, sizeof real->seg);
+    if (stands_in_v86(guest)) {
+        for (unsigned i = 0; i < X86_SREGS; i++)
+            real->seg[i].attributes |= 3u << 13;
+        real->cpl = 3;
+        return;
+    }
+    real->cpl = guest->cpl ? guest->cpl : 1;
+    if (guest->cpl)
+        return;
+    for (unsigned i = 0; i < X86_SREGS; i++)
+        compress(&real->seg[i]);
+    real->seg[X86_CS].selector |= 1;
+    real->seg[X86_SS].selector |= 1;
+}
+
+static void project_tables(const struct vcpu *v, struct cpu_state *real)
+{
+    const struct cpu_state *guest = &v->state;
+    uint32_t slot = shadow_slot(v->shadow);
+    enum descriptors_view view = guest->cpl == 3 ? DESCRIPTORS_USER : DESCRIPTORS_KERNEL;
+    real->gdtr =
+        (struct x86_table){descriptors_base(DESCRIPTORS_GDT, view, slot), guest->gdtr.limit};
+    real->idtr = (struct x86_table){slot << 22 | VMM_IDT_PAGE << MEMORY_FRAME_SHIFT, 0x7ff};
+    real->ldtr = x86_segment_null(0);
+    if (!x86_selector_null(guest->ldtr.selector))
+        real->ldtr =
+            (struct x86_segment){VMM_LDT_SELECTOR, descriptors_base(DESCRIPTORS_LDT, view, slot),
+                                 guest->ldtr.limit, guest->ldtr.attributes};
+    real->tr =
+        (struct x86_segment){VMM_TSS_SELECTOR, slot << 22 | VMM_TSS_PAGE << MEMORY_FRAME_SHIFT,
+                             0x67, X86_SEG_PRESENT | X86_TSS32_BUSY << 8};
+}
+
+void vcpu_project(struct vcpu *v)
+{
+    const struct cpu_state *guest = &v->state;
+    struct cpu_state *real = &v->cpu->state;
+    memcpy(real->gpr, guest->gpr, sizeof real->gpr);
+    real->eip = guest->eip;
+    real->eflags = guest->eflags & ~(uint32_t)X86_IOPL;
+    if (stands_in_v86(guest))
+        real->eflags |= X86_VM;
+    real->interrupt_shadow = guest->interrupt_shadow;
+    real->cr0 = REAL_CR0 | (guest->cr0 & GUEST_CR0);
+    real->cr3 = v->root;
+    real->cr4 = guest->cr4 & GUEST_CR4;
+    project_segments(real, guest);
+    project_tables(v, real);
+    v->real = *real;
+}
+
+/* ---- real to guest ---- */
+
+/* A segment register that the guest loaded directly; everything but the DPL went through the shadow
+ * as it is. */
+static void absorb_segment(struct vcpu *v, enum x86_sreg sreg, const struct x86_segment *real)
+{
+    struct cpu_state *guest = &v->state;
+    struct x86_segment *segment = &guest->seg[sreg];
+    bool ring = sreg == X86_CS || sreg == X86_SS;
+    if (stands_in_v86(guest)) {
+        uint32_t attributes = segment->attributes;
+        segment->selector = real->selector;
+        segment->base = real->base;
+        if (guest->eflags & X86_VM)
+            segment->limit = real->limit;
+        segment->attributes = attributes;
+        return;
+    }
+    *segment = *real;
+    if (ring && guest->cpl == 0)
+        segment->selector &= ~(uint16_t)X86_SELECTOR_RPL;
+    if (!x86_selector_null(real->selector) && X86_SEG_DPL(real->attributes) == 1 &&
+        X86_SEG_DPL(descriptors_guest(&v->tables, real->selector).high) == 0)
+        segment->attributes &= ~(3u << 13);
+}
+
+void vcpu_absorb(struct vcpu *v)
+{
+    const struct cpu_state *real = &v->cpu->state;
+    struct cpu_state *guest = &v->state;
+    memcpy(guest->gpr, real->gpr, sizeof guest->gpr);
+    guest->eip = real->eip;
+    guest->eflags = (real->eflags & ~VIRTUAL_FLAGS) | (guest->eflags & VIRTUAL_FLAGS);
+    guest->interrupt_shadow = real->interrupt_shadow;
+    for (unsigned i = 0; i < X86_SREGS; i++)
+        if (memcmp(&real->seg[i], &v->real.seg[i], sizeof real->seg[i])) {
+            absorb_segment(v, i, &real->seg[i]);
+            v->real.seg[i] = real->seg[i];
+        }
+}
+
+/* ---- the allocator's part ---- */
+
+static void flush(struct vcpu *v, unsigned what)
+{
+    /* A translation that only gained rights is looked up again before the processor refuses. */
+    if (what & SHADOW_FLUSH_ALL)
+        cpu_flush_tlb(v->cpu);
+}
+
+void vcpu_switch_space(struct vcpu *v)
+{
+    int what = shadow_switch(v->shadow, &v->state, &v->root);
+    assert(what >= 0); /* a pool that vcpu_init accepted holds one table at least */
+    what |= (int)descriptors_check(&v->tables, v->shadow, &v->state, &v->quiet);
+    flush(v, (unsigned)what);
+    cpu_flush(v->cpu);
+}
+
+void vcpu_switch_tables(struct vcpu *v)
+{
+    const struct cpu_state *guest = &v->state;
+    const struct shadow_descriptor_table *gdt = &v->tables.table[DESCRIPTORS_GDT],
+                                         *ldt = &v->tables.table[DESCRIPTORS_LDT];
+    bool none = x86_selector_null(guest->ldtr.selector);
+    uint32_t gdt_size = guest->gdtr.limit + 1u, ldt_size = none ? 0 : guest->ldtr.limit + 1;
+    unsigned what = 0;
+    if (gdt->base != guest->gdtr.base || gdt->size != gdt_size)
+        what |= descriptors_load(&v->tables, v->shadow, DESCRIPTORS_GDT, guest, &v->quiet,
+                                 guest->gdtr.base, gdt_size);
+    if (ldt->base != guest->ldtr.base || ldt->size != ldt_size)
+        what |= descriptors_load(&v->tables, v->shadow, DESCRIPTORS_LDT, guest, &v->quiet,
+                                 guest->ldtr.base, ldt_size);
+    flush(v, what);
+}
+
+void vcpu_reset(struct vcpu *v)
+{
+    vcpu_settle(v);
+    vcpu_switch_space(v);
+    vcpu_switch_tables(v);
+    vcpu_project(v);
+    cpu_flush_tlb(v->cpu);
+}
+
+/* ---- guest memory, and writes to what is traced ---- */
+
+/* A word of a traced page has changed. Where an entry only gained A or D, as the processor sets
+ * them, nothing is allowed less than before. */
+static void wrote(struct vcpu *v, uint32_t guest, uint32_t old, uint32_t new)
+{
+    const uint32_t marks = X86_PTE_A | X86_PTE_D;
+    unsigned what = 0;
+    if ((old & ~new) || ((old ^ new) & ~marks))
+        what |= shadow_written(v->shadow, guest, sizeof new);
+    descriptors_written(&v->tables, v->map, guest, sizeof new);
+    flush(v, what);
+}
+
+static void compare(struct vcpu *v, uint32_t guest, const uint8_t *before)
+{
+    enum { LINE = 64 };
+    const uint8_t *after = frame_map_page(v->map, guest);
+    for (uint32_t line = 0; line < MEMORY_FRAME_SIZE; line += LINE) {
+        if (!memcmp(before + line, after + line, LINE))
+            continue;
+        for (uint32_t at = line; at < line + LINE; at += 4) {
+            uint32_t old, new;
+            memcpy(&old, before + at, sizeof old);
+            memcpy(&new, after + at, sizeof new);
+            if (old != new)
+                wrote(v, guest + at, old, new);
+        }
+    }
+    flush(v, descriptors_check(&v->tables, v->shadow, &v->state, &v->quiet));
+}
+
+void vcpu_settle(struct vcpu *v)
+{
+    if (v->written == FRAMES_NONE)
+        return;
+    uint32_t guest = v->written;
+    v->written = FRAMES_NONE;
+    compare(v, guest, v->before);
+}
+
+static uint8_t *quiet_page(void *context, uint32_t physical, bool write)
+{
+    struct vcpu *v = context;
+    uint32_t machine = frame_map_machine(v->map, physical);
+    if (machine == FRAMES_NONE) {
+        memset(v->nowhere, 0xff, sizeof v->nowhere); /* what is written there is lost */
+        return v->nowhere;
+    }
+    if (write)
+        cpu_written(v->cpu, machine >> MEMORY_FRAME_SHIFT);
+    return memory_frame(v->map->pool->memory, machine);
+}
+
+/* A pointer is good until the next call: so one page at a time is being written. */
+static uint8_t *noticed_page(void *context, uint32_t physical, bool write)
+{
+    struct vcpu *v = context;
+    vcpu_settle(v);
+    uint8_t *page = quiet_page(context, physical, write);
+    if (write && page != v->nowhere && shadow_traced(v->shadow, physical)) {
+        v->written = physical & X86_PAGE_MASK;
+        memcpy(v->before, page, sizeof v->before);
+    }
+    return page;
+}
+
+bool vcpu_open(struct vcpu *v, uint32_t linear, uint32_t guest)
+{
+    linear &= X86_PAGE_MASK;
+    unsigned i = 0;
+    while (i < v->opened && v->open[i].linear != linear)
+        i++;
+    if (i == VCPU_OPEN)
+        return false;
+    flush(v, shadow_open(v->shadow, linear, true));
+    if (i < v->opened)
+        return true; /* open before, but evicted since */
+    v->open[v->opened].linear = linear;
+    v->open[v->opened].guest = guest & X86_PAGE_MASK;
+    memcpy(v->open[v->opened].before, frame_map_page(v->map, guest), MEMORY_FRAME_SIZE);
+    v->opened++;
+    return true;
+}
+
+void vcpu_close(struct vcpu *v)
+{
+    unsigned opened = v->opened;
+    v->opened = 0;
+    for (unsigned i = 0; i < opened; i++)
+        flush(v, shadow_open(v->shadow, v->open[i].linear, false));
+    for (unsigned i = 0; i < opened; i++)
+        compare(v, v->open[i].guest, v->open[i].before);
+}
+
+/* ---- life ---- */
+
+bool vcpu_init(struct vcpu *v, struct cpu *cpu, const struct frame_map *map, uint32_t tables)
+{
+    memset(v, 0, sizeof *v);
+    v->cpu = cpu;
+    v->map = map;
+    v->written = FRAMES_NONE;
+    v->memory = (struct x86_memory){v, noticed_page};
+    v->quiet = (struct x86_memory){v, quiet_page};
+    interpreter_init(&v->interpreter);
+    if (!descriptors_init(&v->tables, map->pool))
+        return false;
+    v->shadow =
+        shadow_create(map, tables, MEMORY_MAXIMUM, descriptors_slot_entry(&v->tables), VMM_SLOT);
+    if (v->shadow)
+        return true;
+    descriptors_destroy(&v->tables);
+    return false;
+}
+
+void vcpu_destroy(struct vcpu *v)
+{
+    if (!v->shadow)
+        return;
+    shadow_destroy(v->shadow);
+    descriptors_destroy(&v->tables);
+    v->shadow = 0;
+}

@@ -1,0 +1,76 @@
+/* The virtual processor of a VM, and its stand-in on the real one (ring compression).
+ *
+ *     guest believes           real processor
+ *     ring 0                   ring 1, with IOPL 0: what is privileged traps
+ *     ring 3                   ring 3
+ *     real mode                virtual-8086 mode, with IOPL 0
+ *     its page tables          shadow page tables; WP is always set
+ *     its GDT and LDT          shadow tables, from which outward transfers trap
+ *     its IDT and TSS          none of the guest's: every event comes to the VMM
+ *     its IF                   mirrored, but of no effect on who is interrupted
+ *
+ * absorb() brings the guest's view up to date with what ran directly; project() makes the stand-in
+ * from it; absorb after project changes nothing. Both are on the path of every world switch. */
+#ifndef DISPATCHER_VCPU_H
+#define DISPATCHER_VCPU_H
+
+#include "allocator/descriptors.h"
+#include "allocator/frames.h"
+#include "allocator/shadow.h"
+#include "interpreter/interpreter.h"
+#include "machine/cpu.h"
+
+/* Pages that one instruction may have to write at a time while they are traced. */
+#define VCPU_OPEN 4u
+
+struct vcpu {
+    struct cpu_state state;   /* the guest's */
+    struct cpu_state real;    /* as projected last */
+    struct x86_memory memory; /* guest-physical; writes are noticed */
+    struct x86_memory quiet;  /* the same for page walks, whose A and D bits nobody traces */
+    struct cpu *cpu;
+    const struct frame_map *map;
+    struct shadow *shadow;
+    struct descriptors tables;
+    struct interpreter interpreter;
+    uint32_t root;    /* of the shadow tables: the real CR3 */
+    uint32_t written; /* traced guest-physical page that is being written; FRAMES_NONE: none */
+    uint8_t before[MEMORY_FRAME_SIZE];  /* and what it was */
+    uint8_t nowhere[MEMORY_FRAME_SIZE]; /* stands in for missing memory */
+    struct {
+        uint32_t linear, guest;
+        uint8_t before[MEMORY_FRAME_SIZE];
+    } open[VCPU_OPEN]; /* traced pages that are writable for the instruction being stepped */
+    unsigned opened;
+    uint32_t step_eip, step_gpr[8]; /* of that instruction */
+};
+
+/* Makes the virtual processor of the VM whose memory is `map`, after reset. `tables` is how many
+ * frames of the pool may hold shadow tables. False if the pool or the host has not enough. */
+bool vcpu_init(struct vcpu *vcpu, struct cpu *cpu, const struct frame_map *map, uint32_t tables);
+void vcpu_destroy(struct vcpu *vcpu);
+
+/* How many frames of the pool vcpu_init takes for itself, besides shadow tables. */
+#define VCPU_FRAMES DESCRIPTORS_FRAMES
+
+void vcpu_absorb(struct vcpu *vcpu);
+void vcpu_project(struct vcpu *vcpu);
+
+/* The allocator's part after the guest's CR0, CR3 or CR4 changed, and after its GDTR or LDTR did.
+ */
+void vcpu_switch_space(struct vcpu *vcpu);
+void vcpu_switch_tables(struct vcpu *vcpu);
+
+/* Everything anew: after `state` was set from outside. */
+void vcpu_reset(struct vcpu *vcpu);
+
+/* After arch/ or a routine has written guest memory: tells the shadows. To be called before the
+ * guest runs on. */
+void vcpu_settle(struct vcpu *vcpu);
+
+/* Makes the traced page at `linear`, guest-physical `guest`, writable for the instruction about to
+ * be stepped; and ends that for all such pages. False if there are too many. */
+bool vcpu_open(struct vcpu *vcpu, uint32_t linear, uint32_t guest);
+void vcpu_close(struct vcpu *vcpu);
+
+#endif
