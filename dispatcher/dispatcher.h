@@ -54,7 +54,7 @@ struct dispatcher {
     char reason[160];  /* why, without a full stop */
     uint64_t emulated; /* instructions that interpreter routines simulated */
     struct silent_place {
-        const char *name; /* as record_cause_name has it */
+        const char *name; /* the manual's mnemonic */
         uint32_t linear;
         uint8_t ring;
         uint64_t count;

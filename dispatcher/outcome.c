@@ -11,6 +11,7 @@
 static enum cpu_action resume(struct dispatcher *d)
 {
     vcpu_settle(d->vcpu);
+    vcpu_switch_tables(d->vcpu); /* a change of CR0.PE lets them come and go, too */
     vcpu_project(d->vcpu);
     return CPU_RESUME;
 }
@@ -27,7 +28,6 @@ static void follow_task(struct dispatcher *d)
 {
     vcpu_settle(d->vcpu);
     vcpu_switch_space(d->vcpu);
-    vcpu_switch_tables(d->vcpu);
 }
 
 /* ---- events ---- */
@@ -94,12 +94,11 @@ static enum cpu_action switch_space(struct dispatcher *d, const struct x86_instr
     return done(d, insn, outcome);
 }
 
+/* The shadow of the tables is made on the way back to the guest. */
 static enum cpu_action switch_tables(struct dispatcher *d, const struct x86_instruction *insn,
                                      const struct outcome *outcome)
 {
     record_step(&d->recorder, 'A');
-    vcpu_settle(d->vcpu);
-    vcpu_switch_tables(d->vcpu);
     return done(d, insn, outcome);
 }
 
@@ -138,7 +137,11 @@ static enum cpu_action port(struct dispatcher *d, const struct x86_instruction *
     record_step(&d->recorder, 'I');
     struct outcome end = interpreter_port_complete(&context, insn, &outcome->port, value);
     enum cpu_action action = end.kind == OUTCOME_DONE ? done(d, insn, &end) : inject(d, insn, &end);
-    return d->board->request != BOARD_RUN ? CPU_LEAVE : action;
+    if (d->board->request == BOARD_RUN)
+        return action;
+    d->vcpu->state.eflags &= ~(uint32_t)X86_ARITHMETIC; /* as the bare machine stops: cpu_freeze */
+    vcpu_project(d->vcpu);
+    return CPU_LEAVE;
 }
 
 /* ---- what ends the guest ---- */

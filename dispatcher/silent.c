@@ -134,6 +134,19 @@ bool silent_differs(struct vcpu *v, const struct x86_instruction *insn)
     }
 }
 
+/* The manual's name. */
+static const char *mnemonic(const struct x86_instruction *insn)
+{
+    switch (insn->kind) {
+    case X86_KIND_MOV_FROM_SREG: return "mov";
+    case X86_KIND_PUSH_SREG: return "push";
+    case X86_KIND_CALL_FAR:
+    case X86_KIND_CALL_FAR_INDIRECT: return "call";
+    case X86_KIND_RET_FAR: return "ret";
+    default: return record_cause_name(TRAP_INSTRUCTION + insn->kind);
+    }
+}
+
 static struct silent_place *place(struct dispatcher *d, uint32_t linear)
 {
     for (unsigned i = 0; i < d->silent_count; i++)
@@ -148,11 +161,10 @@ bool silent_found(struct dispatcher *d, const struct x86_instruction *insn)
 {
     const struct cpu_state *guest = &d->vcpu->state;
     uint32_t linear = guest->seg[X86_CS].base + guest->eip;
-    const char *name = record_cause_name(TRAP_INSTRUCTION + insn->kind);
     struct silent_place *found = place(d, linear);
     if (found) {
         found->linear = linear;
-        found->name = name;
+        found->name = mnemonic(insn);
         found->ring = guest->cpl;
         found->count++;
     }

@@ -155,8 +155,9 @@ void vcpu_switch_tables(struct vcpu *v)
     const struct cpu_state *guest = &v->state;
     const struct shadow_descriptor_table *gdt = &v->tables.table[DESCRIPTORS_GDT],
                                          *ldt = &v->tables.table[DESCRIPTORS_LDT];
-    bool none = x86_selector_null(guest->ldtr.selector);
-    uint32_t gdt_size = guest->gdtr.limit + 1u, ldt_size = none ? 0 : guest->ldtr.limit + 1;
+    bool real_mode = !(guest->cr0 & X86_CR0_PE), null = x86_selector_null(guest->ldtr.selector);
+    uint32_t gdt_size = real_mode ? 0 : guest->gdtr.limit + 1u;
+    uint32_t ldt_size = real_mode || null ? 0 : guest->ldtr.limit + 1;
     unsigned what = 0;
     if (gdt->base != guest->gdtr.base || gdt->size != gdt_size)
         what |= descriptors_load(&v->tables, v->shadow, DESCRIPTORS_GDT, guest, &v->quiet,
