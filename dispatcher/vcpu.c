@@ -117,10 +117,22 @@ static void absorb_segment(struct vcpu *v, enum x86_sreg sreg, const struct x86_
         segment->attributes &= ~(3u << 13);
 }
 
+/* The engine lets IRET enter virtual-8086 mode from any ring, where the processor does so from ring 0
+ * alone (docs/engine-deviations.md). The guest's kernel believes to be there: it got what it wanted,
+ * and runs with the IOPL that it asked for until it traps. */
+static void absorb_v86_entry(struct cpu_state *guest, const struct cpu_state *real)
+{
+    guest->eflags = real->eflags;
+    guest->cpl = 3;
+    memcpy(guest->seg, real->seg, sizeof guest->seg);
+}
+
 void vcpu_absorb(struct vcpu *v)
 {
     const struct cpu_state *real = &v->cpu->state;
     struct cpu_state *guest = &v->state;
+    if ((real->eflags & X86_VM) && !stands_in_v86(guest))
+        absorb_v86_entry(guest, real);
     memcpy(guest->gpr, real->gpr, sizeof guest->gpr);
     guest->eip = real->eip;
     guest->eflags = (real->eflags & ~VIRTUAL_FLAGS) | (guest->eflags & VIRTUAL_FLAGS);

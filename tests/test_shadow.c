@@ -390,6 +390,10 @@ static void check_right(uint32_t linear, unsigned access, uint32_t physical)
     cr_assert(walk.levels != 1 || (walk.pde & X86_PTE_A));
     cr_assert(!(access & X86_ACCESS_WRITE) || walk.dirty);
     cr_assert(!(access & X86_ACCESS_WRITE) || !shadow_traced(shadow, walk.physical));
+    if (walk.physical >> 12 >= PAGES) {
+        cr_assert_eq(physical & X86_PAGE_MASK, NOWHERE);
+        return;
+    }
     cr_assert_eq(physical & X86_PAGE_MASK, frame_map_machine(&map, walk.physical) & X86_PAGE_MASK);
     cr_assert_eq(frames_owner(&pool, physical >> 12), 2);
 }
