@@ -472,7 +472,7 @@ static void random_access(void)
     }
     check_right(linear, access, walk.physical);
     *cached = (struct tlb_entry){true, walk.user, walk.writable, walk.physical};
-    if (access & X86_ACCESS_WRITE) {
+    if ((access & X86_ACCESS_WRITE) && walk.physical < NOWHERE) {
         uint32_t value = random_entry();
 
         memcpy(memory_frame(&memory, walk.physical) + (walk.physical & 0xffc), &value, 4);
