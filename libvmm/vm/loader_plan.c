@@ -169,8 +169,8 @@ void plan_reset_state(struct cpu_state *cpu)
     for (unsigned i = 0; i < X86_SREGS; i++)
         cpu->seg[i] = (struct x86_segment){.limit = 0xffff,
                                            .attributes = i == X86_CS ? REAL_CODE : REAL_DATA};
-    /* The table gives LDTR a limit of 64 KB. With a null selector nothing can be loaded from it, and
-     * the machine keeps all null LDTRs empty. */
+    /* The table gives LDTR a limit of 64 KB. With a null selector nothing can be loaded from it,
+     * and the machine keeps all null LDTRs empty. */
     cpu->tr = (struct x86_segment){.limit = 0xffff, .attributes = PRESENT_BUSY_TSS};
     cpu->gdtr.limit = 0xffff;
     cpu->idtr.limit = 0x3ff;

@@ -30,7 +30,7 @@ struct vmm_vm {
 /* Bytes of guest-physical memory, from address 0. */
 static inline uint32_t vm_memory_size(const struct vmm_vm *vm)
 {
-    return vm->memory.size;
+    return vm->memory_size;
 }
 
 /* The guest-physical page that holds `physical`, to be looked at; NULL without memory. */
