@@ -2,16 +2,19 @@
  *
  * Standard output is the guest's console and nothing else, so that a guest can stand in a pipeline;
  * the exit status tells how it ended. Whatever can be found wrong is found before the guest runs.
+ * What is asked for beside (digests, statistics, a trace, a core) never changes how it runs.
  */
 #include "shell/command.h"
 #include "shell/console.h"
 #include "shell/guest.h"
+#include "shell/output.h"
+#include "shell/progress.h"
+#include "shell/statistics.h"
 
 #include <vmm/vmm.h>
 
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,13 +23,16 @@
 /* What the command line asks for. Strings are argv's. */
 struct request {
     struct guest_options guest;
-    const char *stats_file;
+    const char *stats_file, *trace_file, *core_file;
+    enum format format;
+    uint64_t digest_every; /* instructions; 0: only at the end */
     bool digest, stats, help;
 };
 
 struct run {
     struct guest guest;
-    FILE *stats;
+    struct vmm_trace *trace;
+    struct output stats, trace_output, core;
 };
 
 static void print_help(void)
@@ -36,14 +42,22 @@ static void print_help(void)
         "Run a guest until it stops. Its console is standard output and input.\n"
         "\n"
         "%s"
-        "  --digest                print a digest of the final state on standard error\n"
-        "  --stats[=FILE]          print statistics as JSON on standard error, or into FILE\n"
+        "  --digest[=every:N]      print a digest of the final state on standard error; every N\n"
+        "                          instructions, too\n"
+        "  --stats[=FILE]          print statistics on standard error, or into FILE\n"
+        "  --format FORMAT         of the statistics: json (default), table or csv\n"
+        "  --trace FILE            write every trap into FILE: Chrome trace events if its name\n"
+        "                          ends with .json (Perfetto opens them), .jsonl JSON lines,\n"
+        "                          anything else text\n"
+        "  --core FILE             write registers and memory at the end as an ELF core for gdb\n"
         "  --help                  this text\n"
         "\n"
         "Exit status: the guest's (value v at port 0xF4: v * 2 + 1, modulo 256); 0 after a reset "
         "that\n"
-        "it asked for or a halt for ever; 1 after any other end; 2 if the command line is "
-        "wrong.\n"
+        "it asked for or a halt for ever; 1 after any other end, with a report on standard error; "
+        "2 "
+        "if\n"
+        "the command line is wrong.\n"
         "\n",
         guest_help);
     guest_print_techniques();
@@ -53,23 +67,66 @@ static void print_help(void)
 
 static const struct option options[] = {
     GUEST_LONG,
-    {"digest", no_argument, NULL, 'd'},
+    {"digest", optional_argument, NULL, 'd'},
     {"stats", optional_argument, NULL, 's'},
+    {"format", required_argument, NULL, 'f'},
+    {"trace", required_argument, NULL, 'r'},
+    {"core", required_argument, NULL, 'c'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
 
+static int parse_digest(struct request *request, const char *text)
+{
+    static const char every[] = "every:";
+    char *rest = NULL;
+    request->digest = true;
+    if (!text)
+        return VMM_SUCCESS;
+    const char *number = text + strlen(every);
+    errno = 0;
+    bool valid = strncmp(text, every, strlen(every)) == 0 && *number >= '0' && *number <= '9';
+    if (valid)
+        request->digest_every = strtoull(number, &rest, 10);
+    if (!valid || *rest || errno || request->digest_every == 0)
+        return guest_complain(&request->guest, VMM_USAGE,
+                              "'%s' is no choice of digests; give every:N, N instructions from 1",
+                              text);
+    return VMM_SUCCESS;
+}
+
 static int parse_option(struct request *request, int option)
 {
     switch (option) {
-    case 'd': request->digest = true; break;
+    case 'd': return parse_digest(request, optarg);
     case 'h': request->help = true; break;
+    case 'r': request->trace_file = optarg; break;
+    case 'c': request->core_file = optarg; break;
     case 's':
         request->stats = true;
         request->stats_file = optarg;
         break;
+    case 'f':
+        if (!format_parse(optarg, &request->format))
+            return guest_complain(&request->guest, VMM_USAGE,
+                                  "there is no format '%s'; use table, json or csv", optarg);
+        break;
     default: return guest_option(&request->guest, option);
     }
+    return VMM_SUCCESS;
+}
+
+/* What each option allows, and together they do not. */
+static int check(const struct request *request)
+{
+    const struct guest_options *guest = &request->guest;
+    if (guest->config.clock == VMM_CLOCK_HOST && guest->most_instructions)
+        return guest_complain(guest, VMM_USAGE,
+                              "--clock host counts no instructions; leave it or "
+                              "--max-instructions away");
+    if (guest->config.clock == VMM_CLOCK_HOST && request->digest_every)
+        return guest_complain(guest, VMM_USAGE,
+                              "--clock host counts no instructions; leave it or every:N away");
     return VMM_SUCCESS;
 }
 
@@ -90,77 +147,160 @@ static int parse(struct request *request, int argc, char **argv)
             &request->guest, VMM_USAGE, "%s; give one image: vmm run [OPTION]... IMAGE",
             argc == optind ? "there is no image" : "there is more than one image");
     request->guest.image = argv[optind];
+    return check(request);
+}
+
+/* ---- before the run ---- */
+
+static int open_output(const struct request *request, struct output *output, const char *path)
+{
+    if (!path || output_open(output, path))
+        return VMM_SUCCESS;
+    return guest_complain(&request->guest, VMM_FAILURE, "'%s' cannot be written: %s", path,
+                          strerror(output->error));
+}
+
+static enum vmm_trace_format trace_format(const char *path)
+{
+    const char *ending = strrchr(path, '.');
+    if (ending && strcmp(ending, ".json") == 0)
+        return VMM_TRACE_CHROME;
+    return ending && strcmp(ending, ".jsonl") == 0 ? VMM_TRACE_JSON_LINES : VMM_TRACE_TEXT;
+}
+
+static int prepare(struct run *run, const struct request *request)
+{
+    int status = guest_create(&run->guest, &request->guest);
+    if (status == VMM_SUCCESS)
+        status = open_output(request, &run->stats, request->stats_file);
+    if (status == VMM_SUCCESS)
+        status = open_output(request, &run->core, request->core_file);
+    if (status == VMM_SUCCESS)
+        status = open_output(request, &run->trace_output, request->trace_file);
+    if (status != VMM_SUCCESS || !request->trace_file)
+        return status;
+    run->trace =
+        vmm_trace_begin(trace_format(request->trace_file), output_write, &run->trace_output);
+    if (!run->trace || !vmm_trace_watch(run->trace, run->guest.vm))
+        return guest_complain(&request->guest, VMM_FAILURE, "there is no memory for a trace");
     return VMM_SUCCESS;
 }
 
 /* ---- the run ---- */
 
-static int prepare(struct run *run, const struct request *request)
-{
-    int status = guest_create(&run->guest, &request->guest);
-    if (status != VMM_SUCCESS)
-        return status;
-    if (request->stats && !request->stats_file)
-        run->stats = stderr;
-    else if (request->stats && !(run->stats = fopen(request->stats_file, "w")))
-        return guest_complain(&request->guest, VMM_FAILURE, "'%s' cannot be written: %s",
-                              request->stats_file, strerror(errno));
-    return VMM_SUCCESS;
-}
-
-static json_t *exits_json(const struct vmm_statistics *statistics)
-{
-    const struct {
-        const char *cause;
-        uint64_t count;
-    } causes[] = {
-        {"exception", statistics->exceptions},
-        {"software-interrupt", statistics->software_interrupts},
-        {"interrupt", statistics->interrupts},
-        {"port", statistics->port_accesses},
-        {"intercept", statistics->intercepts},
-    };
-    json_t *exits = json_array();
-    for (size_t i = 0; i < sizeof causes / sizeof *causes; i++)
-        if (causes[i].count)
-            json_array_append_new(exits, json_pack("{s:s, s:I}", "cause", causes[i].cause, "count",
-                                                   (json_int_t)causes[i].count));
-    return exits;
-}
-
-/* Returns whether all of it was written. */
-static bool print_statistics(FILE *to, const struct vmm_statistics *statistics, uint64_t digest)
-{
-    char hexadecimal[24];
-    snprintf(hexadecimal, sizeof hexadecimal, "0x%016" PRIx64, digest);
-    json_t *json = json_pack(
-        "{s:s, s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:s}", "technique",
-        statistics->technique, "stop", vmm_stop_name(statistics->stop), "exit_code",
-        (json_int_t)statistics->exit_code, "status", statistics->status, "guest_instructions",
-        (json_int_t)statistics->guest_instructions, "direct", (json_int_t)statistics->direct,
-        "translated", (json_int_t)statistics->translated, "interpreted",
-        (json_int_t)statistics->interpreted, "emulated", (json_int_t)statistics->emulated, "exits",
-        exits_json(statistics), "host_ns", (json_int_t)statistics->host_ns, "digest", hexadecimal);
-    bool written = json && json_dumpf(json, to, JSON_COMPACT) == 0;
-    written = fputc('\n', to) != EOF && written;
-    json_decref(json);
-    return fflush(to) == 0 && written;
-}
-
-static int report(const struct run *run, const struct request *request)
+static uint64_t instructions(const struct vmm_vm *vm)
 {
     struct vmm_statistics statistics;
+    vmm_statistics(vm, &statistics);
+    return statistics.guest_instructions;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Instructions until somebody wants to look; 0: never. */
+static uint64_t next_slice(const struct request *request, const struct progress *progress,
+                           uint64_t done)
+{
+    uint64_t every = request->digest_every, limit = request->guest.most_instructions;
+    uint64_t slice = progress->shown ? progress->slice : UINT64_MAX;
+    if (request->guest.config.clock == VMM_CLOCK_HOST)
+        return 0;
+    if (every)
+        slice = least(slice, every - done % every);
+    if (limit)
+        slice = least(slice, limit - done);
+    return slice == UINT64_MAX ? 0 : slice;
+}
+
+/* The guest does not notice that it is run in slices. */
+static void run_guest(struct vmm_vm *vm, const struct request *request)
+{
+    struct progress progress;
+    uint64_t done = 0, limit = request->guest.most_instructions, slice;
+    progress_begin(&progress);
+    do {
+        slice = next_slice(request, &progress, done);
+        if (vmm_run(vm, slice) != VMM_STOP_LIMIT)
+            break;
+        done = instructions(vm);
+        if (progress.shown)
+            progress_show(&progress, vm);
+        if (request->digest_every && done % request->digest_every == 0) {
+            progress_end(&progress);
+            fprintf(stderr, "digest %" PRIu64 " 0x%016" PRIx64 "\n", done, vmm_digest(vm));
+        }
+    } while (slice && (!limit || done < limit));
+    progress_end(&progress);
+}
+
+/* ---- after the run ---- */
+
+/* Ended as nobody wanted: worth a report. An interrupt from the keyboard is wanted. */
+static bool abnormal(enum vmm_stop stop)
+{
+    return stop == VMM_STOP_SHUTDOWN || stop == VMM_STOP_LIMIT || stop == VMM_STOP_DIVERGENCE ||
+           stop == VMM_STOP_STUCK || stop == VMM_STOP_FAILURE;
+}
+
+static int close_output(const struct request *request, struct output *output, const char *what)
+{
+    if (output_close(output))
+        return VMM_SUCCESS;
+    return guest_complain(&request->guest, VMM_FAILURE, "the %s cannot be written to '%s': %s",
+                          what, output->path, strerror(output->error));
+}
+
+static int write_core(struct run *run, const struct request *request)
+{
+    if (!run->core.file)
+        return VMM_SUCCESS;
+    if (vmm_core(run->guest.vm, output_write, &run->core) == VMM_E_MEMORY)
+        return guest_complain(&request->guest, VMM_FAILURE,
+                              "there is no memory to write the core; close other programs");
+    return close_output(request, &run->core, "core");
+}
+
+static int write_statistics(struct run *run, const struct request *request, uint64_t digest)
+{
+    FILE *to = run->stats.file ? run->stats.file : stderr;
+    if (request->stats && !statistics_print(to, run->guest.vm, digest, request->format) &&
+        !run->stats.error)
+        run->stats.error = errno ? errno : EIO;
+    return close_output(request, &run->stats, "statistics");
+}
+
+/* Says how it ended, and finishes every file. Returns the exit status: that of a file that could
+ * not be written, if the guest has none of its own to tell. */
+static int report(struct run *run, const struct request *request)
+{
+    struct output errors = {.file = stderr, .path = "standard error"};
+    struct vmm_statistics statistics;
     vmm_statistics(run->guest.vm, &statistics);
-    enum vmm_stop stop = statistics.stop;
-    if (stop != VMM_STOP_EXIT && stop != VMM_STOP_RESET && stop != VMM_STOP_HALT)
+    if (abnormal(statistics.stop) || statistics.stop == VMM_STOP_USER)
         guest_complain(&request->guest, statistics.status, "%s", vmm_stop_text(run->guest.vm));
-    uint64_t digest = request->digest || run->stats ? vmm_digest(run->guest.vm) : 0;
+    if (abnormal(statistics.stop))
+        vmm_postmortem(run->guest.vm, output_write, &errors);
+    uint64_t digest = request->digest || request->stats ? vmm_digest(run->guest.vm) : 0;
     if (request->digest)
         fprintf(stderr, "digest: 0x%016" PRIx64 "\n", digest);
-    if (run->stats && !print_statistics(run->stats, &statistics, digest))
-        return guest_complain(&request->guest, VMM_FAILURE,
-                              "the statistics cannot be written; free some space");
-    return statistics.status;
+    vmm_trace_end(run->trace);
+    run->trace = NULL;
+    bool failed = close_output(request, &run->trace_output, "trace") != VMM_SUCCESS;
+    failed |= write_core(run, request) != VMM_SUCCESS;
+    failed |= write_statistics(run, request, digest) != VMM_SUCCESS;
+    return failed ? VMM_FAILURE : statistics.status;
+}
+
+static void release(struct run *run)
+{
+    vmm_trace_end(run->trace);
+    output_close(&run->stats);
+    output_close(&run->trace_output);
+    output_close(&run->core);
+    guest_destroy(&run->guest);
 }
 
 int vmm_cmd_run(int argc, char **argv)
@@ -168,7 +308,8 @@ int vmm_cmd_run(int argc, char **argv)
     struct request request = {.guest = {.command = "run",
                                         .config = {.technique = guest_default_technique(),
                                                    .console = vmm_console_standard(),
-                                                   .interactive = isatty(STDIN_FILENO)}}};
+                                                   .interactive = isatty(STDIN_FILENO)}},
+                              .format = FORMAT_JSON};
     int status = parse(&request, argc, argv);
     if (status != VMM_SUCCESS)
         return status;
@@ -180,12 +321,10 @@ int vmm_cmd_run(int argc, char **argv)
     status = prepare(&run, &request);
     if (status == VMM_SUCCESS) {
         vmm_console_enter(run.guest.vm);
-        vmm_run(run.guest.vm, request.guest.most_instructions);
+        run_guest(run.guest.vm, &request);
         vmm_console_leave();
         status = report(&run, &request);
     }
-    guest_destroy(&run.guest);
-    if (run.stats && run.stats != stderr)
-        fclose(run.stats);
+    release(&run);
     return status;
 }

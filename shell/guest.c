@@ -19,7 +19,10 @@ const char guest_help[] =
     "  --append TEXT           the kernel's command line\n"
     "  --module FILE[=TEXT]    a Multiboot module and its string; may be repeated\n"
     "  --clock virtual|host    time by instructions (default), or the host's\n"
-    "  --max-instructions N    stop after N instructions\n";
+    "  --max-instructions N    stop after N instructions\n"
+    "  --keep-going            count the sensitive instructions that a technique misses, instead "
+    "of\n"
+    "                          stopping at the first\n";
 
 int guest_complain(const struct guest_options *options, int status, const char *format, ...)
 {
@@ -137,6 +140,7 @@ int guest_option(struct guest_options *options, int option)
     case 'M': return add_module(options, optarg);
     case 'C': return parse_clock(options, optarg);
     case 'N': return parse_limit(options, optarg);
+    case 'K': options->config.keep_going = true; break;
     }
     return VMM_SUCCESS;
 }

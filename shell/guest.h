@@ -36,7 +36,8 @@ struct guest {
 #define GUEST_LONG                                                                                 \
     {"load", required_argument, NULL, 'L'}, {"initrd", required_argument, NULL, 'I'},              \
     {"append", required_argument, NULL, 'A'}, {"module", required_argument, NULL, 'M'},            \
-    {"clock", required_argument, NULL, 'C'}, {"max-instructions", required_argument, NULL, 'N'}
+    {"clock", required_argument, NULL, 'C'}, {"max-instructions", required_argument, NULL, 'N'},   \
+    {"keep-going", no_argument, NULL, 'K'}
 /* clang-format on */
 
 /* What --help prints of them. */

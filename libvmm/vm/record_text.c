@@ -71,9 +71,7 @@ static void add_place(struct text *out, const struct vmm_vm *vm, const struct vm
     else
         text_add(out, "0x%08x ", record->linear);
     vmm_symbol_text(vm, record->linear, symbol, sizeof symbol);
-    text_add(out, "%.100s", symbol);
-    if (*symbol)
-        text_add(out, is(record, TRAP_INTERRUPT) ? " " : ": ");
+    text_add(out, *symbol ? "<%.100s> " : "%s", symbol);
 }
 
 static void add_instruction(struct text *out, const struct vmm_record *record)

@@ -21,7 +21,7 @@ extern "C" {
  * what the processor raised, the rooms passed through, the routine and what it came to, what
  * changed:
  *
- *     [vm0 ring0] 0x0010000c kmain+0xc: cli = #GP(0x0) -> D-I cli: done; if 1->0
+ *     [vm0 ring0] 0x0010000c <kmain+0xc> cli = #GP(0x0) -> D-I cli: done; if 1->0
  *
  * Host time is left out, so that equal runs have equal lines. Symbols are those of `vm`. Writes
  * into `text`, which has `room` bytes and is always terminated; returns the length that it would

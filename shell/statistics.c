@@ -1,0 +1,173 @@
+/* Printing statistics. The exits are in the order in which causes are defined, in JSON and CSV; the
+ * table has the most frequent first, as `perf kvm stat` has them. */
+#include "shell/statistics.h"
+
+#include <vmm/record.h>
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <libsmartcols/libsmartcols.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+enum { MOST_CAUSES = 256 };
+
+struct exits {
+    struct vmm_cause_count causes[MOST_CAUSES];
+    size_t count;
+    uint64_t total, ns_total;
+};
+
+static void collect(struct exits *exits, const struct vmm_vm *vm)
+{
+    *exits = (struct exits){0};
+    while (exits->count < MOST_CAUSES &&
+           vmm_cause(vm, exits->count, &exits->causes[exits->count])) {
+        exits->total += exits->causes[exits->count].count;
+        exits->ns_total += exits->causes[exits->count].ns_total;
+        exits->count++;
+    }
+}
+
+static double share(uint64_t part, uint64_t total)
+{
+    return total ? (double)part / (double)total : 0;
+}
+
+static double mean(const struct vmm_cause_count *cause)
+{
+    return share(cause->ns_total, cause->count);
+}
+
+/* ---- JSON ---- */
+
+static json_t *exits_json(const struct exits *exits)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < exits->count; i++) {
+        const struct vmm_cause_count *cause = &exits->causes[i];
+        json_array_append_new(
+            array, json_pack("{s:s, s:I, s:f, s:I, s:f}", "cause", cause->cause, "count",
+                             (json_int_t)cause->count, "share", share(cause->count, exits->total),
+                             "ns_total", (json_int_t)cause->ns_total, "ns_mean", mean(cause)));
+    }
+    return array;
+}
+
+static bool print_json(FILE *to, const struct vmm_statistics *s, const struct exits *exits,
+                       const char *digest)
+{
+    json_t *json =
+        json_pack("{s:s, s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:s}", "technique",
+                  s->technique, "stop", vmm_stop_name(s->stop), "exit_code",
+                  (json_int_t)s->exit_code, "status", s->status, "guest_instructions",
+                  (json_int_t)s->guest_instructions, "direct", (json_int_t)s->direct, "translated",
+                  (json_int_t)s->translated, "interpreted", (json_int_t)s->interpreted, "emulated",
+                  (json_int_t)s->emulated, "virtual_time", (json_int_t)s->virtual_time, "exits",
+                  exits_json(exits), "host_ns", (json_int_t)s->host_ns, "digest", digest);
+    bool written = json && json_dumpf(json, to, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0;
+    written = fputc('\n', to) != EOF && written;
+    json_decref(json);
+    return written;
+}
+
+/* ---- CSV ---- */
+
+static bool print_csv(FILE *to, const struct exits *exits)
+{
+    fputs("cause,count,share,ns_total,ns_mean\n", to);
+    for (size_t i = 0; i < exits->count; i++) {
+        const struct vmm_cause_count *cause = &exits->causes[i];
+        fprintf(to, "%s,%" PRIu64 ",%.6f,%" PRIu64 ",%.1f\n", cause->cause, cause->count,
+                share(cause->count, exits->total), cause->ns_total, mean(cause));
+    }
+    return !ferror(to);
+}
+
+/* ---- the table ---- */
+
+static int by_count(const void *a, const void *b)
+{
+    const struct vmm_cause_count *left = a, *right = b;
+    return left->count < right->count ? 1 : left->count > right->count ? -1 : 0;
+}
+
+static __attribute__((format(printf, 3, 4))) void set_cell(struct libscols_line *line,
+                                                           size_t column, const char *format, ...)
+{
+    char text[64];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    scols_line_set_data(line, column, text);
+}
+
+static bool print_exits(FILE *to, struct exits *exits)
+{
+    static const char *const columns[] = {"exit", "count", "count %", "time %", "mean ns"};
+    struct libscols_table *table = scols_new_table();
+    if (!table)
+        return false;
+    scols_table_set_stream(table, to);
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+        scols_table_new_column(table, columns[i], 0, i ? SCOLS_FL_RIGHT : 0);
+    qsort(exits->causes, exits->count, sizeof *exits->causes, by_count);
+    for (size_t i = 0; i < exits->count; i++) {
+        const struct vmm_cause_count *cause = &exits->causes[i];
+        struct libscols_line *line = scols_table_new_line(table, NULL);
+        if (!line)
+            break;
+        set_cell(line, 0, "%s", cause->cause);
+        set_cell(line, 1, "%" PRIu64, cause->count);
+        set_cell(line, 2, "%.2f", 100 * share(cause->count, exits->total));
+        set_cell(line, 3, "%.2f", 100 * share(cause->ns_total, exits->ns_total));
+        set_cell(line, 4, "%.0f", mean(cause));
+    }
+    int status = exits->count ? scols_print_table(table) : 0;
+    scols_unref_table(table);
+    return status == 0;
+}
+
+static void print_share(FILE *to, const char *what, uint64_t part, uint64_t total)
+{
+    if (part)
+        fprintf(to, ", %.2f %% %s", 100 * share(part, total), what);
+}
+
+static bool print_table(FILE *to, const struct vmm_statistics *s, struct exits *exits,
+                        const char *digest)
+{
+    double host = (double)s->host_ns / 1e9;
+    fprintf(to, "%s: %s, status %d", s->technique, vmm_stop_name(s->stop), s->status);
+    if (s->stop == VMM_STOP_EXIT)
+        fprintf(to, ", exit code %" PRIu32, s->exit_code);
+    fprintf(to, "\n%" PRIu64 " instructions", s->guest_instructions);
+    print_share(to, "direct", s->direct, s->guest_instructions);
+    print_share(to, "translated", s->translated, s->guest_instructions);
+    print_share(to, "interpreted", s->interpreted, s->guest_instructions);
+    print_share(to, "emulated", s->emulated, s->guest_instructions);
+    fprintf(to, "\n%.6f s virtual, %.3f s host", (double)s->virtual_time / 1e8, host);
+    if (s->guest_instructions && s->host_ns)
+        fprintf(to, ", %.1f million instructions a second",
+                (double)s->guest_instructions / host / 1e6);
+    fprintf(to, "\n%" PRIu64 " exits\ndigest %s\n\n", exits->total, digest);
+    return print_exits(to, exits) && !ferror(to);
+}
+
+bool statistics_print(FILE *to, const struct vmm_vm *vm, uint64_t digest, enum format format)
+{
+    struct vmm_statistics statistics;
+    struct exits exits;
+    char hexadecimal[24];
+    bool written = false;
+    vmm_statistics(vm, &statistics);
+    collect(&exits, vm);
+    snprintf(hexadecimal, sizeof hexadecimal, "0x%016" PRIx64, digest);
+    switch (format) {
+    case FORMAT_TABLE: written = print_table(to, &statistics, &exits, hexadecimal); break;
+    case FORMAT_JSON: written = print_json(to, &statistics, &exits, hexadecimal); break;
+    case FORMAT_CSV: written = print_csv(to, &exits); break;
+    }
+    return fflush(to) == 0 && written;
+}
