@@ -5,11 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "approach.h"
 #include "arch/x86/walk.h"
 #include "codepages.h"
 #include "inline.h"
 
-enum { VIEW_GENERATION_SHIFT = 20, VIEW_GENERATIONS = 1u << 12, BLOCK_BYTES = 4096 + 16 };
+enum { VIEW_GENERATION_SHIFT = 20, VIEW_GENERATIONS = 1u << 12 };
 
 /* Translations are further apart than this in the code buffer, so that in a table of this size no
  * two of them meet. */
@@ -77,8 +78,7 @@ unsigned cpu_fetch(struct cpu *cpu, uint32_t pc, uint8_t *bytes, unsigned count)
     return done;
 }
 
-/* The bytes of a block, from the frames that it was translated from. */
-static unsigned block_bytes(struct cpu *cpu, const struct block *block, uint8_t *bytes)
+unsigned blocks_bytes(struct cpu *cpu, const struct block *block, uint8_t bytes[BLOCK_BYTES])
 {
     if (block->physical == UINT32_MAX)
         return 0;
@@ -104,6 +104,14 @@ struct cpu_break *blocks_break(struct cpu *cpu, uint32_t pc)
 }
 
 /* An instruction is marked once in the engine: a breakpoint stands in for the site. */
+bool blocks_marked(struct cpu *cpu, uint32_t pc)
+{
+    bool marked = blocks_break(cpu, pc) != 0;
+    for (unsigned i = 0; i < CPU_SITES && !marked; i++)
+        marked = cpu->sites[i].handle && cpu->sites[i].pc == pc;
+    return marked;
+}
+
 static bool site_known(struct cpu *cpu, uint32_t pc)
 {
     struct cpu_break *point = blocks_break(cpu, pc);
@@ -166,7 +174,7 @@ static void describe_repeat(struct block *block, const struct x86_instruction *i
 static bool describe(struct cpu *cpu, struct block *block)
 {
     uint8_t bytes[BLOCK_BYTES];
-    unsigned room = block_bytes(cpu, block, bytes), offset = 0;
+    unsigned room = blocks_bytes(cpu, block, bytes), offset = 0;
     struct x86_instruction insn = {0};
     bool planted = false;
     while (offset < room) {
@@ -328,6 +336,13 @@ static bool window_open(struct cpu *cpu)
     return !state.interrupt_shadow;
 }
 
+static bool late(struct cpu *cpu, const struct block *block)
+{
+    if (cpu->host_clock)
+        return cpu->entry.tick;
+    return cpu->time + block->count > cpu->deadline && !approach_leads(cpu, block);
+}
+
 /* Whatever may be the matter with a block's entry. `id` is 0 for a translation that is new. */
 static void attend(struct cpu *cpu, uint32_t id, uintptr_t site, uint32_t pc, uint32_t size)
 {
@@ -362,7 +377,8 @@ static void attend(struct cpu *cpu, uint32_t id, uintptr_t site, uint32_t pc, ui
         halt(cpu, HALT_STEP, pc);
         return;
     }
-    if (cpu->host_clock ? cpu->entry.tick : cpu->time + block->count > cpu->deadline) {
+    if (late(cpu, block)) {
+        cpu->late = id == UNKNOWN ? 0 : id;
         halt(cpu, HALT_DEADLINE, pc);
         return;
     }
@@ -444,7 +460,7 @@ static const struct block_exit *exit_at(struct cpu *cpu, uint32_t id, uint32_t o
     const struct block *block = &cpu->blocks[id];
     bool code32 = !(block->flags & BLOCK_CODE16);
     uint8_t bytes[BLOCK_BYTES];
-    unsigned room = block_bytes(cpu, block, bytes);
+    unsigned room = blocks_bytes(cpu, block, bytes);
     known->block = id;
     known->offset = (uint16_t)offset;
     known->retired = (uint16_t)x86_count(bytes, offset < room ? offset : room, code32);
@@ -524,7 +540,7 @@ void blocks_port(struct cpu *cpu, uint32_t *pc, uint64_t *now, unsigned *length)
     const struct block *block = &cpu->blocks[cpu->entry.block & ~ENTRY_ITERATES];
     uint8_t bytes[BLOCK_BYTES];
     struct x86_instruction insn = {0};
-    unsigned room = block_bytes(cpu, block, bytes), offset = 0, index = 0, before = cpu->ports++;
+    unsigned room = blocks_bytes(cpu, block, bytes), offset = 0, index = 0, before = cpu->ports++;
     while (offset < room &&
            x86_decode(bytes + offset, room - offset, !(block->flags & BLOCK_CODE16), &insn)) {
         if ((insn.flags & X86_INSN_IO) && before-- == 0)
@@ -555,6 +571,7 @@ void blocks_reset(struct cpu *cpu)
     memset(cpu->exits, 0, CPU_EXITS * sizeof *cpu->exits);
     cpu->blocks_known = 0;
     cpu->block = 0;
+    cpu->late = 0;
     cpu->translated = 0;
 }
 

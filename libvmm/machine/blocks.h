@@ -11,6 +11,8 @@
 
 #include "machine/cpu.h"
 
+enum { BLOCK_BYTES = 4096 + 16 }; /* the longest block */
+
 enum block_flag {
     BLOCK_CODE16 = 1u << 0,    /* 16-bit code */
     BLOCK_SPANS = 1u << 1,     /* it goes on in a second page */
@@ -66,6 +68,12 @@ const struct x86_instruction *blocks_leave(struct cpu *cpu, uint32_t pc, bool tr
 
 /* The time at which the instruction at `pc`, in the current block, begins. */
 uint64_t blocks_time(struct cpu *cpu, uint32_t pc);
+
+/* Copies a block's bytes, from the frames that it was translated from; returns how many. */
+unsigned blocks_bytes(struct cpu *cpu, const struct block *block, uint8_t bytes[BLOCK_BYTES]);
+
+/* Whether the instruction at `pc` is marked, for the client or as a breakpoint. */
+bool blocks_marked(struct cpu *cpu, uint32_t pc);
 
 /* The breakpoint at linear address `pc`, or NULL. */
 struct cpu_break *blocks_break(struct cpu *cpu, uint32_t pc);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "approach.h"
 #include "arch/x86/deliver.h"
 #include "blocks.h"
 #include "codepages.h"
@@ -285,6 +286,17 @@ static bool meet_break(struct cpu *cpu, uint32_t pc)
     return true;
 }
 
+/* The same instruction may be executed in the course of something else first. */
+static void meet_deadline(struct cpu *cpu, uint32_t pc)
+{
+    blocks_collect(cpu);
+    if (blocks_time(cpu, pc) != cpu->deadline)
+        return;
+    blocks_leave(cpu, pc, false);
+    engine_halt(cpu, HALT_DEADLINE);
+    blocks_arm(cpu);
+}
+
 /* A marked instruction: the engine is stopped before it, and the client asked between runs. */
 static void on_site(void *context, uint32_t pc)
 {
@@ -293,6 +305,12 @@ static void on_site(void *context, uint32_t pc)
         engine_stop(cpu->engine);
         return;
     }
+    if (approach_is(cpu, pc)) {
+        meet_deadline(cpu, pc);
+        return;
+    }
+    if (!blocks_marked(cpu, pc))
+        return;
     if (cpu->passing && cpu->site_pass == pc) {
         cpu->passing = false;
         return;
@@ -529,6 +547,7 @@ enum cpu_stop cpu_run(struct cpu *cpu, uint64_t deadline)
                     : cpu->open      ? step_open(cpu)
                     : near           ? step(cpu)
                                      : go(cpu);
+        approach_end(cpu);
         if (cpu->halt == HALT_SITE)
             ask_about_site(cpu);
         if (!good)
@@ -538,7 +557,7 @@ enum cpu_stop cpu_run(struct cpu *cpu, uint64_t deadline)
         case HALT_WINDOW: return CPU_STOP_WINDOW;
         case HALT_STUCK: return CPU_STOP_STUCK;
         case HALT_BREAK: return CPU_STOP_BREAK;
-        case HALT_DEADLINE: near = !cpu->host_clock; break;
+        case HALT_DEADLINE: near = !due(cpu) && !cpu->host_clock && !approach_begin(cpu); break;
         case HALT_NONE: /* the engine stopped by itself: tolerated while time advances */
             if (stuck(cpu))
                 return CPU_STOP_FAILURE;

@@ -165,6 +165,10 @@ struct cpu {
         bool wanted; /* the client wants to see the instruction, too */
     } breaks[CPU_BREAKS];
     unsigned break_count;
+    uint32_t late;   /* the block stopped at because the deadline is inside it */
+    size_t approach; /* a mark at the instruction where the deadline is; 0: none */
+    uint32_t approach_pc;
+    uint64_t approach_time;   /* when it was set */
     uint32_t break_pass;      /* no stop at this breakpoint ... */
     uint64_t break_pass_time; /* ... at this time: it was stopped at already; ... */
     uint32_t break_pass_count;

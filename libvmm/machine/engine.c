@@ -378,15 +378,32 @@ static void drop_code(struct engine *e, uint32_t frame, uint32_t linear, bool ma
     write_register(e, UC_X86_REG_CR0, cr0);
 }
 
-/* The engine looks the address up as if the guest had: what that does to CR2, and to the exception
- * that it remembers for a double fault, is undone. */
-void engine_drop_code(struct engine *e, uint32_t frame, uint32_t linear, bool mapped)
+/* To drop a translation the engine looks the address up as if the guest had: what that does to CR2,
+ * and to the exception that it remembers for a double fault, is undone. */
+static void keep(struct engine *e)
 {
     copy_whole(e);
     uc_context_save(e->uc, e->block);
-    drop_code(e, frame, linear, mapped);
+}
+
+static void put_back(struct engine *e)
+{
     uc_context_restore(e->uc, e->block);
     copy_head(e);
+}
+
+void engine_drop_code(struct engine *e, uint32_t frame, uint32_t linear, bool mapped)
+{
+    keep(e);
+    drop_code(e, frame, linear, mapped);
+    put_back(e);
+}
+
+void engine_drop_range(struct engine *e, uint32_t linear, uint32_t size)
+{
+    keep(e);
+    uc_ctl_remove_cache(e->uc, linear, (uint64_t)linear + size);
+    put_back(e);
 }
 
 size_t engine_site_add(struct engine *e, uint32_t pc)
@@ -399,7 +416,9 @@ size_t engine_site_add(struct engine *e, uint32_t pc)
 
 void engine_site_remove(struct engine *e, size_t site)
 {
+    keep(e);
     uc_hook_del(e->uc, site);
+    put_back(e);
 }
 
 /* ---- nested tables ---- */

@@ -78,6 +78,9 @@ void engine_flush_tlb(struct engine *engine);
 void engine_flush_code(struct engine *engine);
 void engine_drop_code(struct engine *engine, uint32_t frame, uint32_t linear, bool mapped);
 
+/* Translated code from linear address `linear`, which is mapped, to the same page's end at most. */
+void engine_drop_range(struct engine *engine, uint32_t linear, uint32_t size);
+
 /* Marks the instruction at linear address `pc`; its block must be dropped for the mark to be seen.
  * Returns a handle for engine_site_remove; 0 if the host refuses. */
 size_t engine_site_add(struct engine *engine, uint32_t pc);
