@@ -473,6 +473,7 @@ const struct x86_instruction *blocks_leave(struct cpu *cpu, uint32_t pc, bool tr
 {
     uint32_t entered = cpu->entry.block, id = entered & ~ENTRY_ITERATES;
     cpu->entry.block = 0;
+    cpu->inside = false;
     if (!entered)
         return 0;
     const struct block *block = cpu->block = &cpu->blocks[id];
@@ -484,6 +485,7 @@ const struct x86_instruction *blocks_leave(struct cpu *cpu, uint32_t pc, bool tr
         else if (at && !trap)
             cpu->time -= block->count - at->retired;
     }
+    cpu->inside = at && at->retired && !trap;
     return at && at->insn.length ? &at->insn : 0;
 }
 

@@ -228,6 +228,16 @@ static void handle(struct cpu *cpu, uint32_t code, const struct x86_instruction 
     perform(cpu, cpu->client.exit(cpu->client.context, &exit));
 }
 
+/* RF goes when the next instruction has retired (SDM volume 3, section 17.3.1.1), in the engine when
+ * the block has. */
+static bool clear_resume_flag(struct cpu *cpu)
+{
+    if (!cpu->inside || !(cpu->state.eflags & X86_RF))
+        return false;
+    cpu->state.eflags &= ~(uint32_t)X86_RF;
+    return true;
+}
+
 static void on_intercept(void *context, uint32_t code)
 {
     struct cpu *cpu = context;
@@ -241,7 +251,10 @@ static void on_intercept(void *context, uint32_t code)
     /* The single step's: its block is one instruction. */
     bool trap = code == SVM_EXIT_EXCEPTION + X86_DB;
     uint32_t pc = cpu->state.seg[X86_CS].base + cpu->state.eip;
-    handle(cpu, code, blocks_leave(cpu, pc, trap));
+    const struct x86_instruction *known = blocks_leave(cpu, pc, trap);
+    if (clear_resume_flag(cpu))
+        engine_store(cpu->engine, &cpu->state);
+    handle(cpu, code, known);
     blocks_arm(cpu);
 }
 
@@ -446,6 +459,7 @@ static bool go(struct cpu *cpu)
     cpu->changed = false;
     cpu->step_exited = false;
     cpu->entry.block = 0;
+    cpu->inside = false;
     cpu->halt = HALT_NONE;
     cpu->stopped_at_block = false;
     blocks_arm(cpu);
@@ -455,6 +469,8 @@ static bool go(struct cpu *cpu)
         load_state(cpu);
         if (cpu->stopped_at_block) {
             cpu->state.eip = cpu->stop_pc - cpu->state.seg[X86_CS].base;
+            cpu->changed = true;
+        } else if (clear_resume_flag(cpu)) {
             cpu->changed = true;
         }
     }

@@ -100,6 +100,7 @@ struct cpu {
     uint32_t blocks_known;    /* ids given out */
     struct block_exit *exits; /* what is known of instructions that exit */
     struct block *block;      /* the one in which the last exit was */
+    bool inside;              /* and the instruction there was not the block's first */
     uint8_t ports;            /* port instructions executed in the current block */
     uint8_t *inline_exit;     /* where inlined entries go when there is something to attend to */
     bool inline_refused;
