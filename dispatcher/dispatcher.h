@@ -44,6 +44,8 @@ struct dispatcher {
     struct cpu_state *guest;
     const struct x86_memory *memory; /* guest-physical */
     struct recorder recorder;
+    void *own;            /* the technique's */
+    uint64_t interpreted; /* instructions that the full interpreter executed */
     /* What the technique virtualizes with; NULL on the bare machine. */
     struct vcpu *vcpu;
     const struct ports *ports;
@@ -79,6 +81,9 @@ struct dispatcher {
 void dispatcher_init(struct dispatcher *dispatcher, struct board *board,
                      const struct technique *technique, struct cpu_client *client);
 void dispatcher_use(struct dispatcher *dispatcher, struct cpu *cpu);
+
+/* Frees what the technique has. */
+void dispatcher_destroy(struct dispatcher *dispatcher);
 
 /* Virtual time of this guest, whoever has the processor now. */
 uint64_t dispatcher_time(const struct dispatcher *dispatcher);

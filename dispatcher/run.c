@@ -72,6 +72,12 @@ void dispatcher_use(struct dispatcher *d, struct cpu *cpu)
     d->memory = &cpu->physical;
 }
 
+void dispatcher_destroy(struct dispatcher *d)
+{
+    if (d->technique && d->technique->destroy)
+        d->technique->destroy(d);
+}
+
 uint64_t dispatcher_time(const struct dispatcher *d)
 {
     return d->running ? d->cpu->time : d->time;
@@ -186,7 +192,9 @@ static enum dispatch_end run(struct dispatcher *d, uint64_t instructions)
             continue;
         }
         cpu_want_window(d->cpu, d->board->intr);
-        enum cpu_stop stop = cpu_run(d->cpu, next_deadline(d, instructions));
+        uint64_t deadline = next_deadline(d, instructions);
+        enum cpu_stop stop =
+            d->technique->run ? d->technique->run(d, deadline) : cpu_run(d->cpu, deadline);
         if (d->technique->stopped)
             d->technique->stopped(d);
         switch (stop) {

@@ -24,6 +24,10 @@ struct technique {
     /* The processor has stopped running the guest: brings dispatcher->guest up to date. May be
      * NULL. */
     void (*stopped)(struct dispatcher *dispatcher);
+    /* Runs the guest as cpu_run does, which it stands in for. NULL: the processor runs it. */
+    enum cpu_stop (*run)(struct dispatcher *dispatcher, uint64_t deadline);
+    /* Frees dispatcher->own. May be NULL. */
+    void (*destroy)(struct dispatcher *dispatcher);
     /* dispatcher->guest, or guest memory, was changed from outside, between runs. */
     void (*modified)(struct dispatcher *dispatcher);
     /* What lies beneath the guest's page tables: the shadow entries, and the machine address, for
@@ -31,6 +35,6 @@ struct technique {
     void (*walk)(const struct dispatcher *dispatcher, struct vmm_walk *walk);
 };
 
-extern const struct technique technique_bare, technique_trap;
+extern const struct technique technique_bare, technique_trap, technique_interp;
 
 #endif

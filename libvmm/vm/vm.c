@@ -19,7 +19,8 @@ enum {
     SHADOW_TABLES = 1024, /* frames for shadow page tables, each VM */
 };
 
-static const struct technique *const techniques[] = {&technique_bare, &technique_trap};
+static const struct technique *const techniques[] = {&technique_bare, &technique_trap,
+                                                  &technique_interp};
 #define TECHNIQUES (sizeof techniques / sizeof *techniques)
 
 #define TEXT(x)  #x
@@ -173,6 +174,7 @@ void vmm_destroy(struct vmm_vm *vm)
     if (!vm)
         return;
     symbols_free(&vm->symbols);
+    dispatcher_destroy(&vm->dispatcher);
     if (vm->vcpu)
         vcpu_destroy(vm->vcpu);
     frame_map_destroy(&vm->map);
@@ -399,7 +401,8 @@ void vmm_statistics(const struct vmm_vm *vm, struct vmm_statistics *s)
         .port_accesses = vm->board.accesses_in + vm->board.accesses_out,
     };
     s->emulated = d->emulated;
-    s->direct = s->guest_instructions - s->emulated;
+    s->interpreted = d->interpreted;
+    s->direct = s->guest_instructions - s->emulated - s->interpreted;
     switch (vm->stop) {
     case VMM_STOP_NONE:
     case VMM_STOP_RESET:

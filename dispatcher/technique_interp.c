@@ -1,0 +1,265 @@
+/* Interpretation: every instruction of the guest, supervisor's or user's, is fetched, decoded and
+ * executed by the interpreter (Bochs; Popek and Goldberg's "complete software interpreter machine",
+ * the other end of the scale whose one end is the bare machine). Nothing traps, because nothing
+ * runs directly; so nothing can be sensitive without being noticed either, and the guest cannot
+ * tell its machine from the bare one. The price is time.
+ *
+ * The virtual processor is the machine's own state, guest-physical memory is machine memory, and
+ * the devices are the board's, as on the bare machine. What the interpreter comes to is performed
+ * here: events are delivered by arch/, ports go to the board, and an instruction on registers that
+ * only the processor has (floating point) is executed by it, alone. */
+#include <stdlib.h>
+
+#include "arch/x86/deliver.h"
+#include "arch/x86/walk.h"
+#include "interpreter/execute/cache.h"
+#include "interpreter/interpreter.h"
+#include "technique.h"
+
+/* Events in a row, none of which lets an instruction retire. */
+#define PATIENCE 100000u
+
+struct interp {
+    struct interpreter interpreter;
+    struct interpreter_context context;
+    uint64_t event_time; /* of the last event */
+    unsigned events;     /* without progress */
+    bool in_processor;   /* the processor executes an instruction for us */
+};
+
+/* Created when the guest first runs: the memory is there then. */
+static struct interp *interp_of(struct dispatcher *d)
+{
+    struct interp *i = d->own;
+    if (i)
+        return i;
+    i = calloc(1, sizeof *i);
+    if (!i)
+        return 0;
+    interpreter_init(&i->interpreter);
+    i->context.cache = interpreter_cache_create(d->memory, d->cpu->memory->size);
+    if (!i->context.cache) {
+        free(i);
+        return 0;
+    }
+    i->context.memory = interpreter_cache_memory(i->context.cache);
+    return d->own = i;
+}
+
+static void interp_destroy(struct dispatcher *d)
+{
+    struct interp *i = d->own;
+    if (i)
+        interpreter_cache_destroy(i->context.cache);
+    free(i);
+    d->own = 0;
+}
+
+/* ---- events ---- */
+
+static void record(struct dispatcher *d, enum trap_cause cause, const struct x86_event *event)
+{
+    struct recorder *r = &d->recorder;
+    record_begin(r, d->guest, d->cpu->time, dispatcher_instructions(d));
+    record_cause(r, cause);
+    record_event(r, event);
+    if (r->sink) {
+        uint8_t bytes[X86_INSN_MAX];
+        record_bytes(r, bytes,
+                     (unsigned)x86_peek(d->guest, d->memory, r->open->linear, bytes, sizeof bytes));
+    }
+    record_result(r, "interpreter", "delivered");
+}
+
+static void deliver(struct dispatcher *d, struct interp *i, const struct x86_event *event)
+{
+    struct cpu_state *state = cpu_modify(d->cpu);
+    uint32_t cr3 = state->cr3;
+    struct x86_delivery log;
+    d->shutdown = x86_deliver(state, i->context.memory, event, &log) == X86_SHUTDOWN;
+    if (state->cr3 != cr3)
+        interpreter_cache_flush(i->context.cache); /* a task gate */
+    /* INT n retires if its gate let it through; otherwise a fault was delivered in its place. */
+    if (event->kind == X86_SOFTWARE_INTERRUPT && !d->shutdown && log.count == 1)
+        d->cpu->time++;
+}
+
+static void inject(struct dispatcher *d, struct interp *i, const struct x86_event *event)
+{
+    bool software = event->kind == X86_SOFTWARE_INTERRUPT;
+    record(d, software ? TRAP_SOFTWARE_INTERRUPT : TRAP_EXCEPTION, event);
+    *(software ? &d->statistics.software_interrupts : &d->statistics.exceptions) += 1;
+    if (d->cpu->time != i->event_time)
+        i->events = 0;
+    i->event_time = d->cpu->time;
+    i->events++;
+    deliver(d, i, event);
+    record_end(&d->recorder, d->guest);
+}
+
+/* ---- ports ---- */
+
+static void access_port(struct dispatcher *d, struct interp *i, const struct x86_instruction *insn,
+                        const struct port_access *access)
+{
+    const uint32_t arithmetic = X86_ARITHMETIC;
+    uint32_t value = 0;
+    if (access->in)
+        value = board_in(d->board, d->cpu->time, access->port, access->size);
+    else
+        board_out(d->board, d->cpu->time, access->port, access->size, access->value);
+    interpreter_port_complete(&i->context, insn, access, value);
+    d->cpu->time++;
+    /* As on the bare machine, where nobody knows them at this place (cpu_freeze). */
+    if (d->board->request != BOARD_RUN)
+        d->guest->eflags &= ~arithmetic;
+}
+
+/* ---- the processor's own instructions ---- */
+
+/* Stores of the processor go past our cache. */
+static void note_stores(struct dispatcher *d, struct interp *i, uint32_t linear)
+{
+    enum { LARGEST = 512 }; /* FXSAVE */
+    for (unsigned end = 0; end < 2; end++) {
+        struct x86_walk walk;
+        if (x86_probe(d->guest, d->memory, linear + end * (LARGEST - 1), 0, &walk) == X86_OK &&
+            walk.end == X86_WALK_MAPPED)
+            interpreter_cache_written(i->context.cache, walk.physical);
+    }
+}
+
+static enum cpu_stop execute_alone(struct dispatcher *d, struct interp *i)
+{
+    uint8_t bytes[X86_INSN_MAX];
+    struct x86_instruction insn = {0};
+    struct cpu_state *state = cpu_modify(d->cpu);
+    size_t count =
+        x86_peek(state, d->memory, state->seg[X86_CS].base + state->eip, bytes, sizeof bytes);
+    bool decoded =
+        x86_decode(bytes, (unsigned)count, state->seg[X86_CS].attributes & X86_SEG_DB, &insn);
+    uint32_t linear = decoded && (insn.flags & X86_INSN_MEMORY)
+                          ? x86_effective_address(state, &insn)
+                          : state->seg[X86_CS].base + state->eip;
+    cpu_flush_tlb(d->cpu);
+    cpu_want_window(d->cpu, false);
+    i->in_processor = true;
+    enum cpu_stop stop = cpu_run(d->cpu, d->cpu->time + 1);
+    i->in_processor = false;
+    note_stores(d, i, linear);
+    return stop;
+}
+
+/* What the instruction raised is delivered, and that is the end of it. */
+static enum cpu_action interp_exit(struct dispatcher *d, const struct cpu_exit *exit)
+{
+    struct cpu_hardware end = {0};
+    struct interp *i = d->own;
+    if (!i || !i->in_processor)
+        return CPU_LEAVE;
+    if (exit->kind == CPU_EXCEPTION || exit->kind == CPU_SOFTWARE_INTERRUPT) {
+        inject(d, i, &exit->event);
+        return CPU_LEAVE;
+    }
+    enum cpu_action action = cpu_hardware(d->cpu, exit, &end);
+    d->halted = end.halted;
+    d->shutdown = end.shutdown;
+    return action == CPU_RETRY ? CPU_RETRY : CPU_LEAVE;
+}
+
+/* ---- the run loop ---- */
+
+/* Performs an outcome that is not done. False with `*stop` if the run loop has to decide. */
+static bool perform(struct dispatcher *d, struct interp *i, const struct x86_instruction *insn,
+                    const struct outcome *outcome, enum cpu_stop *stop)
+{
+    static const uint32_t trap_flag = X86_TF;
+    bool trap = d->guest->eflags & trap_flag;
+    *stop = CPU_STOP_LEFT;
+    switch (outcome->kind) {
+    case OUTCOME_INJECT: inject(d, i, &outcome->event); break;
+    case OUTCOME_PORT:
+        access_port(d, i, insn, &outcome->port);
+        if (trap) {
+            d->guest->dr[6] |= 1u << 14; /* DR6.BS */
+            inject(d, i, &(struct x86_event){.kind = X86_EXCEPTION, .vector = X86_DB});
+        }
+        return false; /* the board may want something */
+    case OUTCOME_PROCESSOR: *stop = execute_alone(d, i); break;
+    case OUTCOME_IDLE: d->halted = true; break;
+    case OUTCOME_MISSING:
+    case OUTCOME_NEED_PAGE: *stop = CPU_STOP_FAILURE; return false;
+    default: break; /* the tables are read as they are: nobody else has to follow */
+    }
+    if (outcome->single_step)
+        inject(d, i, &(struct x86_event){.kind = X86_EXCEPTION, .vector = X86_DB});
+    if (i->events > PATIENCE) {
+        *stop = CPU_STOP_STUCK;
+        return false;
+    }
+    return !d->halted && !d->shutdown && *stop != CPU_STOP_FAILURE;
+}
+
+static enum cpu_stop interp_run(struct dispatcher *d, uint64_t deadline)
+{
+    struct interp *i = interp_of(d);
+    struct cpu *cpu = d->cpu;
+    enum cpu_stop stop;
+    if (!i)
+        return CPU_STOP_FAILURE;
+    i->context.cpu = cpu_modify(cpu);
+    i->context.window = d->board->intr;
+    while (cpu->time < deadline) {
+        struct x86_instruction insn;
+        uint64_t before = i->context.time = cpu->time;
+        struct outcome outcome = interpreter_steps(&i->interpreter, &i->context, deadline, &insn);
+        cpu->time = i->context.time;
+        d->interpreted += cpu->time - before;
+        if (outcome.kind == OUTCOME_DONE && !outcome.single_step)
+            return i->context.time < deadline ? CPU_STOP_WINDOW : CPU_STOP_DEADLINE;
+        if (!perform(d, i, &insn, &outcome, &stop))
+            return stop;
+    }
+    return CPU_STOP_DEADLINE;
+}
+
+/* ---- interrupts ---- */
+
+static bool interp_wants(struct dispatcher *d, const struct cpu_state *state,
+                         const struct x86_instruction *insn)
+{
+    (void)d;
+    return cpu_wants(state, insn);
+}
+
+static bool interp_enabled(const struct dispatcher *d)
+{
+    return d->guest->eflags & X86_IF;
+}
+
+static bool interp_interruptible(const struct dispatcher *d)
+{
+    return interp_enabled(d) && !d->guest->interrupt_shadow;
+}
+
+static void interp_interrupt(struct dispatcher *d, uint8_t vector)
+{
+    const struct x86_event event = {.kind = X86_EXTERNAL_INTERRUPT, .vector = vector};
+    struct interp *i = interp_of(d);
+    if (!i)
+        return;
+    record(d, TRAP_INTERRUPT, &event);
+    deliver(d, i, &event);
+    record_end(&d->recorder, d->guest);
+}
+
+const struct technique technique_interp = {
+    .name = "interp",
+    .exit = interp_exit,
+    .wants = interp_wants,
+    .enabled = interp_enabled,
+    .interruptible = interp_interruptible,
+    .interrupt = interp_interrupt,
+    .run = interp_run,
+    .destroy = interp_destroy,
+};
