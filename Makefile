@@ -64,7 +64,7 @@ bench_programs := $(bench_sources:tests/bench/%.c=$(OUT)/bench/%)
 test_archives := $(if $(support_sources),$(OUT)/tests/support.a) \
   $(if $(shell_sources),$(OUT)/shell.a) $(OUT)/libvmm.a
 
-.PHONY: all deps guests run check check-real guests-real bench asan coverage install uninstall \
+.PHONY: all deps guests run check check-real guests-real bench differential asan coverage install uninstall \
   docs format format-check clean distclean help FORCE
 .DEFAULT_GOAL := all
 
@@ -166,6 +166,12 @@ bench: all $(bench_programs)
 	@VMM_BUILD=$(abspath $(OUT)) tests/bench/classify
 
 # The variants share the guests, so these are there before a variant asks for them.
+# Ten million random instructions in the interpreter and on the machine: for the night.
+DIFFERENTIAL_CASES ?= 10000000
+differential: $(OUT)/tests/test_execute_engine $(OUT)/tests/test_interpreter_engine
+	@VMM_DIFFERENTIAL_CASES=$(DIFFERENTIAL_CASES) $(OUT)/tests/test_execute_engine
+	@VMM_DIFFERENTIAL_CASES=$(DIFFERENTIAL_CASES) $(OUT)/tests/test_interpreter_engine
+
 asan: guests
 	@$(MAKE) --no-print-directory VARIANT=asan check
 
@@ -253,6 +259,7 @@ help:
 	@echo 'check         build and run all tests'
 	@echo 'check-real    boot kernels that others wrote (fetched into build/real)'
 	@echo 'bench         measure against the raw engine and QEMU'
+	@echo 'differential  random instructions in the interpreter and on the machine, ten million each'
 	@echo 'asan          the tests under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'coverage      line coverage of each room; fails below 85 %'
 	@echo 'install       to prefix=$(prefix) (DESTDIR is honoured); uninstall takes it away'

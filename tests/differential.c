@@ -493,6 +493,13 @@ unsigned differential_run(struct differential *d, diff_maker *make, uint64_t see
     return failures;
 }
 
+uint64_t differential_number(const char *variable, uint64_t otherwise)
+{
+    const char *text = getenv(variable);
+
+    return text ? strtoull(text, NULL, 0) : otherwise;
+}
+
 /* ---- life ---- */
 
 static void build_world(struct differential *d)

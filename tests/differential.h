@@ -81,6 +81,9 @@ bool differential_agree(struct differential *d, const struct diff_case *c, char 
 unsigned differential_run(struct differential *d, diff_maker *make, uint64_t seed, uint64_t count,
                           uint64_t *completed);
 
+/* The number in the environment variable `variable`, or `otherwise`. */
+uint64_t differential_number(const char *variable, uint64_t otherwise);
+
 /* ---- making cases ---- */
 
 uint32_t diff_random(uint32_t below);

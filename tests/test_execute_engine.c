@@ -4,7 +4,6 @@
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "arch/x86/walk.h"
@@ -101,6 +100,20 @@ static void aim_branch(struct diff_case *c, const struct x86_instruction *insn)
     }
 }
 
+/* Dividends of a quotient that fits, and the most negative one by -1. */
+static void aim_division(struct cpu_state *cpu, const struct x86_instruction *insn)
+{
+    if (diff_random(8)) {
+        cpu->gpr[X86_EDX] = diff_random(2) ? 0 : UINT32_MAX;
+        return;
+    }
+    cpu->gpr[X86_EDX] = insn->operand_size == 4 ? 0x80000000 : 0x8000;
+    cpu->gpr[X86_EAX] = 0;
+    if (!(insn->flags & X86_INSN_MEMORY) && insn->rm != X86_EAX && insn->rm != X86_EDX) {
+        cpu->gpr[insn->rm] = UINT32_MAX;
+    }
+}
+
 /* Registers that an instruction uses by itself. */
 static void aim_registers(struct diff_case *c, const struct x86_instruction *insn)
 {
@@ -125,7 +138,7 @@ static void aim_registers(struct diff_case *c, const struct x86_instruction *ins
     } else if (opcode == 0xc8 || opcode == 0xc9) {
         cpu->gpr[X86_EBP] = cpu->gpr[X86_ESP] + 4 * diff_random(16);
     } else if ((opcode | 1u) == 0xf7 && insn->reg >= 6 && diff_random(4)) {
-        cpu->gpr[X86_EDX] = diff_random(2) ? 0 : UINT32_MAX;
+        aim_division(cpu, insn);
     }
 }
 
@@ -280,17 +293,10 @@ static void run(struct differential *d, const struct diff_case *c, struct diff_e
     }
 }
 
-static uint64_t number_from(const char *variable, uint64_t otherwise)
+Test(execute_engine, agrees_with_the_machine)
 {
-    const char *text = getenv(variable);
-
-    return text ? strtoull(text, NULL, 0) : otherwise;
-}
-
-Test(execute_engine, agrees_with_the_machine, .timeout = 7200)
-{
-    uint64_t cases = number_from("VMM_DIFFERENTIAL_CASES", CASES);
-    uint64_t seed = number_from("VMM_DIFFERENTIAL_SEED", 1), completed = 0;
+    uint64_t cases = differential_number("VMM_DIFFERENTIAL_CASES", CASES);
+    uint64_t seed = differential_number("VMM_DIFFERENTIAL_SEED", 1), completed = 0;
     struct differential *d;
     unsigned failures;
 

@@ -19,6 +19,7 @@
 
 #include "arch/x86/memory.h"
 #include "calibrate.h"
+#include "divide.h"
 #include "svm.h"
 
 /* The firmware area, frame by frame. */
@@ -339,7 +340,9 @@ static bool add_hooks(struct engine *e)
 bool engine_run(struct engine *e)
 {
     e->running = true;
+    divide_guard(true);
     e->failure = uc_emu_start(e->uc, e->start, 0, 0, 0);
+    divide_guard(false);
     e->running = false;
     return e->failure == UC_ERR_OK;
 }
