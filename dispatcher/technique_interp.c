@@ -71,6 +71,12 @@ static void record(struct dispatcher *d, enum trap_cause cause, const struct x86
     record_result(r, "interpreter", "delivered");
 }
 
+static void retired(struct dispatcher *d)
+{
+    d->interpreted++;
+    d->cpu->time++;
+}
+
 static void deliver(struct dispatcher *d, struct interp *i, const struct x86_event *event)
 {
     struct cpu_state *state = cpu_modify(d->cpu);
@@ -81,14 +87,15 @@ static void deliver(struct dispatcher *d, struct interp *i, const struct x86_eve
         interpreter_cache_flush(i->context.cache); /* a task gate */
     /* INT n retires if its gate let it through; otherwise a fault was delivered in its place. */
     if (event->kind == X86_SOFTWARE_INTERRUPT && !d->shutdown && log.count == 1)
-        d->cpu->time++;
+        retired(d);
 }
 
 static void inject(struct dispatcher *d, struct interp *i, const struct x86_event *event)
 {
     bool software = event->kind == X86_SOFTWARE_INTERRUPT;
     record(d, software ? TRAP_SOFTWARE_INTERRUPT : TRAP_EXCEPTION, event);
-    *(software ? &d->statistics.software_interrupts : &d->statistics.exceptions) += 1;
+    if (!i->in_processor) /* which counts by itself */
+        *(software ? &d->statistics.software_interrupts : &d->statistics.exceptions) += 1;
     if (d->cpu->time != i->event_time)
         i->events = 0;
     i->event_time = d->cpu->time;
@@ -109,7 +116,7 @@ static void access_port(struct dispatcher *d, struct interp *i, const struct x86
     else
         board_out(d->board, d->cpu->time, access->port, access->size, access->value);
     interpreter_port_complete(&i->context, insn, access, value);
-    d->cpu->time++;
+    retired(d);
     /* As on the bare machine, where nobody knows them at this place (cpu_freeze). */
     if (d->board->request != BOARD_RUN)
         d->guest->eflags &= ~arithmetic;
@@ -169,35 +176,51 @@ static enum cpu_action interp_exit(struct dispatcher *d, const struct cpu_exit *
 
 /* ---- the run loop ---- */
 
-/* Performs an outcome that is not done. False with `*stop` if the run loop has to decide. */
+static const struct x86_event single_step = {.kind = X86_EXCEPTION, .vector = X86_DB};
+
+/* Performs an outcome that is not done, or that a single-step trap follows. False with `*stop` if
+ * the dispatcher has to decide what is next. */
 static bool perform(struct dispatcher *d, struct interp *i, const struct x86_instruction *insn,
                     const struct outcome *outcome, enum cpu_stop *stop)
 {
-    static const uint32_t trap_flag = X86_TF;
-    bool trap = d->guest->eflags & trap_flag;
+    const uint32_t dr6_bs = 1u << 14;
+    bool port = outcome->kind == OUTCOME_PORT, trap = outcome->single_step;
     *stop = CPU_STOP_LEFT;
     switch (outcome->kind) {
     case OUTCOME_INJECT: inject(d, i, &outcome->event); break;
     case OUTCOME_PORT:
         access_port(d, i, insn, &outcome->port);
-        if (trap) {
-            d->guest->dr[6] |= 1u << 14; /* DR6.BS */
-            inject(d, i, &(struct x86_event){.kind = X86_EXCEPTION, .vector = X86_DB});
+        if (d->guest->eflags & X86_TF) {
+            d->guest->dr[6] |= dr6_bs;
+            trap = true;
         }
-        return false; /* the board may want something */
+        break;
     case OUTCOME_PROCESSOR: *stop = execute_alone(d, i); break;
     case OUTCOME_IDLE: d->halted = true; break;
     case OUTCOME_MISSING:
     case OUTCOME_NEED_PAGE: *stop = CPU_STOP_FAILURE; return false;
-    default: break; /* the tables are read as they are: nobody else has to follow */
+    default: break; /* translations are the cache's, which has followed */
     }
-    if (outcome->single_step)
-        inject(d, i, &(struct x86_event){.kind = X86_EXCEPTION, .vector = X86_DB});
-    if (i->events > PATIENCE) {
+    if (trap && !d->shutdown) {
+        d->halted = false;
+        inject(d, i, &single_step);
+    }
+    if (i->events > PATIENCE)
         *stop = CPU_STOP_STUCK;
-        return false;
-    }
-    return !d->halted && !d->shutdown && *stop != CPU_STOP_FAILURE;
+    /* The board may want something after an access; whoever watches the traps may, too. */
+    return !port && !d->halted && !d->shutdown && !d->recorder.stopped && i->events <= PATIENCE &&
+           *stop != CPU_STOP_FAILURE;
+}
+
+/* How far the interpreter may go before somebody has to look again: for one instruction if there
+ * are breakpoints; and with the host's clock, which it does not keep, for a while. */
+static uint64_t next_look(const struct dispatcher *d, uint64_t deadline)
+{
+    enum { WHILE = 100000 };
+    const struct cpu *cpu = d->cpu;
+    if (cpu->break_count)
+        return cpu->time + 1;
+    return cpu->host_clock || deadline - cpu->time > WHILE ? cpu->time + WHILE : deadline;
 }
 
 static enum cpu_stop interp_run(struct dispatcher *d, uint64_t deadline)
@@ -209,16 +232,22 @@ static enum cpu_stop interp_run(struct dispatcher *d, uint64_t deadline)
         return CPU_STOP_FAILURE;
     i->context.cpu = cpu_modify(cpu);
     i->context.window = d->board->intr;
-    while (cpu->time < deadline) {
+    while (cpu_now(cpu) < deadline && !d->interrupted) {
+        uint64_t begin = cpu->time, look = next_look(d, deadline);
         struct x86_instruction insn;
-        uint64_t before = i->context.time = cpu->time;
-        struct outcome outcome = interpreter_steps(&i->interpreter, &i->context, deadline, &insn);
+        struct outcome outcome;
+        if (cpu->break_count && cpu_break_here(cpu))
+            return CPU_STOP_BREAK;
+        i->context.time = begin;
+        outcome = interpreter_steps(&i->interpreter, &i->context, look, &insn);
+        d->interpreted += i->context.time - begin;
         cpu->time = i->context.time;
-        d->interpreted += cpu->time - before;
-        if (outcome.kind == OUTCOME_DONE && !outcome.single_step)
-            return i->context.time < deadline ? CPU_STOP_WINDOW : CPU_STOP_DEADLINE;
-        if (!perform(d, i, &insn, &outcome, &stop))
+        if (outcome.kind == OUTCOME_DONE && !outcome.single_step) {
+            if (cpu->time < look)
+                return CPU_STOP_WINDOW;
+        } else if (!perform(d, i, &insn, &outcome, &stop)) {
             return stop;
+        }
     }
     return CPU_STOP_DEADLINE;
 }
@@ -253,6 +282,15 @@ static void interp_interrupt(struct dispatcher *d, uint8_t vector)
     record_end(&d->recorder, d->guest);
 }
 
+static void interp_modified(struct dispatcher *d)
+{
+    const struct interp *i = d->own;
+    cpu_modify(d->cpu);
+    cpu_flush_tlb(d->cpu);
+    if (i)
+        interpreter_cache_clear(i->context.cache);
+}
+
 const struct technique technique_interp = {
     .name = "interp",
     .exit = interp_exit,
@@ -260,6 +298,7 @@ const struct technique technique_interp = {
     .enabled = interp_enabled,
     .interruptible = interp_interruptible,
     .interrupt = interp_interrupt,
+    .modified = interp_modified,
     .run = interp_run,
     .destroy = interp_destroy,
 };

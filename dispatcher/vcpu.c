@@ -117,9 +117,9 @@ static void absorb_segment(struct vcpu *v, enum x86_sreg sreg, const struct x86_
         segment->attributes &= ~(3u << 13);
 }
 
-/* The engine lets IRET enter virtual-8086 mode from any ring, where the processor does so from ring 0
- * alone (docs/engine-deviations.md). The guest's kernel believes to be there: it got what it wanted,
- * and runs with the IOPL that it asked for until it traps. */
+/* The engine lets IRET enter virtual-8086 mode from any ring, where the processor does so from ring
+ * 0 alone (docs/engine-deviations.md). The guest's kernel believes to be there: it got what it
+ * wanted, and runs with the IOPL that it asked for until it traps. */
 static void absorb_v86_entry(struct cpu_state *guest, const struct cpu_state *real)
 {
     guest->eflags = real->eflags;

@@ -261,12 +261,12 @@ static void on_intercept(void *context, uint32_t code)
 /* Once the instruction has been stopped at, it is executed, however often it is begun: a fault that
  * the guest never sees does not advance time, and a repeated instruction is begun for each
  * iteration. Needs `state` loaded. */
-static bool pass_break(struct cpu *cpu, uint32_t pc)
+static bool pass_break(struct cpu *cpu, uint32_t pc, uint64_t time)
 {
     if (pc != cpu->break_pass)
         return false;
     if (!cpu->host_clock)
-        return blocks_time(cpu, pc) - cpu->break_pass_time ==
+        return time - cpu->break_pass_time ==
                (cpu->break_pass_repeats ? cpu->break_pass_count - cpu->state.gpr[X86_ECX] : 0);
     bool pass = cpu->break_pass_once;
     cpu->break_pass_once = false;
@@ -286,12 +286,18 @@ void cpu_break_pass(struct cpu *cpu)
     cpu->break_pass_once = true;
 }
 
+bool cpu_break_here(struct cpu *cpu)
+{
+    uint32_t pc = cpu->state.seg[X86_CS].base + cpu->state.eip;
+    return blocks_break(cpu, pc) && !pass_break(cpu, pc, cpu->time);
+}
+
 /* Whether the run ends before the instruction at `pc`, which is marked. */
 static bool meet_break(struct cpu *cpu, uint32_t pc)
 {
     blocks_collect(cpu);
     load_state(cpu);
-    if (pass_break(cpu, pc))
+    if (pass_break(cpu, pc, blocks_time(cpu, pc)))
         return false;
     blocks_leave(cpu, pc, false);
     engine_halt(cpu, HALT_BREAK);

@@ -217,6 +217,10 @@ bool cpu_break_remove(struct cpu *cpu, uint32_t pc);
 /* The instruction that the processor is at will be executed even if it is marked. */
 void cpu_break_pass(struct cpu *cpu);
 
+/* For who executes instructions in the processor's place: whether to stop before the one that
+ * `state` is at. */
+bool cpu_break_here(struct cpu *cpu);
+
 /* The state, to be changed between runs. */
 struct cpu_state *cpu_modify(struct cpu *cpu);
 

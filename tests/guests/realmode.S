@@ -87,10 +87,10 @@ puts:
     .balign 8
 gdt:
     .quad 0
-    .quad 0x00cf9a000000ffff    # 0x08: code, 32 bits, flat
-    .quad 0x00cf92000000ffff    # 0x10: data, flat
-    .quad 0x00009a000000ffff    # 0x18: code, 16 bits, 64 KB
-    .quad 0x000092000000ffff    # 0x20: data, 64 KB
+    .quad 0x00cf9b000000ffff    # 0x08: code, 32 bits, flat (all accessed)
+    .quad 0x00cf93000000ffff    # 0x10: data, flat
+    .quad 0x00009b000000ffff    # 0x18: code, 16 bits, 64 KB
+    .quad 0x000093000000ffff    # 0x20: data, 64 KB
 pointer:
     .word . - gdt - 1
     .long gdt
