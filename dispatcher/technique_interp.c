@@ -178,6 +178,16 @@ static enum cpu_action interp_exit(struct dispatcher *d, const struct cpu_exit *
 
 static const struct x86_event single_step = {.kind = X86_EXCEPTION, .vector = X86_DB};
 
+static bool interp_enabled(const struct dispatcher *d)
+{
+    return d->guest->eflags & X86_IF;
+}
+
+static bool interp_interruptible(const struct dispatcher *d)
+{
+    return interp_enabled(d) && !d->guest->interrupt_shadow;
+}
+
 /* Performs an outcome that is not done, or that a single-step trap follows. False with `*stop` if
  * the dispatcher has to decide what is next. */
 static bool perform(struct dispatcher *d, struct interp *i, const struct x86_instruction *insn,
@@ -236,18 +246,17 @@ static enum cpu_stop interp_run(struct dispatcher *d, uint64_t deadline)
         uint64_t begin = cpu->time, look = next_look(d, deadline);
         struct x86_instruction insn;
         struct outcome outcome;
+        if (i->context.window && interp_interruptible(d))
+            return CPU_STOP_WINDOW;
         if (cpu->break_count && cpu_break_here(cpu))
             return CPU_STOP_BREAK;
         i->context.time = begin;
         outcome = interpreter_steps(&i->interpreter, &i->context, look, &insn);
         d->interpreted += i->context.time - begin;
         cpu->time = i->context.time;
-        if (outcome.kind == OUTCOME_DONE && !outcome.single_step) {
-            if (cpu->time < look)
-                return CPU_STOP_WINDOW;
-        } else if (!perform(d, i, &insn, &outcome, &stop)) {
+        if ((outcome.kind != OUTCOME_DONE || outcome.single_step) &&
+            !perform(d, i, &insn, &outcome, &stop))
             return stop;
-        }
     }
     return CPU_STOP_DEADLINE;
 }
@@ -259,16 +268,6 @@ static bool interp_wants(struct dispatcher *d, const struct cpu_state *state,
 {
     (void)d;
     return cpu_wants(state, insn);
-}
-
-static bool interp_enabled(const struct dispatcher *d)
-{
-    return d->guest->eflags & X86_IF;
-}
-
-static bool interp_interruptible(const struct dispatcher *d)
-{
-    return interp_enabled(d) && !d->guest->interrupt_shadow;
 }
 
 static void interp_interrupt(struct dispatcher *d, uint8_t vector)
