@@ -30,3 +30,12 @@ void memory_destroy(struct memory *memory)
         munmap(memory->firmware, MEMORY_FIRMWARE_SIZE);
     memory->bytes = memory->firmware = 0;
 }
+
+void memory_populate(const struct memory *memory)
+{
+#ifdef MADV_POPULATE_READ
+    madvise(memory->bytes, memory->size, MADV_POPULATE_READ);
+#else
+    (void)memory;
+#endif
+}

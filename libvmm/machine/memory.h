@@ -24,6 +24,10 @@ struct memory {
 bool memory_init(struct memory *memory, uint32_t size);
 void memory_destroy(struct memory *memory);
 
+/* About to look at all of it: has the host map what nobody has touched in one go, which spares a
+ * fault a page. */
+void memory_populate(const struct memory *memory);
+
 static inline uint32_t memory_frames(const struct memory *memory)
 {
     return memory->size >> MEMORY_FRAME_SHIFT;

@@ -1,48 +1,157 @@
-/* The state digest: FNV-1a, 64 bits, over the guest's registers field by field (structures have
- * padding), its memory, and virtual time. */
+/* The state digest: one number for everything that a guest can tell its state by. Registers field
+ * by field (structures have padding), guest-physical memory, devices, virtual time.
+ *
+ * Of the page tables in use the accessed bits are left out: the processor may set them ahead of the
+ * program, and caches translations (SDM volume 3, sections 4.8 and 4.10.4.2), so that two correct
+ * machines differ in them. Where the guest cleared a dirty bit and did not invalidate, they may
+ * differ in that as well; such a guest's digests may, too. */
+#include "digest.h"
+
 #include <string.h>
 
 #include "arch/x86/walk.h"
+#include "machine/board.h"
 #include "vm.h"
 
-static uint64_t mix(uint64_t hash, uint64_t value)
-{
-    return (hash ^ value) * 0x100000001b3u;
-}
+enum { ENTRIES = 1024, LANES = 8, MOST_FRAMES = (1 << 30) / X86_PAGE_SIZE };
+
+/* ---- the processor ---- */
 
 static uint64_t mix_segment(uint64_t hash, const struct x86_segment *segment)
 {
-    hash = mix(hash, segment->selector);
-    hash = mix(hash, segment->base);
-    hash = mix(hash, segment->limit);
-    return mix(hash, segment->attributes);
+    hash = digest_mix(hash, (uint64_t)segment->selector << 32 | segment->base);
+    return digest_mix(hash, (uint64_t)segment->limit << 32 | segment->attributes);
 }
 
 static uint64_t mix_state(uint64_t hash, const struct cpu_state *s)
 {
     for (unsigned i = 0; i < 8; i++)
-        hash = mix(hash, s->gpr[i]);
-    hash = mix(hash, s->eip);
+        hash = digest_mix(hash, s->gpr[i]);
     /* The engine clears RF only at the end of a block. */
-    hash = mix(hash, s->eflags & ~(uint32_t)X86_RF);
+    hash = digest_mix(hash, (uint64_t)s->eip << 32 | (s->eflags & ~(uint32_t)X86_RF));
     for (unsigned i = 0; i < X86_SREGS; i++)
         hash = mix_segment(hash, &s->seg[i]);
     hash = mix_segment(hash, &s->ldtr);
     hash = mix_segment(hash, &s->tr);
-    hash = mix(hash, (uint64_t)s->gdtr.base << 16 | s->gdtr.limit);
-    hash = mix(hash, (uint64_t)s->idtr.base << 16 | s->idtr.limit);
-    hash = mix(hash, (uint64_t)s->cr0 << 32 | s->cr2);
-    hash = mix(hash, (uint64_t)s->cr3 << 32 | s->cr4);
-    return mix(hash, s->cpl);
+    hash = digest_mix(hash, (uint64_t)s->gdtr.base << 16 | s->gdtr.limit);
+    hash = digest_mix(hash, (uint64_t)s->idtr.base << 16 | s->idtr.limit);
+    hash = digest_mix(hash, (uint64_t)s->cr0 << 32 | s->cr2);
+    hash = digest_mix(hash, (uint64_t)s->cr3 << 32 | s->cr4);
+    for (unsigned i = 0; i < 8; i++)
+        hash = digest_mix(hash, s->dr[i]);
+    return digest_mix(hash, s->cpl);
+}
+
+/* ---- memory ---- */
+
+/* Guest-physical frames that hold the page tables in use: a bit each. */
+struct live {
+    uint8_t bits[MOST_FRAMES / 8];
+};
+
+static bool is_live(const struct live *live, uint32_t frame)
+{
+    return live->bits[frame / 8] >> frame % 8 & 1;
+}
+
+static void note(struct live *live, const struct vmm_vm *vm, uint32_t address)
+{
+    uint32_t frame = address >> 12;
+    if (address < vm_memory_size(vm))
+        live->bits[frame / 8] |= (uint8_t)(1u << frame % 8);
+}
+
+static void find_live(struct live *live, const struct vmm_vm *vm)
+{
+    const struct cpu_state *s = vm->dispatcher.guest;
+    memset(live, 0, sizeof *live);
+    if (!x86_paging(s) || !x86_paging_supported(s))
+        return;
+    note(live, vm, s->cr3);
+    const uint8_t *directory = vm_page(vm, s->cr3 & X86_PAGE_MASK);
+    for (unsigned i = 0; directory && i < ENTRIES; i++) {
+        uint32_t entry;
+        memcpy(&entry, directory + 4 * i, sizeof entry);
+        bool large = (entry & X86_PTE_PS) && (s->cr4 & X86_CR4_PSE);
+        if ((entry & X86_PTE_P) && !large)
+            note(live, vm, entry);
+    }
+}
+
+/* The page as it is compared; returns how many bits were left out. The bits of an entry that is not
+ * present are software's. */
+static unsigned mask(const uint8_t *page, uint32_t *entries)
+{
+    unsigned masked = 0;
+    memcpy(entries, page, X86_PAGE_SIZE);
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        bool accessed = (entries[i] & X86_PTE_P) && (entries[i] & X86_PTE_A);
+        masked += accessed;
+        entries[i] &= ~(accessed ? (uint32_t)X86_PTE_A : 0);
+    }
+    return masked;
+}
+
+static bool all_zero(const uint8_t *page)
+{
+    return *page == 0 && memcmp(page, page + 1, X86_PAGE_SIZE - 1) == 0;
+}
+
+/* Several lanes, because each step waits for the one before it. */
+static uint64_t mix_page(uint64_t hash, const uint8_t *page)
+{
+    uint64_t lanes[LANES], words[LANES];
+    for (unsigned lane = 0; lane < LANES; lane++)
+        lanes[lane] = lane;
+    for (unsigned at = 0; at < X86_PAGE_SIZE; at += sizeof words) {
+        memcpy(words, page + at, sizeof words);
+        for (unsigned lane = 0; lane < LANES; lane++)
+            lanes[lane] = digest_mix(lanes[lane], words[lane]);
+    }
+    for (unsigned lane = 0; lane < LANES; lane++)
+        hash = digest_mix(hash, lanes[lane]);
+    return hash;
+}
+
+/* Pages of zeros, most of them, are known by their absence. */
+static uint64_t mix_memory(uint64_t hash, const struct vmm_vm *vm)
+{
+    struct live live;
+    find_live(&live, vm);
+    memory_populate(&vm->machine->memory);
+    for (uint32_t at = 0; at < vm_memory_size(vm); at += X86_PAGE_SIZE) {
+        uint32_t entries[ENTRIES];
+        const uint8_t *page = vm_page(vm, at);
+        if (!page || all_zero(page))
+            continue;
+        if (is_live(&live, at >> 12)) {
+            mask(page, entries);
+            page = (const uint8_t *)entries;
+        }
+        hash = mix_page(digest_mix(hash, at), page);
+    }
+    return digest_mix(hash, vm_memory_size(vm));
+}
+
+unsigned vmm_digest_masked(const struct vmm_vm *vm)
+{
+    struct live live;
+    unsigned masked = 0;
+    find_live(&live, vm);
+    for (uint32_t at = 0; at < vm_memory_size(vm); at += X86_PAGE_SIZE) {
+        uint32_t entries[ENTRIES];
+        const uint8_t *page = is_live(&live, at >> 12) ? vm_page(vm, at) : 0;
+        masked += page ? mask(page, entries) : 0;
+    }
+    return masked;
 }
 
 uint64_t vmm_digest(const struct vmm_vm *vm)
 {
-    uint64_t hash = mix_state(0xcbf29ce484222325u, vm->dispatcher.guest);
-    for (uint32_t at = 0; at < vm->memory_size; at += 8) {
-        uint64_t word;
-        x86_read_physical(vm->dispatcher.memory, at, &word, sizeof word);
-        hash = mix(hash, word);
-    }
-    return vm->machine->cpu.host_clock ? hash : mix(hash, dispatcher_time(&vm->dispatcher));
+    const struct dispatcher *d = &vm->dispatcher;
+    uint64_t hash = mix_state(0, d->guest);
+    hash = digest_mix(hash, d->halted);
+    hash = mix_memory(hash, vm);
+    hash = digest_board(hash, &vm->board);
+    return vm->machine->cpu.host_clock ? hash : digest_mix(hash, dispatcher_time(d));
 }

@@ -171,9 +171,14 @@ size_t vmm_read_linear(const struct vmm_vm *vm, uint32_t address, void *bytes, s
 /** Copies the statistics. */
 void vmm_statistics(const struct vmm_vm *vm, struct vmm_statistics *statistics);
 
-/** The state digest: a hash over registers, control registers and tables, guest memory and time.
- * Equal states have equal digests. */
+/** The state digest: a hash over registers, control, debug and table registers, guest memory,
+ * devices and virtual time. Equal states have equal digests. Accessed bits in the page tables in
+ * use are left out, as two correct machines may differ in them; floating-point and vector registers
+ * are as well. */
 uint64_t vmm_digest(const struct vmm_vm *vm);
+
+/** How many accessed bits, set in the page tables in use, the digest leaves out. */
+unsigned vmm_digest_masked(const struct vmm_vm *vm);
 
 /** The `i`th technique's name, or NULL beyond the last. Static strings. */
 const char *vmm_technique(size_t i);
