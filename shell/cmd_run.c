@@ -20,6 +20,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { KEEP_GOING_LIMIT = 100000000 }; /* instructions */
+
 /* What the command line asks for. Strings are argv's. */
 struct request {
     struct guest_options guest;
@@ -116,10 +118,10 @@ static int parse_option(struct request *request, int option)
     return VMM_SUCCESS;
 }
 
-/* What each option allows, and together they do not. */
-static int check(const struct request *request)
+/* What each option allows, and together they do not; what one means for another. */
+static int settle(struct request *request)
 {
-    const struct guest_options *guest = &request->guest;
+    struct guest_options *guest = &request->guest;
     if (guest->config.clock == VMM_CLOCK_HOST && guest->most_instructions)
         return guest_complain(guest, VMM_USAGE,
                               "--clock host counts no instructions; leave it or "
@@ -127,6 +129,10 @@ static int check(const struct request *request)
     if (guest->config.clock == VMM_CLOCK_HOST && request->digest_every)
         return guest_complain(guest, VMM_USAGE,
                               "--clock host counts no instructions; leave it or every:N away");
+    /* A guest that has gone astray may never end. */
+    if (guest->config.keep_going && !guest->most_instructions &&
+        guest->config.clock != VMM_CLOCK_HOST)
+        guest->most_instructions = KEEP_GOING_LIMIT;
     return VMM_SUCCESS;
 }
 
@@ -147,7 +153,7 @@ static int parse(struct request *request, int argc, char **argv)
             &request->guest, VMM_USAGE, "%s; give one image: vmm run [OPTION]... IMAGE",
             argc == optind ? "there is no image" : "there is more than one image");
     request->guest.image = argv[optind];
-    return check(request);
+    return settle(request);
 }
 
 /* ---- before the run ---- */
@@ -245,6 +251,39 @@ static bool abnormal(enum vmm_stop stop)
            stop == VMM_STOP_STUCK || stop == VMM_STOP_FAILURE;
 }
 
+static void list_silent(const struct vmm_vm *vm)
+{
+    struct vmm_silent silent;
+    uint64_t listed = 0;
+    for (size_t i = 0; vmm_silent(vm, i, &silent); i++) {
+        char symbol[128];
+        vmm_symbol_text(vm, silent.linear, symbol, sizeof symbol);
+        fprintf(stderr,
+                "trap: %s at 0x%08" PRIx32 "%s%.100s in ring %u did not trap, %" PRIu64 " time%s\n",
+                silent.mnemonic, silent.linear, *symbol ? " " : "", symbol, silent.ring,
+                silent.count, silent.count == 1 ? "" : "s");
+        listed += silent.count;
+    }
+    if (vmm_silent_total(vm) > listed)
+        fprintf(stderr, "trap: and at other places, %" PRIu64 " times\n",
+                vmm_silent_total(vm) - listed);
+}
+
+static void explain_stop(const struct vmm_vm *vm, const struct request *request,
+                         const struct vmm_statistics *statistics)
+{
+    struct output errors = {.file = stderr, .path = "standard error"};
+    if (request->guest.config.keep_going)
+        list_silent(vm);
+    /* What the VMM itself has to say has its own name in front. */
+    if (statistics->stop == VMM_STOP_DIVERGENCE)
+        fprintf(stderr, "%s\n", vmm_stop_text(vm));
+    else if (abnormal(statistics->stop) || statistics->stop == VMM_STOP_USER)
+        guest_complain(&request->guest, statistics->status, "%s", vmm_stop_text(vm));
+    if (abnormal(statistics->stop))
+        vmm_postmortem(vm, output_write, &errors);
+}
+
 static int close_output(const struct request *request, struct output *output, const char *what)
 {
     if (output_close(output))
@@ -276,16 +315,13 @@ static int write_statistics(struct run *run, const struct request *request, uint
  * not be written, if the guest has none of its own to tell. */
 static int report(struct run *run, const struct request *request)
 {
-    struct output errors = {.file = stderr, .path = "standard error"};
     struct vmm_statistics statistics;
     vmm_statistics(run->guest.vm, &statistics);
-    if (abnormal(statistics.stop) || statistics.stop == VMM_STOP_USER)
-        guest_complain(&request->guest, statistics.status, "%s", vmm_stop_text(run->guest.vm));
-    if (abnormal(statistics.stop))
-        vmm_postmortem(run->guest.vm, output_write, &errors);
+    explain_stop(run->guest.vm, request, &statistics);
     uint64_t digest = request->digest || request->stats ? vmm_digest(run->guest.vm) : 0;
     if (request->digest)
-        fprintf(stderr, "digest: 0x%016" PRIx64 "\n", digest);
+        fprintf(stderr, "digest: 0x%016" PRIx64 "\nmasked: %u bits\n", digest,
+                vmm_digest_masked(run->guest.vm));
     vmm_trace_end(run->trace);
     run->trace = NULL;
     bool failed = close_output(request, &run->trace_output, "trace") != VMM_SUCCESS;

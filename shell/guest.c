@@ -20,9 +20,10 @@ const char guest_help[] =
     "  --module FILE[=TEXT]    a Multiboot module and its string; may be repeated\n"
     "  --clock virtual|host    time by instructions (default), or the host's\n"
     "  --max-instructions N    stop after N instructions\n"
-    "  --keep-going            count the sensitive instructions that a technique misses, instead "
+    "  --keep-going            count and list the sensitive instructions that do not trap, instead "
     "of\n"
-    "                          stopping at the first\n";
+    "                          stopping at the first; ends after 100 million instructions unless "
+    "told\n";
 
 int guest_complain(const struct guest_options *options, int status, const char *format, ...)
 {

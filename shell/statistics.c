@@ -54,17 +54,32 @@ static json_t *exits_json(const struct exits *exits)
     return array;
 }
 
-static bool print_json(FILE *to, const struct vmm_statistics *s, const struct exits *exits,
-                       const char *digest)
+static json_t *silent_json(const struct vmm_vm *vm)
+{
+    json_t *array = json_array();
+    struct vmm_silent silent;
+    for (size_t i = 0; vmm_silent(vm, i, &silent); i++) {
+        char address[16];
+        snprintf(address, sizeof address, "0x%08" PRIx32, silent.linear);
+        json_array_append_new(array, json_pack("{s:s, s:s, s:i, s:I}", "mnemonic", silent.mnemonic,
+                                               "address", address, "ring", silent.ring, "count",
+                                               (json_int_t)silent.count));
+    }
+    return array;
+}
+
+static bool print_json(FILE *to, const struct vmm_vm *vm, const struct vmm_statistics *s,
+                       const struct exits *exits, const char *digest)
 {
     json_t *json =
-        json_pack("{s:s, s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:s}", "technique",
-                  s->technique, "stop", vmm_stop_name(s->stop), "exit_code",
+        json_pack("{s:s, s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:s, s:i}",
+                  "technique", s->technique, "stop", vmm_stop_name(s->stop), "exit_code",
                   (json_int_t)s->exit_code, "status", s->status, "guest_instructions",
                   (json_int_t)s->guest_instructions, "direct", (json_int_t)s->direct, "translated",
                   (json_int_t)s->translated, "interpreted", (json_int_t)s->interpreted, "emulated",
                   (json_int_t)s->emulated, "virtual_time", (json_int_t)s->virtual_time, "exits",
-                  exits_json(exits), "host_ns", (json_int_t)s->host_ns, "digest", digest);
+                  exits_json(exits), "silent", silent_json(vm), "host_ns", (json_int_t)s->host_ns,
+                  "digest", digest, "digest_masked", (int)vmm_digest_masked(vm));
     bool written = json && json_dumpf(json, to, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0;
     written = fputc('\n', to) != EOF && written;
     json_decref(json);
@@ -166,7 +181,7 @@ bool statistics_print(FILE *to, const struct vmm_vm *vm, uint64_t digest, enum f
     snprintf(hexadecimal, sizeof hexadecimal, "0x%016" PRIx64, digest);
     switch (format) {
     case FORMAT_TABLE: written = print_table(to, &statistics, &exits, hexadecimal); break;
-    case FORMAT_JSON: written = print_json(to, &statistics, &exits, hexadecimal); break;
+    case FORMAT_JSON: written = print_json(to, vm, &statistics, &exits, hexadecimal); break;
     case FORMAT_CSV: written = print_csv(to, &exits); break;
     }
     return fflush(to) == 0 && written;

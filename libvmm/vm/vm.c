@@ -20,7 +20,7 @@ enum {
 };
 
 static const struct technique *const techniques[] = {&technique_bare, &technique_trap,
-                                                  &technique_interp};
+                                                     &technique_interp};
 #define TECHNIQUES (sizeof techniques / sizeof *techniques)
 
 #define TEXT(x)  #x
@@ -435,4 +435,19 @@ bool vmm_cause(const struct vmm_vm *vm, size_t i, struct vmm_cause_count *cause)
         return true;
     }
     return false;
+}
+
+bool vmm_silent(const struct vmm_vm *vm, size_t i, struct vmm_silent *silent)
+{
+    const struct dispatcher *d = &vm->dispatcher;
+    if (i >= d->silent_count)
+        return false;
+    const struct silent_place *place = &d->silent[i];
+    *silent = (struct vmm_silent){place->name, place->linear, place->ring, place->count};
+    return true;
+}
+
+uint64_t vmm_silent_total(const struct vmm_vm *vm)
+{
+    return vm->dispatcher.silent_total;
 }

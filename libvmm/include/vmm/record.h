@@ -65,6 +65,15 @@ struct vmm_cause_count {
     uint64_t ns_total; /**< host nanoseconds spent on them */
 };
 
+/** A place where the guest executed a sensitive instruction that did not trap, with another result
+ * than on the bare machine. */
+struct vmm_silent {
+    const char *mnemonic; /**< the manual's name in lower case; static string */
+    uint32_t linear;      /**< the instruction's linear address */
+    uint8_t ring;         /**< the guest's CPL */
+    uint64_t count;       /**< how often */
+};
+
 /** Calls `sink` with every record from now on; NULL: with none. The record is valid in the call
  * only. Sinks must not run or change the VM. */
 void vmm_watch(struct vmm_vm *vm, void (*sink)(void *context, const struct vmm_record *record),
@@ -75,6 +84,13 @@ bool vmm_last_record(const struct vmm_vm *vm, unsigned back, struct vmm_record *
 
 /** Copies the `i`th cause that has occurred, in a fixed order; false beyond the last. */
 bool vmm_cause(const struct vmm_vm *vm, size_t i, struct vmm_cause_count *cause);
+
+/** Copies the `i`th such place, in the order in which they were met; false beyond the last that was
+ * kept (64). More than one only if the VM was created with keep_going. */
+bool vmm_silent(const struct vmm_vm *vm, size_t i, struct vmm_silent *silent);
+
+/** How often that happened, at places that were not kept too. */
+uint64_t vmm_silent_total(const struct vmm_vm *vm);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus
