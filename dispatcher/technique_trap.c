@@ -20,11 +20,24 @@
 #include "technique.h"
 #include "vcpu.h"
 
+/* For whoever watches: the guest's instruction, whatever it is that trapped. */
+static void record_instruction(struct dispatcher *d)
+{
+    const struct cpu_state *guest = &d->vcpu->state;
+    uint8_t bytes[X86_INSN_MAX];
+    struct x86_instruction insn;
+    size_t room = x86_peek(guest, &d->vcpu->quiet, d->recorder.open->linear, bytes, sizeof bytes);
+    bool code32 = guest->seg[X86_CS].attributes & X86_SEG_DB;
+    record_bytes(&d->recorder, bytes, x86_decode(bytes, (unsigned)room, code32, &insn));
+}
+
 static void begin_record(struct dispatcher *d, unsigned cause)
 {
     record_begin(&d->recorder, &d->vcpu->state, d->cpu->time, dispatcher_instructions(d));
     record_cause(&d->recorder, cause);
     record_step(&d->recorder, 'D');
+    if (record_watched(&d->recorder))
+        record_instruction(d);
 }
 
 /* ---- page faults ---- */
@@ -234,6 +247,31 @@ static void trap_modified(struct dispatcher *d)
     vcpu_reset(d->vcpu);
 }
 
+/* ---- for debuggers ---- */
+
+/* The shadow tables have 4 KB pages only, and lie in machine memory. */
+static void trap_walk(const struct dispatcher *d, struct vmm_walk *walk)
+{
+    const struct vcpu *v = d->vcpu;
+    const struct cpu_state real = {.cr0 = X86_CR0_PE | X86_CR0_PG | X86_CR0_WP, .cr3 = v->root};
+    struct x86_walk shadow = {0};
+    if (x86_probe(&real, &d->cpu->physical, walk->linear, 0, &shadow) == X86_OK) {
+        walk->shadowed = true;
+        walk->shadow = (struct vmm_levels){
+            .count = shadow.levels,
+            .pde_address = shadow.pde_address,
+            .pde = shadow.pde,
+            .pte_address = shadow.pte_address,
+            .pte = shadow.pte,
+            .mapped = shadow.end == X86_WALK_MAPPED,
+            .physical = shadow.physical,
+        };
+    }
+    uint32_t machine = frame_map_machine(v->map, walk->guest.physical);
+    walk->has_machine = walk->guest.mapped && machine != FRAMES_NONE;
+    walk->machine = (machine & X86_PAGE_MASK) | (walk->guest.physical & ~X86_PAGE_MASK);
+}
+
 const struct technique technique_trap = {
     .name = "trap",
     .virtualizes = true,
@@ -244,4 +282,5 @@ const struct technique technique_trap = {
     .interrupt = trap_interrupt,
     .stopped = trap_stopped,
     .modified = trap_modified,
+    .walk = trap_walk,
 };

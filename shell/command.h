@@ -15,4 +15,7 @@ struct vmm_command {
 /* `vmm run`: runs a guest until it stops; the exit status is the guest's. */
 int vmm_cmd_run(int argc, char **argv);
 
+/* `vmm debug`: a guest at a prompt, or driven by a script; see shell/repl/repl.h. */
+int vmm_cmd_debug(int argc, char **argv);
+
 #endif

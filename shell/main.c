@@ -5,6 +5,7 @@
 #include "shell/cmd_classify.h"
 #include "shell/cmd_theorem.h"
 #include "shell/command.h"
+#include "shell/nearest.h"
 
 #include <vmm/vmm.h>
 
@@ -30,6 +31,7 @@ static int cmd_version(int argc, char **argv)
 
 static const struct vmm_command commands[] = {
     {"run", "run a guest until it stops", vmm_cmd_run},
+    {"debug", "watch a guest trap by trap, at a prompt; plain 'vmm' does so, too", vmm_cmd_debug},
     {"classify", "find the sensitive and privileged instructions, by experiment", vmm_cmd_classify},
     {"theorem", "decide Popek and Goldberg's theorems for a machine", vmm_cmd_theorem},
     {"help", "explain a command", cmd_help},
@@ -48,43 +50,21 @@ static void print_help(FILE *to)
     fputs("\n'vmm COMMAND --help' explains a command.\n", to);
 }
 
-static size_t least(size_t a, size_t b, size_t c)
+static const char *command_name(void *context, size_t i)
 {
-    size_t smaller = a < b ? a : b;
-    return smaller < c ? smaller : c;
-}
-
-/* The Levenshtein distance between what was typed, cut to a short length, and a command's name. */
-static size_t distance(const char *typed, const char *name)
-{
-    enum { LONGEST = 32 };
-    size_t row[LONGEST + 1], length = strlen(name);
-    for (size_t i = 0; i <= length; i++)
-        row[i] = i;
-    for (size_t j = 1; j <= LONGEST && typed[j - 1]; j++) {
-        size_t diagonal = row[0];
-        row[0] = j;
-        for (size_t i = 1; i <= length; i++) {
-            size_t above = row[i];
-            row[i] = least(above + 1, row[i - 1] + 1, diagonal + (typed[j - 1] != name[i - 1]));
-            diagonal = above;
-        }
-    }
-    return row[length];
+    (void)context;
+    return i < COMMANDS ? commands[i].name : NULL;
 }
 
 /* The command of that name; NULL after a sentence with the nearest one. */
 static const struct vmm_command *find(const char *name)
 {
-    const struct vmm_command *nearest = commands;
-    for (size_t i = 0; i < COMMANDS; i++) {
+    for (size_t i = 0; i < COMMANDS; i++)
         if (strcmp(commands[i].name, name) == 0)
             return &commands[i];
-        if (distance(name, commands[i].name) < distance(name, nearest->name))
-            nearest = &commands[i];
-    }
-    if (distance(name, nearest->name) <= 3)
-        fprintf(stderr, "vmm: there is no command '%s'; did you mean '%s'?\n", name, nearest->name);
+    const char *nearest = nearest_name(name, command_name, NULL);
+    if (nearest)
+        fprintf(stderr, "vmm: there is no command '%s'; did you mean '%s'?\n", name, nearest);
     else
         fprintf(stderr, "vmm: there is no command '%s'; 'vmm --help' lists them\n", name);
     return NULL;
@@ -110,12 +90,11 @@ static int cmd_help(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    if (argc < 2) {
-        print_help(stderr);
-        return VMM_USAGE;
-    }
+    static char debug[] = "debug", *just_debug[] = {debug, NULL};
     int status;
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+    if (argc < 2) {
+        status = vmm_cmd_debug(1, just_debug);
+    } else if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         print_help(stdout);
         status = VMM_SUCCESS;
     } else if (strcmp(argv[1], "--version") == 0) {

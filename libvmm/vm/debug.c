@@ -149,6 +149,11 @@ int vmm_set_register(struct vmm_vm *vm, const char *name, uint32_t value, struct
     return VMM_OK;
 }
 
+bool vmm_code16(const struct vmm_vm *vm)
+{
+    return !(vm->dispatcher.guest->seg[X86_CS].attributes & X86_SEG_DB);
+}
+
 /* ---- memory ---- */
 
 size_t vmm_write_physical(struct vmm_vm *vm, uint32_t address, const void *bytes, size_t count)

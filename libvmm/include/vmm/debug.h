@@ -48,6 +48,9 @@ bool vmm_register(const struct vmm_vm *vm, const char *name, uint32_t *value);
  * be changed, VMM_E_STATE if the guest has ended; with `error` set. */
 int vmm_set_register(struct vmm_vm *vm, const char *name, uint32_t value, struct vmm_error *error);
 
+/** Whether the guest's present code segment is a 16-bit one. */
+bool vmm_code16(const struct vmm_vm *vm);
+
 /** Copies `count` bytes into guest memory at the guest-physical address `address`. Returns how many
  * there was memory for. Translated code is dropped where it must be. */
 size_t vmm_write_physical(struct vmm_vm *vm, uint32_t address, const void *bytes, size_t count);

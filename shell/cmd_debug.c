@@ -1,0 +1,129 @@
+/* `vmm debug`: the prompt with a guest, which stands at its entry. Plain `vmm` is the same. */
+#include "shell/command.h"
+#include "shell/repl/repl.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct request {
+    struct session session;
+    const char *script;
+    bool batch, help;
+};
+
+static void print_help(void)
+{
+    printf("Usage: vmm debug [-x SCRIPT] [-batch] [OPTION]... [IMAGE]\n"
+           "Watch a guest trap by trap, at a prompt. 'help' there lists the commands.\n"
+           "\n"
+           "  -x SCRIPT               run the commands in SCRIPT first\n"
+           "  -batch                  end behind the script; status 1 if a command in it failed\n"
+           "%s"
+           "  --help                  this text\n"
+           "\n"
+           "Commands in ~/.vmmrc are run before. Colours are off where NO_COLOR is set.\n"
+           "\n",
+           guest_help);
+    guest_print_techniques();
+}
+
+static const struct option options[] = {
+    GUEST_LONG,
+    {"batch", no_argument, NULL, 'b'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+/* gdb's spelling: one dash before a word. */
+static void spell_batch(int argc, char **argv)
+{
+    static char batch[] = "--batch";
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "-batch") == 0)
+            argv[i] = batch;
+}
+
+static int parse(struct request *request, int argc, char **argv)
+{
+    struct guest_options *guest = &request->session.options;
+    int option;
+    optind = 0; /* another command may have used getopt before */
+    opterr = 0;
+    spell_batch(argc, argv);
+    while ((option = getopt_long(argc, argv, ":" GUEST_SHORT "x:h", options, NULL)) != -1) {
+        int status = VMM_SUCCESS;
+        switch (option) {
+        case '?':
+        case ':': return guest_complain_of_option(guest, option, argv);
+        case 'x': request->script = optarg; break;
+        case 'b': request->batch = true; break;
+        case 'h': request->help = true; return VMM_SUCCESS;
+        default: status = guest_option(guest, option); break;
+        }
+        if (status != VMM_SUCCESS)
+            return status;
+    }
+    if (argc - optind > 1)
+        return guest_complain(
+            guest, VMM_USAGE,
+            "there is more than one image; give one: vmm debug [OPTION]... IMAGE");
+    guest->image = argv[optind];
+    return VMM_SUCCESS;
+}
+
+/* ~/.vmmrc, if there is one. None is read from the working folder: that may be somebody else's. */
+static bool run_startup(struct session *session)
+{
+    const char *home = getenv("HOME");
+    char path[4096];
+    if (!home || (size_t)snprintf(path, sizeof path, "%s/.vmmrc", home) >= sizeof path ||
+        access(path, R_OK) != 0)
+        return true;
+    return repl_source(session, path);
+}
+
+static int converse(struct request *request)
+{
+    struct session *session = &request->session;
+    if (session->options.image && !repl_load(session))
+        return VMM_FAILURE;
+    if (session->terminal && !request->script)
+        printf("vmm %s. 'help' lists the commands, 'trap' runs to the first trap, 'why' explains "
+               "it.\n",
+               vmm_version());
+    bool good = run_startup(session);
+    if (good && request->script && !session->quit)
+        good = repl_source(session, request->script);
+    if (request->batch)
+        session->quit = true;
+    session->failed = !good;
+    if (!session->quit)
+        repl_interact(session);
+    repl_say(session, "%s", "");
+    return session->failed ? VMM_FAILURE : VMM_SUCCESS;
+}
+
+int vmm_cmd_debug(int argc, char **argv)
+{
+    static struct request request; /* large, and there is one session */
+    struct session *session = &request.session;
+    request = (struct request){
+        .session = {
+            .options = {.command = "debug", .config = {.technique = guest_default_technique()}},
+            .format = 'x',
+            .size = 'w'}};
+    int status = parse(&request, argc, argv);
+    if (status != VMM_SUCCESS)
+        return status;
+    if (request.help) {
+        print_help();
+        return VMM_SUCCESS;
+    }
+    session->terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !request.batch;
+    session->colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+    status = converse(&request);
+    guest_destroy(&session->guest);
+    free(session->image_name);
+    return status;
+}

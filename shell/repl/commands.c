@@ -1,0 +1,231 @@
+/* The table of commands: gdb's words where gdb has them. */
+#include "shell/repl/repl.h"
+
+#include "shell/nearest.h"
+
+#include <ctype.h>
+#include <readline/history.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool run_help(struct session *session, char *arguments);
+
+static bool run_quit(struct session *session, char *arguments)
+{
+    (void)arguments;
+    session->quit = true;
+    return true;
+}
+
+static bool run_source(struct session *session, char *arguments)
+{
+    if (!*arguments)
+        return repl_complain(session, "There is no script; write 'source FILE'.");
+    return repl_source(session, arguments);
+}
+
+static bool run_echo(struct session *session, char *arguments)
+{
+    repl_say(session, "%s\n", arguments);
+    return true;
+}
+
+static bool run_history(struct session *session, char *arguments)
+{
+    uint64_t count = 20;
+    if (*arguments && !repl_count(session, arguments, &count))
+        return false;
+    HIST_ENTRY **entries = history_list();
+    int length = entries ? history_length : 0;
+    int first = count < (uint64_t)length ? length - (int)count : 0;
+    for (int i = first; i < length; i++)
+        repl_say(session, "%5d  %s\n", i + history_base, entries[i]->line);
+    return true;
+}
+
+const struct repl_command repl_commands[] = {
+    {"run", "r", "", "run the guest, from its start if it has run already",
+     "Breakpoints stay. The guest's console output appears behind a bar; ^C stops it.", "run",
+     COMPLETE_NOTHING, false, repl_run},
+    {"continue", "c", "", "let the guest go on, to a breakpoint or its end", NULL, "continue",
+     COMPLETE_NOTHING, true, repl_continue},
+    {"step", "s si stepi", "[N]", "execute one instruction, or N",
+     "A step at HLT with nothing pending passes the time to the next interrupt. An instruction\n"
+     "that faults is stepped into its handler.",
+     "step 10", COMPLETE_NOTHING, true, repl_step},
+    {"next", "n ni nexti", "", "execute one instruction; CALL and INT with all that they call",
+     NULL, "next", COMPLETE_NOTHING, true, repl_next},
+    {"trap", "t", "[CAUSE|VECTOR]", "run to the next trap, or to the next of a cause",
+     "A cause is a name that 'info stats' shows (exception, hidden_fault, cli, mov_to_cr), a\n"
+     "vector is a number or an exception's name (14, 0x80, #GP). The guest is stopped behind the\n"
+     "trap: handled, and about to go on. 'why' explains it.",
+     "trap #PF", COMPLETE_CAUSE, true, repl_trap},
+    {"why", "w", "[N]", "explain the last trap, or the one N traps before it",
+     "What the instruction wanted, its class by Popek and Goldberg's definition, what the\n"
+     "hardware did, who handled it, what changed, and what would be without the VMM.",
+     "why", COMPLETE_NOTHING, false, repl_why},
+    {"until", "u", "N", "run until N instructions have retired since power-on",
+     "The same point in every run, for virtual time is the same in every run.", "until 1000000",
+     COMPLETE_NOTHING, false, repl_until},
+    {"break", "b", "[ADDRESS]", "stop before the instruction at ADDRESS, or at the present one",
+     "ADDRESS is an expression: a symbol of the guest's image, a number, $eip + 5. It is linear,\n"
+     "and holds in every address space. The guest cannot notice breakpoints.",
+     "break kernel_main", COMPLETE_EXPRESSION, false, repl_break},
+    {"delete", "d", "[NUMBER]...", "delete breakpoints by number, or all of them", NULL, "delete 1",
+     COMPLETE_BREAKPOINT, false, repl_delete},
+    {"info", "i", "TOPIC", "show registers, traps, stats, vm, shadow, map, devices, breakpoints",
+     "info registers       the guest's registers, as it believes them to be\n"
+     "info traps [N]       the last N traps (10), a line each\n"
+     "info stats           traps by cause, instructions by how they were executed\n"
+     "info vm              technique, memory, time, how it stopped\n"
+     "info shadow [ADDR]   what the processor's tables have of the guest's\n"
+     "info map             the guest's address space\n"
+     "info devices [NAME]  pic, pit, uart, rtc, kbc, debug\n"
+     "info breakpoints     with how often each was met\n"
+     "info symbols [TEXT]  names in the image that contain TEXT",
+     "info registers", COMPLETE_INFO, false, repl_info},
+    {"print", "p", "[/FORMAT] EXPRESSION", "print the value of an expression",
+     "C's operators on registers ($eax, $ax, $al, $cr3), symbols, numbers, and memory: *ADDRESS,\n"
+     "dword(ADDRESS), word(), byte(), and phys() at a guest-physical address. /x hexadecimal,\n"
+     "/d signed, /u unsigned, /t binary, /c character.",
+     "print $esp + 8", COMPLETE_EXPRESSION, false, repl_print},
+    {"x", NULL, "[/COUNT FORMAT SIZE] [ADDRESS]", "examine memory at a linear address",
+     "FORMAT: x hexadecimal, d signed, u unsigned, o octal, t binary, c character, s string,\n"
+     "i instruction. SIZE: b 1, h 2, w 4 bytes. Without ADDRESS, and on an empty line, it goes on.",
+     "x/8xw $esp", COMPLETE_EXPRESSION, true, repl_examine},
+    {"disassemble", "disas", "[ADDRESS] [COUNT]", "show instructions, from EIP or from ADDRESS",
+     NULL, "disassemble kernel_main 20", COMPLETE_EXPRESSION, true, repl_disassemble},
+    {"walk", NULL, "ADDRESS", "walk the page tables for a linear address, bit by bit",
+     "The guest's directory and table entry, then, where the technique has them, the VMM's shadow\n"
+     "entries, and the machine address below all.",
+     "walk $esp", COMPLETE_EXPRESSION, false, repl_walk},
+    {"set", NULL, "PLACE = EXPRESSION", "change a register or memory",
+     "PLACE: a register ($eax), *ADDRESS for four bytes, dword(), word(), byte() or phys() of an\n"
+     "address.",
+     "set $eax = 5", COMPLETE_EXPRESSION, false, repl_set},
+    {"technique", NULL, "[NAME]", "start again under another technique; without NAME: list them",
+     NULL, "technique bare", COMPLETE_TECHNIQUE, false, repl_technique},
+    {"file", NULL, "IMAGE", "load another guest", NULL, "file build/guests/hello.elf",
+     COMPLETE_FILE, false, repl_file},
+    {"type", NULL, "\"TEXT\"", "type TEXT at the guest's console",
+     "Between the quotes \\n is Enter, \\t tab, \\e escape, \\\" a quote, \\xNN any byte. The "
+     "guest\n"
+     "reads it when it runs.",
+     "type \"help\\n\"", COMPLETE_NOTHING, false, repl_type},
+    {"echo", NULL, "[TEXT]", "print TEXT; for scripts", NULL, "echo The kernel boots.",
+     COMPLETE_NOTHING, false, run_echo},
+    {"source", NULL, "FILE", "run the commands in FILE",
+     "Ends at the first command that fails. '#' begins a comment line.", "source tour.vmm",
+     COMPLETE_FILE, false, run_source},
+    {"history", NULL, "[N]", "show the last N lines typed (20)", NULL, "history 5",
+     COMPLETE_NOTHING, false, run_history},
+    {"help", "h ?", "[COMMAND]", "list the commands, or explain one", NULL, "help trap",
+     COMPLETE_COMMAND, false, run_help},
+    {"quit", "q exit", "", "end the session", NULL, "quit", COMPLETE_NOTHING, false, run_quit},
+};
+const size_t repl_command_count = sizeof repl_commands / sizeof *repl_commands;
+
+/* ---- finding one ---- */
+
+static bool abbreviates(const struct repl_command *command, const char *word, size_t length)
+{
+    const char *at = command->abbreviations;
+    while (at && *at) {
+        size_t size = strcspn(at, " ");
+        if (size == length && strncmp(at, word, length) == 0)
+            return true;
+        at += size + (at[size] == ' ');
+    }
+    return strlen(command->name) == length && strncmp(command->name, word, length) == 0;
+}
+
+static const char *command_name(void *context, size_t i)
+{
+    (void)context;
+    return i < repl_command_count ? repl_commands[i].name : NULL;
+}
+
+static void describe_unknown(const char *word, size_t length, char *why, size_t room)
+{
+    char typed[32];
+    snprintf(typed, sizeof typed, "%.*s", (int)(length < 31 ? length : 31), word);
+    for (char *c = typed; *c; c++)
+        if (!isprint((unsigned char)*c))
+            *c = '?';
+    const char *nearest = nearest_name(typed, command_name, NULL);
+    if (nearest)
+        snprintf(why, room, "There is no command '%s'; did you mean '%s'?", typed, nearest);
+    else
+        snprintf(why, room, "There is no command '%s'; 'help' lists them.", typed);
+}
+
+/* "'s' could be step, set, source: type more of it." */
+static void describe_ambiguous(const char *word, size_t length, char *why, size_t room)
+{
+    size_t used = 0;
+    int n = snprintf(why, room, "'%.*s' could be", (int)length, word);
+    used = n > 0 ? (size_t)n : 0;
+    const char *separator = " ";
+    for (size_t i = 0; i < repl_command_count && used < room; i++) {
+        if (strncmp(repl_commands[i].name, word, length) != 0)
+            continue;
+        n = snprintf(why + used, room - used, "%s%s", separator, repl_commands[i].name);
+        used += n > 0 ? (size_t)n : 0;
+        separator = ", ";
+    }
+    if (used < room)
+        snprintf(why + used, room - used, "; type more of it.");
+}
+
+const struct repl_command *repl_find(const char *word, size_t length, char *why, size_t room)
+{
+    const struct repl_command *found = NULL;
+    unsigned matches = 0;
+    for (size_t i = 0; i < repl_command_count; i++) {
+        if (abbreviates(&repl_commands[i], word, length))
+            return &repl_commands[i];
+        if (strncmp(repl_commands[i].name, word, length) == 0) {
+            found = &repl_commands[i];
+            matches++;
+        }
+    }
+    if (matches == 1)
+        return found;
+    if (why && matches)
+        describe_ambiguous(word, length, why, room);
+    else if (why)
+        describe_unknown(word, length, why, room);
+    return NULL;
+}
+
+/* ---- help ---- */
+
+static void help_line(struct session *session, const struct repl_command *command)
+{
+    char usage[64];
+    snprintf(usage, sizeof usage, "%s %s", command->name, command->arguments);
+    repl_say(session, "  %s%-30s%s %s\n", repl_paint(session, PAINT_PLACE), usage,
+             repl_paint(session, PAINT_OFF), command->summary);
+}
+
+static bool run_help(struct session *session, char *arguments)
+{
+    char why[256];
+    if (!*arguments) {
+        for (size_t i = 0; i < repl_command_count; i++)
+            help_line(session, &repl_commands[i]);
+        repl_say(session, "\nAn unambiguous beginning is enough; an empty line repeats; 'help "
+                          "COMMAND' says more.\n");
+        return true;
+    }
+    const struct repl_command *command = repl_find(arguments, strlen(arguments), why, sizeof why);
+    if (!command)
+        return repl_complain(session, "%s", why);
+    help_line(session, command);
+    if (command->help)
+        repl_say(session, "\n%s\n", command->help);
+    if (command->abbreviations)
+        repl_say(session, "\nShorter: %s\n", command->abbreviations);
+    repl_say(session, "\nExample: %s\n", command->example);
+    return true;
+}

@@ -1,0 +1,451 @@
+/* Commands that move the guest on, and say where it may not go unnoticed. */
+#include "shell/repl/repl.h"
+
+#include "shell/nearest.h"
+#include "shell/repl/signals.h"
+#include "shell/repl/why.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- where the guest stands ---- */
+
+static bool can_go_on(enum vmm_stop stop)
+{
+    switch (stop) {
+    case VMM_STOP_NONE:
+    case VMM_STOP_LIMIT:
+    case VMM_STOP_USER:
+    case VMM_STOP_BREAK:
+    case VMM_STOP_TRAP: return true;
+    default: return false;
+    }
+}
+
+static enum vmm_stop last_stop(const struct session *session)
+{
+    struct vmm_statistics statistics;
+    vmm_statistics(session->guest.vm, &statistics);
+    return statistics.stop;
+}
+
+static void show_place(struct session *session)
+{
+    repl_print_instruction(session, repl_pc(session), true);
+}
+
+static void show_break(struct session *session)
+{
+    uint32_t pc = repl_pc(session);
+    for (unsigned i = 0; i < session->breakpoint_count; i++) {
+        struct breakpoint *point = &session->breakpoints[i];
+        if (point->linear != pc)
+            continue;
+        point->hits++;
+        repl_say(session, "Breakpoint %u, %s\n", point->number, point->where);
+    }
+    show_place(session);
+}
+
+static void show_trap(struct session *session)
+{
+    struct vmm_record record;
+    char text[VMM_RECORD_TEXT];
+    if (!vmm_last_record(session->guest.vm, 0, &record))
+        return;
+    vmm_record_text(session->guest.vm, &record, text, sizeof text);
+    repl_say(session, "Trap %llu: %s\n", (unsigned long long)record.sequence, text);
+    show_place(session);
+}
+
+static void report_stop(struct session *session, enum vmm_stop stop)
+{
+    session->next_code_known = false;
+    switch (stop) {
+    case VMM_STOP_BREAK: show_break(session); break;
+    case VMM_STOP_TRAP: show_trap(session); break;
+    case VMM_STOP_LIMIT: show_place(session); break;
+    case VMM_STOP_USER:
+        repl_say(session, "%s\n", vmm_stop_text(session->guest.vm));
+        show_place(session);
+        break;
+    default:
+        repl_say(session, "%s%s%s\n", repl_paint(session, PAINT_HEAD),
+                 vmm_stop_text(session->guest.vm), repl_paint(session, PAINT_OFF));
+        break;
+    }
+}
+
+static uint64_t retired(const struct session *session)
+{
+    struct vmm_statistics statistics;
+    vmm_statistics(session->guest.vm, &statistics);
+    return statistics.guest_instructions;
+}
+
+/* Runs for `instructions`, 0: as long as it likes, but never beyond --max-instructions. */
+static enum vmm_stop run_guest(struct session *session, uint64_t instructions)
+{
+    uint64_t most = session->options.most_instructions, done = retired(session);
+    if (most && done >= most)
+        return VMM_STOP_LIMIT;
+    if (most && (!instructions || instructions > most - done))
+        instructions = most - done;
+    signals_run(session->guest.vm);
+    enum vmm_stop stop = vmm_run(session->guest.vm, instructions);
+    signals_run(NULL);
+    return stop;
+}
+
+/* Whether there is a guest that can go on; a sentence otherwise. */
+static bool need_running(struct session *session)
+{
+    if (!repl_need_guest(session))
+        return false;
+    if (can_go_on(last_stop(session)))
+        return true;
+    return repl_complain(session, "The guest has ended; 'run' starts it again.");
+}
+
+static bool need_instructions(struct session *session)
+{
+    if (!need_running(session))
+        return false;
+    if (session->options.config.clock != VMM_CLOCK_HOST)
+        return true;
+    return repl_complain(session, "With the host's clock instructions are not counted; start with "
+                                  "--clock virtual to step.");
+}
+
+/* Says that a limit was the reason, where the user did not set it with this command. */
+static bool go_on(struct session *session)
+{
+    enum vmm_stop stop = run_guest(session, 0);
+    if (stop == VMM_STOP_LIMIT)
+        repl_say(session, "%llu instructions have retired: the limit of --max-instructions.\n",
+                 (unsigned long long)retired(session));
+    report_stop(session, stop);
+    return true;
+}
+
+/* ---- going on ---- */
+
+bool repl_run(struct session *session, char *arguments)
+{
+    if (*arguments)
+        return repl_complain(session, "'run' takes nothing; 'file IMAGE' loads another guest.");
+    if (!repl_need_guest(session))
+        return false;
+    if (last_stop(session) != VMM_STOP_NONE && !repl_load(session))
+        return false;
+    return go_on(session);
+}
+
+bool repl_continue(struct session *session, char *arguments)
+{
+    if (*arguments)
+        return repl_complain(session, "'continue' takes nothing; 'until N' runs to a point.");
+    return need_running(session) && go_on(session);
+}
+
+bool repl_step(struct session *session, char *arguments)
+{
+    uint64_t count = 1;
+    if (!need_instructions(session) || (*arguments && !repl_count(session, arguments, &count)))
+        return false;
+    report_stop(session, run_guest(session, count));
+    return true;
+}
+
+bool repl_until(struct session *session, char *arguments)
+{
+    uint64_t count;
+    if (!need_instructions(session))
+        return false;
+    if (!*arguments)
+        return repl_complain(session, "There is no number; write 'until 1000000'.");
+    if (!repl_count(session, arguments, &count))
+        return false;
+    uint64_t done = retired(session);
+    if (count <= done)
+        return repl_complain(session, "%llu instructions have retired already; 'run' starts again.",
+                             (unsigned long long)done);
+    report_stop(session, run_guest(session, count - done));
+    return true;
+}
+
+static bool calls(const char *text)
+{
+    return strncmp(text, "call", 4) == 0 || strncmp(text, "int", 3) == 0;
+}
+
+/* A passing breakpoint behind the instruction; recursion is told apart by the stack. */
+static enum vmm_stop run_over(struct session *session, uint32_t behind)
+{
+    struct vmm_vm *vm = session->guest.vm;
+    struct vmm_error error;
+    uint32_t stack, now;
+    enum vmm_stop stop;
+    bool own = true;
+    for (unsigned i = 0; i < session->breakpoint_count; i++)
+        own &= session->breakpoints[i].linear != behind;
+    if (vmm_break_add(vm, behind, &error) != VMM_OK) {
+        repl_complain(session, "%s", error.text);
+        return VMM_STOP_LIMIT;
+    }
+    vmm_register(vm, "esp", &stack);
+    do {
+        stop = run_guest(session, 0);
+        vmm_register(vm, "esp", &now);
+    } while (stop == VMM_STOP_BREAK && repl_pc(session) == behind && now < stack);
+    if (own)
+        vmm_break_delete(vm, behind);
+    return stop;
+}
+
+bool repl_next(struct session *session, char *arguments)
+{
+    uint8_t bytes[15];
+    char text[128];
+    if (*arguments)
+        return repl_complain(session, "'next' takes nothing; an empty line repeats it.");
+    if (!need_instructions(session))
+        return false;
+    uint32_t pc = repl_pc(session);
+    size_t count = vmm_read_linear(session->guest.vm, pc, bytes, sizeof bytes);
+    unsigned length = vmm_disassemble(bytes, count, pc, repl_code16(session), text, sizeof text);
+    if (!length || !calls(text)) {
+        report_stop(session, run_guest(session, 1));
+        return true;
+    }
+    enum vmm_stop stop = run_over(session, pc + length);
+    report_stop(session,
+                stop == VMM_STOP_BREAK && repl_pc(session) == pc + length ? VMM_STOP_LIMIT : stop);
+    return true;
+}
+
+/* ---- traps ---- */
+
+static const char *cause_name(void *context, size_t i)
+{
+    (void)context;
+    return why_cause(i);
+}
+
+/* A cause's name, a vector's number or an exception's name. */
+static bool parse_cause(struct session *session, const char *text)
+{
+    char *end;
+    session->wanted[0] = '\0';
+    session->wanted_vector = -1;
+    unsigned long vector = strtoul(text, &end, 0);
+    if (isdigit((unsigned char)*text)) {
+        if (*end || vector > 255)
+            return repl_complain(session, "'%.20s' is no vector; give 0 to 255.", text);
+        session->wanted_vector = (int)vector;
+        return true;
+    }
+    for (int i = 0; i < 32; i++) {
+        const char *name = why_vector_name((uint8_t)i);
+        if (name && strcasecmp(text + (*text == '#'), name + (*name == '#')) == 0) {
+            session->wanted_vector = i;
+            return true;
+        }
+    }
+    for (size_t i = 0; why_cause(i); i++) {
+        if (strcmp(why_cause(i), text) != 0)
+            continue;
+        snprintf(session->wanted, sizeof session->wanted, "%s", text);
+        return true;
+    }
+    const char *nearest = nearest_name(text, cause_name, NULL);
+    if (nearest)
+        return repl_complain(session, "There is no cause '%.20s'; did you mean '%s'?", text,
+                             nearest);
+    return repl_complain(session, "There is no cause '%.20s'; 'help trap' says what causes are.",
+                         text);
+}
+
+bool repl_trap(struct session *session, char *arguments)
+{
+    session->wanted[0] = '\0';
+    session->wanted_vector = -1;
+    if (!need_running(session) || (*arguments && !parse_cause(session, arguments)))
+        return false;
+    session->waiting = true;
+    bool good = go_on(session);
+    session->waiting = false;
+    return good;
+}
+
+/* ---- breakpoints ---- */
+
+bool repl_break(struct session *session, char *arguments)
+{
+    uint32_t linear;
+    struct vmm_error error;
+    char place[128];
+    if (!repl_need_guest(session))
+        return false;
+    linear = repl_pc(session);
+    if (*arguments && !repl_evaluate(session, arguments, NULL, &linear))
+        return false;
+    if (session->breakpoint_count == BREAKPOINTS)
+        return repl_complain(session, "There are %d breakpoints; delete one first.", BREAKPOINTS);
+    if (vmm_break_add(session->guest.vm, linear, &error) != VMM_OK)
+        return repl_complain(session, "%s", error.text);
+    struct breakpoint *point = &session->breakpoints[session->breakpoint_count++];
+    *point = (struct breakpoint){.number = ++session->breakpoint_last, .linear = linear};
+    repl_place(session, linear, place, sizeof place);
+    snprintf(point->where, sizeof point->where, "%.95s", place);
+    repl_say(session, "Breakpoint %u at %s\n", point->number, place);
+    return true;
+}
+
+static void remove_breakpoint(struct session *session, unsigned index)
+{
+    uint32_t linear = session->breakpoints[index].linear;
+    session->breakpoint_count--;
+    memmove(&session->breakpoints[index], &session->breakpoints[index + 1],
+            (session->breakpoint_count - index) * sizeof *session->breakpoints);
+    for (unsigned i = 0; i < session->breakpoint_count; i++)
+        if (session->breakpoints[i].linear == linear)
+            return; /* set twice */
+    if (session->guest.vm)
+        vmm_break_delete(session->guest.vm, linear);
+}
+
+static bool delete_number(struct session *session, const char *word)
+{
+    char *end;
+    unsigned long number = strtoul(word, &end, 10);
+    for (unsigned i = 0; !*end && i < session->breakpoint_count; i++) {
+        if (session->breakpoints[i].number != number)
+            continue;
+        remove_breakpoint(session, i);
+        return true;
+    }
+    return repl_complain(session, "There is no breakpoint '%.20s'; 'info breakpoints' lists them.",
+                         word);
+}
+
+bool repl_delete(struct session *session, char *arguments)
+{
+    char *word = repl_word(&arguments);
+    if (!word)
+        while (session->breakpoint_count)
+            remove_breakpoint(session, session->breakpoint_count - 1);
+    for (; word; word = repl_word(&arguments))
+        if (!delete_number(session, word))
+            return false;
+    return true;
+}
+
+/* ---- another guest, another technique ---- */
+
+static const char *technique_name(void *context, size_t i)
+{
+    (void)context;
+    return vmm_technique(i);
+}
+
+static bool complain_of_technique(struct session *session, const char *name)
+{
+    const char *nearest = nearest_name(name, technique_name, NULL);
+    return repl_complain(session, "There is no technique '%.20s'; %s%s%s", name,
+                         nearest ? "did you mean '" : "'technique' lists them.",
+                         nearest ? nearest : "", nearest ? "'?" : "");
+}
+
+bool repl_technique(struct session *session, char *arguments)
+{
+    const char *name, *before = session->options.config.technique;
+    if (!*arguments) {
+        for (size_t i = 0; (name = vmm_technique(i)); i++)
+            repl_say(session, "%s %s\n", strcmp(name, before) == 0 ? "*" : " ", name);
+        return true;
+    }
+    for (size_t i = 0; (name = vmm_technique(i)) && strcmp(name, arguments) != 0; i++)
+        ;
+    if (!name)
+        return complain_of_technique(session, arguments);
+    session->options.config.technique = name;
+    if (!session->guest.vm)
+        return true;
+    if (!repl_load(session)) {
+        session->options.config.technique = before;
+        return false;
+    }
+    repl_say(session, "The guest stands at its entry again, under %s.\n", name);
+    show_place(session);
+    return true;
+}
+
+bool repl_file(struct session *session, char *arguments)
+{
+    const char *before = session->options.image;
+    if (!*arguments)
+        return repl_complain(session, "There is no image; write 'file IMAGE'.");
+    session->options.image = strdup(arguments);
+    if (!session->options.image || !repl_load(session)) {
+        free((void *)session->options.image);
+        session->options.image = before;
+        return false;
+    }
+    free(session->image_name);
+    session->image_name = (char *)session->options.image;
+    show_place(session);
+    return true;
+}
+
+/* ---- typing ---- */
+
+/* Decodes one character of a quoted text, behind `*at`; false at its end or a mistake. */
+static bool take_character(const char **at, uint8_t *byte)
+{
+    static const char escapes[] = "n\nt\tr\re\033\\\\\"\"";
+    const char *c = *at;
+    if (*c != '\\') {
+        *byte = (uint8_t)*c;
+        *at = c + 1;
+        return *c != '\0';
+    }
+    if (c[1] == 'x' && isxdigit((unsigned char)c[2]) && isxdigit((unsigned char)c[3])) {
+        const char digits[] = {c[2], c[3], '\0'};
+        *byte = (uint8_t)strtoul(digits, NULL, 16);
+        *at = c + 4;
+        return true;
+    }
+    for (size_t i = 0; i + 1 < sizeof escapes; i += 2) {
+        if (c[1] != escapes[i])
+            continue;
+        *byte = (uint8_t)escapes[i + 1];
+        *at = c + 2;
+        return true;
+    }
+    return false;
+}
+
+bool repl_type(struct session *session, char *arguments)
+{
+    const char *at = arguments;
+    size_t end = session->typed_end;
+    if (!repl_need_guest(session))
+        return false;
+    if (*at++ != '"')
+        return repl_complain(session, "The text must be in quotes; write type \"help\\n\".");
+    while (*at != '"') {
+        uint8_t byte;
+        if (!take_character(&at, &byte))
+            return repl_complain(session, *at ? "After a backslash come n, t, r, e, \\, \" or xNN."
+                                              : "The text's quote is not closed; add '\"'.");
+        if (end == sizeof session->typed)
+            return repl_complain(session, "The guest has %zu characters to read yet; run it first.",
+                                 sizeof session->typed);
+        session->typed[end++] = byte;
+    }
+    session->typed_end = end;
+    return true;
+}

@@ -1,0 +1,144 @@
+/* What many commands need: words, numbers, expressions, places in the guest's code. */
+#include "shell/repl/repl.h"
+
+#include "shell/repl/expression.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+bool repl_need_guest(struct session *session)
+{
+    if (session->guest.vm)
+        return true;
+    return repl_complain(session, "There is no guest; load one with 'file IMAGE'.");
+}
+
+char *repl_word(char **text)
+{
+    while (isspace((unsigned char)**text))
+        (*text)++;
+    char *word = *text;
+    if (!*word)
+        return NULL;
+    while (**text && !isspace((unsigned char)**text))
+        (*text)++;
+    if (**text)
+        *(*text)++ = '\0';
+    return word;
+}
+
+bool repl_count(struct session *session, const char *text, uint64_t *count)
+{
+    char *end;
+    errno = 0;
+    *count = strtoull(text, &end, 0);
+    if (!isdigit((unsigned char)*text) || *end || errno || !*count)
+        return repl_complain(session, "'%.40s' is no count; give a number from 1 on.", text);
+    return true;
+}
+
+/* ---- expressions ---- */
+
+/* Parts of registers, and gdb's names for some. */
+static const struct {
+    char name[6], whole[8];
+    uint8_t shift;
+    uint32_t mask;
+} parts[] = {
+    {"pc", "eip", 0, ~0u},          {"sp", "esp", 0, 0xffff}, {"fp", "ebp", 0, ~0u},
+    {"flags", "eflags", 0, 0xffff}, {"ip", "eip", 0, 0xffff}, {"bp", "ebp", 0, 0xffff},
+    {"si", "esi", 0, 0xffff},       {"di", "edi", 0, 0xffff}, {"ax", "eax", 0, 0xffff},
+    {"bx", "ebx", 0, 0xffff},       {"cx", "ecx", 0, 0xffff}, {"dx", "edx", 0, 0xffff},
+    {"al", "eax", 0, 0xff},         {"bl", "ebx", 0, 0xff},   {"cl", "ecx", 0, 0xff},
+    {"dl", "edx", 0, 0xff},         {"ah", "eax", 8, 0xff},   {"bh", "ebx", 8, 0xff},
+    {"ch", "ecx", 8, 0xff},         {"dh", "edx", 8, 0xff},
+};
+
+static bool read_register(void *context, const char *name, uint32_t *value)
+{
+    const struct session *session = context;
+    const struct vmm_vm *vm = session->guest.vm;
+    if (!vm)
+        return false;
+    if (vmm_register(vm, name, value))
+        return true;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (strcasecmp(parts[i].name, name) != 0)
+            continue;
+        vmm_register(vm, parts[i].whole, value);
+        *value = *value >> parts[i].shift & parts[i].mask;
+        return true;
+    }
+    return false;
+}
+
+static bool read_symbol(void *context, const char *name, uint32_t *value)
+{
+    const struct session *session = context;
+    return session->guest.vm && vmm_symbol_address(session->guest.vm, name, value);
+}
+
+static bool read_memory(void *context, bool physical, uint32_t address, unsigned size,
+                        uint32_t *value)
+{
+    const struct session *session = context;
+    const struct vmm_vm *vm = session->guest.vm;
+    uint8_t bytes[4] = {0};
+    size_t count = !vm        ? 0
+                   : physical ? vmm_read_physical(vm, address, bytes, size)
+                              : vmm_read_linear(vm, address, bytes, size);
+    *value = (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
+             (uint32_t)bytes[3] << 24;
+    return count == size;
+}
+
+bool repl_evaluate(struct session *session, const char *text, const char **rest, uint32_t *value)
+{
+    char why[256];
+    const struct expression_source source = {session, read_register, read_symbol, read_memory};
+    if (expression_evaluate(text, rest, &source, value, why, sizeof why))
+        return true;
+    return repl_complain(session, "%s", why);
+}
+
+/* ---- places ---- */
+
+const char *repl_place(const struct session *session, uint32_t linear, char *text, size_t room)
+{
+    char symbol[96];
+    vmm_symbol_text(session->guest.vm, linear, symbol, sizeof symbol);
+    snprintf(text, room, "0x%08x%s%s%s", linear, *symbol ? " <" : "", symbol, *symbol ? ">" : "");
+    return text;
+}
+
+uint32_t repl_pc(const struct session *session)
+{
+    struct vmm_registers r;
+    vmm_registers(session->guest.vm, &r);
+    return r.segment_base[1] + r.eip;
+}
+
+bool repl_code16(const struct session *session)
+{
+    return vmm_code16(session->guest.vm);
+}
+
+unsigned repl_print_instruction(struct session *session, uint32_t linear, bool current)
+{
+    uint8_t bytes[15];
+    char text[128], place[128];
+    size_t count = vmm_read_linear(session->guest.vm, linear, bytes, sizeof bytes);
+    repl_place(session, linear, place, sizeof place);
+    if (!count) {
+        repl_say(session, "%s %s: not mapped\n", current ? "=>" : "  ", place);
+        return 0;
+    }
+    unsigned length =
+        vmm_disassemble(bytes, count, linear, repl_code16(session), text, sizeof text);
+    repl_say(session, "%s %s%s%s: %s\n", current ? "=>" : "  ", repl_paint(session, PAINT_PLACE),
+             place, repl_paint(session, PAINT_OFF), text);
+    return length;
+}

@@ -1,0 +1,179 @@
+/* The prompt: a session with one guest, and the commands that look at it and move it on.
+ *
+ *     line -> command table -> a function of (session, arguments) -> text on standard output
+ *
+ * Each command is one row of the table in commands.c, with its help and its completion; its
+ * function lives with its group: execution.c, data.c, info.c, why.c. A command that fails says so
+ * in one sentence on standard error and returns false; in a script that ends the script. */
+#ifndef SHELL_REPL_REPL_H
+#define SHELL_REPL_REPL_H
+
+#include "shell/guest.h"
+
+#include <vmm/vmm.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum { BREAKPOINTS = 32, TYPED = 4096, LINE_ROOM = 512, SCRIPT_DEPTH = 8 };
+
+struct session {
+    struct guest_options options;
+    struct guest guest; /* vm is NULL without an image */
+    bool terminal;      /* a person sits there: readline, prompt */
+    bool colour;
+    bool quit;
+    bool failed; /* the last command did */
+
+    /* What is being read: a script's name and line, or NULL. */
+    const char *script;
+    unsigned script_line, script_depth;
+    char repeat[LINE_ROOM]; /* what an empty line does again; "" nothing */
+
+    /* The guest's console. */
+    bool guest_line;      /* the cursor is in a line of the guest's */
+    char *image_name;     /* options.image, where `file` set it; owned */
+    uint8_t typed[TYPED]; /* what the guest has not read yet */
+    size_t typed_begin, typed_end;
+
+    struct breakpoint {
+        unsigned number;
+        uint32_t linear;
+        char where[96]; /* as it was given */
+        uint64_t hits;
+    } breakpoints[BREAKPOINTS];
+    unsigned breakpoint_count, breakpoint_last;
+
+    /* What `trap` waits for. */
+    bool waiting;
+    char wanted[32];   /* a cause, or "" */
+    int wanted_vector; /* or -1 */
+
+    /* Where x and disassemble go on, and x's format. */
+    uint32_t next_data, next_code;
+    bool next_code_known;
+    char format, size;
+    unsigned values; /* printed ones so far */
+};
+
+/* What an argument of a command is, for completion. */
+enum completion {
+    COMPLETE_NOTHING,
+    COMPLETE_COMMAND,
+    COMPLETE_CAUSE,
+    COMPLETE_EXPRESSION, /* registers, symbols */
+    COMPLETE_TECHNIQUE,
+    COMPLETE_FILE,
+    COMPLETE_INFO,
+    COMPLETE_BREAKPOINT,
+};
+
+struct repl_command {
+    const char *name;
+    const char *abbreviations; /* exact ones, separated by spaces; NULL: none but prefixes */
+    const char *arguments;     /* as help shows them */
+    const char *summary;       /* one line */
+    const char *help;          /* what more there is to say; NULL: nothing */
+    const char *example;
+    enum completion completion;
+    bool repeats; /* an empty line does it again */
+    bool (*run)(struct session *session, char *arguments);
+};
+
+/* ---- the session (repl.c) ---- */
+
+/* Runs `line` as the user's. Returns whether it succeeded. `line` is changed. */
+bool repl_execute(struct session *session, char *line);
+
+/* Runs the lines of `path`; ends at the first that fails. */
+bool repl_source(struct session *session, const char *path);
+
+/* Reads lines from standard input until its end or `quit`. */
+void repl_interact(struct session *session);
+
+/* Creates the guest that the options describe, with the session's breakpoints; false after a
+ * sentence. The guest before is destroyed only if that succeeds. */
+bool repl_load(struct session *session);
+
+/* ---- the table (commands.c) ---- */
+
+extern const struct repl_command repl_commands[];
+extern const size_t repl_command_count;
+
+/* Finds the command that the first `length` characters of `word` name: exactly, by an abbreviation,
+ * or by a prefix that no other command has. NULL with a sentence in `why` (may be NULL). */
+const struct repl_command *repl_find(const char *word, size_t length, char *why, size_t room);
+
+/* ---- output (console.c) ---- */
+
+/* The guest's console for vmm_config: its output appears line by line behind a bar. */
+struct vmm_console repl_console(struct session *session);
+
+/* Prints on standard output, in a line of its own even if the guest has not ended its last. */
+void repl_say(struct session *session, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* One sentence on standard error, with the script's name and line if there is one. Returns false.
+ */
+bool repl_complain(struct session *session, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+enum paint { PAINT_OFF, PAINT_BOLD, PAINT_DIM, PAINT_PLACE, PAINT_HEAD, PAINT_BAD };
+/* The escape sequence, or "" without colour. Static string. */
+const char *repl_paint(const struct session *session, enum paint paint);
+
+/* ---- helpers that commands share ---- */
+
+/* False, after a sentence, if there is no guest. */
+bool repl_need_guest(struct session *session);
+
+/* Evaluates all of `text`; false after a sentence. With `rest`, what follows may be anything. */
+bool repl_evaluate(struct session *session, const char *text, const char **rest, uint32_t *value);
+
+/* "0x00100067 <main+0x7>", in `text`. */
+const char *repl_place(const struct session *session, uint32_t linear, char *text, size_t room);
+
+/* Takes the next word from `*text`, which is changed; NULL at its end. */
+char *repl_word(char **text);
+
+/* Parses a decimal or hexadecimal count from 1 on; false after a sentence. */
+bool repl_count(struct session *session, const char *text, uint64_t *count);
+
+/* The guest's linear EIP, and whether its code is of 16 bits. */
+uint32_t repl_pc(const struct session *session);
+bool repl_code16(const struct session *session);
+
+/* Prints the instruction at `linear`; returns its length, 0 if there is none. */
+unsigned repl_print_instruction(struct session *session, uint32_t linear, bool current);
+
+/* ---- commands, by group ---- */
+
+bool repl_run(struct session *session, char *arguments);
+bool repl_continue(struct session *session, char *arguments);
+bool repl_step(struct session *session, char *arguments);
+bool repl_next(struct session *session, char *arguments);
+bool repl_trap(struct session *session, char *arguments);
+bool repl_until(struct session *session, char *arguments);
+bool repl_break(struct session *session, char *arguments);
+bool repl_delete(struct session *session, char *arguments);
+bool repl_technique(struct session *session, char *arguments);
+bool repl_file(struct session *session, char *arguments);
+bool repl_type(struct session *session, char *arguments);
+
+bool repl_print(struct session *session, char *arguments);
+bool repl_examine(struct session *session, char *arguments);
+bool repl_disassemble(struct session *session, char *arguments);
+bool repl_set(struct session *session, char *arguments);
+bool repl_walk(struct session *session, char *arguments);
+
+bool repl_info(struct session *session, char *arguments);
+const char *repl_info_topic(size_t i);
+
+bool repl_why(struct session *session, char *arguments);
+
+/* Readline's completion (complete.c); to be set up once. */
+void repl_complete_with_readline(struct session *session);
+
+#endif
