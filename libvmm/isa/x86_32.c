@@ -373,7 +373,7 @@ const struct isa isa_x86_32 = {
     .title = "x86, 32-bit protected mode",
     .manual = "Intel 64 and IA-32 Architectures Software Developer's Manual, volumes 2 and 3",
     .invariant = "IOPL < CPL",
-    .assembler = "as --32 -msyntax=intel -mnaked-reg",
+    .assembler = "x86_64-linux-gnu-as --32 -msyntax=intel -mnaked-reg",
     .triple = "i686",
     .cs_arch = CS_ARCH_X86,
     .cs_mode = CS_MODE_32,

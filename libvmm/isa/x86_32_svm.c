@@ -314,7 +314,7 @@ const struct isa isa_x86_32_svm = {
     .name = "x86-32-svm",
     .title = "x86, 32-bit protected mode, in SVM guest mode",
     .manual = "AMD64 Architecture Programmer's Manual, volume 2, chapter 15",
-    .assembler = "as --32 -msyntax=intel -mnaked-reg",
+    .assembler = "x86_64-linux-gnu-as --32 -msyntax=intel -mnaked-reg",
     .triple = "i686",
     .arch = UC_ARCH_X86,
     .mode = UC_MODE_32,

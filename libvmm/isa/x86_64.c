@@ -383,7 +383,7 @@ const struct isa isa_x86_64 = {
     .title = "x86, 64-bit mode",
     .manual = "Intel 64 and IA-32 Architectures Software Developer's Manual, volumes 2 and 3",
     .invariant = "IOPL < CPL",
-    .assembler = "as --64 -msyntax=intel -mnaked-reg",
+    .assembler = "x86_64-linux-gnu-as --64 -msyntax=intel -mnaked-reg",
     .arch = UC_ARCH_X86,
     .mode = UC_MODE_64,
     .model = UC_CPU_X86_QEMU64,
