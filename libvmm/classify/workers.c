@@ -4,7 +4,8 @@
  * breakpoint, an unknown control register) or keep it busy for ever. Each worker therefore notes in
  * shared memory what it is about to run, sends each verdict through a pipe, and may die: the parent
  * starts another one that leaves out the experiment that was fatal. An experiment is fatal at most
- * once, so that this ends. The order in which workers take encodings does not reach the results. */
+ * once (a hang twice), so that this ends. The order in which workers take encodings does not reach
+ * the results. */
 #include "classify/workers.h"
 
 #include <errno.h>
@@ -27,7 +28,7 @@ enum {
     CHUNK_SWEEP = 64,
     FATAL_LIMIT = 48, /* after so many, the encoding is given up */
     FATAL_LIMIT_SWEEP = 2,
-    TICK_MS = 100,     /* of processor time; two ticks in one experiment are a hang */
+    TICK_MS = 250,     /* of processor time; two ticks in one experiment are a hang */
     STALLED_MS = 5000, /* of real time without any progress: the engine sleeps */
     EXIT_HUNG = 97,
     EXIT_NO_ENGINE = 98,
@@ -57,6 +58,10 @@ struct worker {
     size_t filled;
     uint8_t lost[ISA_MAX_STATES];
     uint32_t lost_count, lost_form;
+    struct {
+        bool given;
+        uint32_t form, state, seed;
+    } suspect; /* it hung once */
     int lost_signal;
     uint32_t seen_runs;
     int stalled_ms;
@@ -271,6 +276,19 @@ static void spread(const struct isa *isa, struct worker *worker, uint32_t state,
         worker->lost[isa_state(isa, mode, v)] = 0xff;
 }
 
+/* On a busy machine a worker may seem to hang: an experiment has to hang twice. */
+static bool hangs_again(struct worker *worker, const struct trial_mark *mark)
+{
+    bool again = worker->suspect.given && worker->suspect.form == mark->form &&
+                 worker->suspect.state == mark->state && worker->suspect.seed == mark->seed;
+
+    worker->suspect.given = true;
+    worker->suspect.form = mark->form;
+    worker->suspect.state = mark->state;
+    worker->suspect.seed = mark->seed;
+    return again;
+}
+
 /* The worker died in an experiment: leave that one out next time, or give the encoding up. */
 static void learn_from_death(struct crew *crew, unsigned i, int signal_number)
 {
@@ -278,6 +296,8 @@ static void learn_from_death(struct crew *crew, unsigned i, int signal_number)
     struct slot *slot = &crew->shared->slot[i];
     uint32_t limit = crew->work->sweep ? FATAL_LIMIT_SWEEP : FATAL_LIMIT;
 
+    if (signal_number == SIGVTALRM && !hangs_again(worker, &slot->mark))
+        return;
     if (worker->lost_form != slot->mark.form) {
         memset(worker->lost, 0, sizeof worker->lost);
         worker->lost_count = 0;

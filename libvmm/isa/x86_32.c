@@ -319,7 +319,7 @@ static void observe(struct probe *probe, uint64_t *value)
  * instruction ends before the byte that is varied, one value is enough. */
 static size_t encode(uint8_t *bytes, size_t opcode, uint32_t i)
 {
-    static const uint8_t rest[] = {0x00, 0xa4, 0x00, 0x00, 0x23, 0x00};
+    static const uint8_t rest[] = {0x00, 0xa4, 0x00, 0x00, 0x23, 0x00, 0x00, 0x00, 0x00, 0x00};
     struct x86_instruction insn;
 
     bytes[opcode] = (uint8_t)(i >> 8);

@@ -455,7 +455,8 @@ static bool starts_shadow(const struct x86_instruction *insn)
 
 static bool go(struct cpu *cpu)
 {
-    if (cpu->translated > CPU_BLOCKS_TRANSLATED) {
+    /* The first block of a run is known and was not announced as translated. */
+    if (cpu->translated > CPU_BLOCKS_TRANSLATED || cpu->blocks_known > CPU_BLOCKS_TRANSLATED) {
         engine_flush_code(cpu->engine);
         blocks_reset(cpu);
         cpu->statistics.flushes++;
