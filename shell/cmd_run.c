@@ -162,7 +162,8 @@ static int open_output(const struct request *request, struct output *output, con
 {
     if (!path || output_open(output, path))
         return VMM_SUCCESS;
-    return guest_complain(&request->guest, VMM_FAILURE, "'%s' cannot be written: %s", path,
+    return guest_complain(&request->guest, VMM_FAILURE,
+                          "'%s' cannot be written: %s; name another file", path,
                           strerror(output->error));
 }
 
@@ -288,8 +289,10 @@ static int close_output(const struct request *request, struct output *output, co
 {
     if (output_close(output))
         return VMM_SUCCESS;
-    return guest_complain(&request->guest, VMM_FAILURE, "the %s cannot be written to '%s': %s",
-                          what, output->path, strerror(output->error));
+    return guest_complain(
+        &request->guest, VMM_FAILURE,
+        "the %s cannot be written to '%s': %s; free some space or name another file", what,
+        output->path, strerror(output->error));
 }
 
 static int write_core(struct run *run, const struct request *request)
@@ -311,6 +314,15 @@ static int write_statistics(struct run *run, const struct request *request, uint
     return close_output(request, &run->stats, "statistics");
 }
 
+static int check_console(const struct request *request)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return VMM_SUCCESS;
+    return guest_complain(&request->guest, VMM_FAILURE,
+                          "the guest's console cannot be written to standard output; free some "
+                          "space or send it elsewhere");
+}
+
 /* Says how it ended, and finishes every file. Returns the exit status: that of a file that could
  * not be written, if the guest has none of its own to tell. */
 static int report(struct run *run, const struct request *request)
@@ -324,7 +336,8 @@ static int report(struct run *run, const struct request *request)
                 vmm_digest_masked(run->guest.vm));
     vmm_trace_end(run->trace);
     run->trace = NULL;
-    bool failed = close_output(request, &run->trace_output, "trace") != VMM_SUCCESS;
+    bool failed = check_console(request) != VMM_SUCCESS;
+    failed |= close_output(request, &run->trace_output, "trace") != VMM_SUCCESS;
     failed |= write_core(run, request) != VMM_SUCCESS;
     failed |= write_statistics(run, request, digest) != VMM_SUCCESS;
     return failed ? VMM_FAILURE : statistics.status;
