@@ -145,15 +145,15 @@ static enum cpu_stop execute_alone(struct dispatcher *d, struct interp *i)
         x86_peek(state, d->memory, state->seg[X86_CS].base + state->eip, bytes, sizeof bytes);
     bool decoded =
         x86_decode(bytes, (unsigned)count, state->seg[X86_CS].attributes & X86_SEG_DB, &insn);
-    uint32_t linear = decoded && (insn.flags & X86_INSN_MEMORY)
-                          ? x86_effective_address(state, &insn)
-                          : state->seg[X86_CS].base + state->eip;
+    bool memory = decoded && (insn.flags & X86_INSN_MEMORY);
+    uint32_t linear = memory ? x86_effective_address(state, &insn) : 0;
     cpu_flush_tlb(d->cpu);
     cpu_want_window(d->cpu, false);
     i->in_processor = true;
-    enum cpu_stop stop = cpu_run(d->cpu, d->cpu->time + 1);
+    enum cpu_stop stop = cpu_step(d->cpu);
     i->in_processor = false;
-    note_stores(d, i, linear);
+    if (memory)
+        note_stores(d, i, linear);
     return stop;
 }
 
@@ -162,7 +162,7 @@ static enum cpu_action interp_exit(struct dispatcher *d, const struct cpu_exit *
 {
     struct cpu_hardware end = {0};
     struct interp *i = d->own;
-    if (!i || !i->in_processor)
+    if (!i || !i->in_processor || exit->kind == CPU_STEPPED)
         return CPU_LEAVE;
     if (exit->kind == CPU_EXCEPTION || exit->kind == CPU_SOFTWARE_INTERRUPT) {
         inject(d, i, &exit->event);

@@ -218,8 +218,9 @@ static bool departs(const struct diff_case *c, const struct diff_end *end,
     struct x86_instruction insn;
 
     diff_decode(c, &insn);
-    if (beyond_segment(&c->cpu, &insn) || insn.kind == X86_KIND_PAUSE) {
-        return true;
+    if (beyond_segment(&c->cpu, &insn) ||
+        (insn.kind != X86_KIND_INVALID && execute_by_routine(&insn))) {
+        return true; /* routines: test_interpreter_engine.c */
     }
     if (insn.kind == X86_KIND_RET && insn.immediate > 0x7fff) {
         return true; /* the engine takes the count as signed */

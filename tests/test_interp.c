@@ -125,7 +125,7 @@ Test(interp, every_workload_is_as_on_the_bare_machine)
 
     for (unsigned i = 0; i < sizeof workloads / sizeof *workloads; i++) {
         char line[32];
-        snprintf(line, sizeof line, "%s n=200", workloads[i]);
+        snprintf(line, sizeof line, "w=%s n=100", workloads[i]);
         same_guest("bench.elf", "auto", line);
     }
 }

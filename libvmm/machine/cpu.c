@@ -590,6 +590,12 @@ enum cpu_stop cpu_run(struct cpu *cpu, uint64_t deadline)
     }
 }
 
+enum cpu_stop cpu_step(struct cpu *cpu)
+{
+    cpu->client_step = true;
+    return cpu_run(cpu, cpu->time + 1);
+}
+
 const char *cpu_failure(const struct cpu *cpu)
 {
     return engine_failure(cpu->engine);

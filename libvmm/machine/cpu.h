@@ -204,6 +204,11 @@ void cpu_destroy(struct cpu *cpu);
 enum cpu_stop cpu_run(struct cpu *cpu, uint64_t deadline);
 const char *cpu_failure(const struct cpu *cpu);
 
+/* Runs the one instruction that the processor is at; the client hears CPU_STEPPED behind it, or
+ * whatever comes instead, and has to return CPU_LEAVE. Cheaper than a deadline, which has the code
+ * translated anew. */
+enum cpu_stop cpu_step(struct cpu *cpu);
+
 /* The time now; with the host's clock it is looked at, and `time` follows. */
 uint64_t cpu_now(struct cpu *cpu);
 
