@@ -143,10 +143,10 @@ endif
 
 # ---- run, test, measure ----------------------------------------------------------------
 
-# The kernel ends by writing 0 to port 0xF4, which is status 1.
-RUN_CMD ?= $(OUT)/vmm run -t bare --stats $(BUILD)/guests/kernel.elf || [ $$? = 1 ]
+# A tour of the first traps of a kernel under trap-and-emulate; on a terminal the prompt stays.
 run: all
-	@$(RUN_CMD)
+	@[ -t 0 ] && [ -t 1 ] || batch=-batch; \
+	$(OUT)/vmm debug $$batch -x shell/tour.vmm $(BUILD)/guests/kernel-virt.elf
 
 check: $(program) $(OUT)/libvmm.so $(test_programs) guests
 	@VMM_BUILD=$(abspath $(OUT)) scripts/run-tests $(OUT)/test-logs $(test_programs) $(test_scripts)
@@ -255,7 +255,7 @@ distclean:
 
 help:
 	@echo 'all           the libraries, the program and the guests, below build/ (the default)'
-	@echo 'run           boot the small kernel and show its statistics'
+	@echo 'run           boot the small kernel, explain its first traps, and leave you at the prompt'
 	@echo 'check         build and run all tests'
 	@echo 'check-real    boot kernels that others wrote (fetched into build/real)'
 	@echo 'bench         measure against the raw engine and QEMU'

@@ -88,13 +88,14 @@ static int converse(struct request *request)
     struct session *session = &request->session;
     if (session->options.image && !repl_load(session))
         return VMM_FAILURE;
-    if (session->terminal && !request->script)
-        printf("vmm %s. 'help' lists the commands, 'trap' runs to the first trap, 'why' explains "
-               "it.\n",
-               vmm_version());
     bool good = run_startup(session);
     if (good && request->script && !session->quit)
         good = repl_source(session, request->script);
+    if (session->terminal && !session->quit)
+        repl_say(session,
+                 "vmm %s: 'help' lists the commands, 'run' starts the guest, 'trap' runs to the "
+                 "next\ntrap and 'why' explains it, 'quit' ends.\n",
+                 vmm_version());
     if (request->batch)
         session->quit = true;
     session->failed = !good;

@@ -3,6 +3,7 @@
  * Results go to standard output, everything else to standard error. Exit status: 0 success, 1
  * failure, 2 a mistake in the command line, told in one sentence. */
 #include "shell/cmd_classify.h"
+#include "shell/cmd_new.h"
 #include "shell/cmd_theorem.h"
 #include "shell/command.h"
 #include "shell/nearest.h"
@@ -34,6 +35,7 @@ static const struct vmm_command commands[] = {
     {"debug", "watch a guest trap by trap, at a prompt; plain 'vmm' does so, too", vmm_cmd_debug},
     {"classify", "find the sensitive and privileged instructions, by experiment", vmm_cmd_classify},
     {"theorem", "decide Popek and Goldberg's theorems for a machine", vmm_cmd_theorem},
+    {"new", "make a folder with a guest of your own", vmm_cmd_new},
     {"help", "explain a command", cmd_help},
     {"version", "print the version", cmd_version},
 };

@@ -68,7 +68,9 @@ static void report_stop(struct session *session, enum vmm_stop stop)
     case VMM_STOP_TRAP: show_trap(session); break;
     case VMM_STOP_LIMIT: show_place(session); break;
     case VMM_STOP_USER:
-        repl_say(session, "%s\n", vmm_stop_text(session->guest.vm));
+        /* Behind the terminal's echo of ^C. */
+        repl_say(session, "%s%s\n", session->terminal ? "\n" : "",
+                 vmm_stop_text(session->guest.vm));
         show_place(session);
         break;
     default:

@@ -21,7 +21,8 @@ static const struct why_cause causes[] = {
      "one.",
      WHY_EVENT},
     {"hidden_fault",
-     "The instruction accesses memory, and the guest's own page tables allow it. But the processor "
+     "The instruction accesses memory, and the guest's own page tables allow it (or its "
+     "paging is off). But the processor "
      "does not walk those: it walks the VMM's shadow tables, and they had no entry yet for this "
      "page. On the bare machine nothing would have happened here.",
      "the guest would see a page fault that its own tables do not explain. Shadow tables are "

@@ -223,13 +223,13 @@ static void explain_class(FILE *to, const struct why_facts *facts)
     if (is_interrupt(record))
         add(&p, "No instruction's: an external event. Popek and Goldberg's machine has none; real "
                 "ones need the VMM to own them.");
+    else if (is_page_fault(record) && !is_instruction(record))
+        add(&p, "It is its address that trapped, whatever the instruction is: a memory trap, by "
+                "which the relocation of the machine protects itself.");
     else if (facts->classes && !facts->classes->failure)
         add_verdict(&p, facts->classes, !is(record, "silent"));
     else
         add_known_class(&p, knowledge(record));
-    if (is_page_fault(record) && !is_instruction(record))
-        add(&p, " That it trapped is due to its address: a memory trap, by which the relocation of "
-                "the machine protects itself.");
     put_paragraph(to, facts, "Class", &p);
 }
 

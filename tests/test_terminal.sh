@@ -1,0 +1,131 @@
+#!/bin/sh
+# The prompt in a real terminal (tmux): readline's editing, completion with Tab, history, a repeated
+# empty line, colours, ^C that clears a line and that stops a guest, ^D that ends.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+build=${VMM_BUILD:-$PWD/build}
+command -v tmux >/dev/null 2>&1 || {
+    echo 'skipped: tmux is not installed'
+    exit 77
+}
+[ -x "$build/vmm" ] && [ -e "$build/guests/spin.elf" ] || {
+    echo 'skipped: the program or its guests are not built'
+    exit 77
+}
+work=$(mktemp -d)
+server=vmm-test-$$
+trap 'tmux -L "$server" kill-server 2>/dev/null; rm -rf "$work"' EXIT
+bad=0
+
+open() { # COMMAND: in a fresh terminal
+    tmux -L "$server" kill-server 2>/dev/null
+    env -u TMUX -u NO_COLOR HOME="$work" INPUTRC=/dev/null \
+        tmux -L "$server" -f /dev/null new-session -d -x 110 -y 50 "$1; echo status \$?; sleep 60" || {
+        echo 'skipped: tmux cannot open a terminal here'
+        exit 77
+    }
+}
+screen() {
+    tmux -L "$server" capture-pane -p "$@" -S -500
+}
+keys() {
+    tmux -L "$server" send-keys "$@"
+}
+# sees PATTERN: waits until it is on the screen.
+sees() {
+    tries=0
+    while [ $tries -lt 150 ]; do
+        screen | grep -q -e "$1" && return
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+    echo "'$1' does not appear:"
+    screen | grep -v '^$'
+    bad=1
+}
+
+# prompts: waits until the last line is an empty prompt.
+prompts() {
+    tries=0
+    while [ $tries -lt 150 ]; do
+        screen | grep -v '^$' | tail -n 1 | grep -qx '(vmm) *' && return
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+    echo 'no prompt:'
+    screen | grep -v '^$'
+    bad=1
+}
+
+open "$build/vmm debug -t bare $build/guests/kernel-virt.elf"
+prompts
+sees "'help' lists the commands"
+
+keys 'br' Tab
+sees '^(vmm) break *$'
+keys 'kernel_m' Tab Enter
+sees '^Breakpoint 1 at 0x[0-9a-f]* <kernel_main>$'
+keys 'run' Enter
+sees '^Breakpoint 1, 0x'
+keys 'step 2' Enter
+prompts
+keys 'echo one' Enter
+sees '^one$'
+keys 'contineu' Enter
+sees "did you mean 'continue'"
+keys 'technique ' Tab Tab
+sees '^bare  *.*trap'
+keys 'tr' C-c
+sees '^(vmm) technique .*C$'
+prompts
+keys 'info reg' Tab Enter
+sees '^eip 0x'
+keys 'p $ef' Tab Enter
+sees '^\$1 = 0x'
+keys Up Up Enter
+sees '^(vmm) info registers *$'
+keys 'trap #PF' Enter
+sees '^Trap 1: '
+keys 'why' Enter
+sees '^Handled by '
+screen -e | grep -q '33mHandled by' || {
+    echo 'no colour on a terminal'
+    bad=1
+}
+keys C-d
+sees '^status 0$'
+grep -qx 'break kernel_main *' "$work/.vmm_history" || {
+    echo "the history is not kept: $(cat "$work/.vmm_history")"
+    bad=1
+}
+
+# ^C stops a guest that would run for ever, and the session goes on; NO_COLOR is honoured.
+open "NO_COLOR=1 $build/vmm debug -t bare $build/guests/spin.elf"
+prompts
+keys 'run' Enter
+sees '^| Spinning'
+keys C-c
+sees '^The guest was interrupted'
+prompts
+keys 'print 6 * 7' Enter
+sees '^\$1 = 0x2a = 42$'
+keys 'continue' Enter
+sees '^(vmm) continue$'
+keys C-c
+tries=0
+while [ $tries -lt 150 ] && [ "$(screen | grep -c '^The guest was interrupted')" -lt 2 ]; do
+    sleep 0.1
+    keys C-c
+    tries=$((tries + 1))
+done
+prompts
+keys 'why' Enter
+sees 'There was no trap yet'
+screen -e | grep -q '\[3[0-9]m' && {
+    echo 'colour in spite of NO_COLOR'
+    bad=1
+}
+prompts
+keys 'quit' Enter
+sees '^status 0$'
+exit $bad
