@@ -62,6 +62,7 @@ struct dispatcher {
         uint64_t count;
     } silent[DISPATCH_SILENT]; /* in the order in which they were met */
     unsigned silent_count;
+    uint64_t silent_time;  /* when the last one was met */
     uint64_t silent_total; /* executions, at places forgotten too */
     bool running;          /* in dispatcher_run */
     uint64_t time;         /* virtual time when it returned last */

@@ -162,6 +162,11 @@ bool silent_found(struct dispatcher *d, const struct x86_instruction *insn)
     const struct cpu_state *guest = &d->vcpu->state;
     uint32_t linear = guest->seg[X86_CS].base + guest->eip;
     struct silent_place *found = place(d, linear);
+    /* It comes here twice if its operand's page had to be filled in between. */
+    bool again = d->silent_total && d->silent_time == d->cpu->time && !d->cpu->host_clock;
+    if (again)
+        return true;
+    d->silent_time = d->cpu->time;
     if (found) {
         found->linear = linear;
         found->name = mnemonic(insn);

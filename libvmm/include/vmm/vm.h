@@ -148,6 +148,13 @@ int vmm_load(struct vmm_vm *vm, const struct vmm_image *image, struct vmm_error 
  * same reason again. */
 enum vmm_stop vmm_run(struct vmm_vm *vm, uint64_t instructions);
 
+/** Runs `count` VMs of one machine in turns, round-robin, until each has stopped for good or
+ * `instructions` of each have retired (0: no limit). A turn is `slice` instructions, 0: 1,000,000;
+ * with the host's clock, until the VM waits. Returns false if vmm_interrupt of one of them ended it
+ * before. */
+bool vmm_run_together(struct vmm_vm *const *vms, size_t count, uint64_t slice,
+                      uint64_t instructions);
+
 /** Makes a vmm_run in progress return VMM_STOP_USER soon. May be called from a signal handler. */
 void vmm_interrupt(struct vmm_vm *vm);
 
@@ -167,6 +174,19 @@ size_t vmm_read_physical(const struct vmm_vm *vm, uint32_t address, void *bytes,
 /** The same at a linear address, through the guest's page tables, with the supervisor's rights and
  * without setting accessed bits. */
 size_t vmm_read_linear(const struct vmm_vm *vm, uint32_t address, void *bytes, size_t count);
+
+/** A sensitive instruction that did not trap, and would have come to another result than on the
+ * bare machine. */
+struct vmm_silent {
+    const char *mnemonic; /**< the manual's name, "popf"; static string */
+    uint32_t address;     /**< linear */
+    uint8_t ring;         /**< the guest's CPL there, 0 to 3 */
+    uint64_t count;       /**< executions so far */
+};
+
+/** Copies the `i`th place of such an instruction, in the order in which they were met; false beyond
+ * the last, or the 64th. Without `keep_going` there is one at most. */
+bool vmm_silent(const struct vmm_vm *vm, size_t i, struct vmm_silent *silent);
 
 /** Copies the statistics. */
 void vmm_statistics(const struct vmm_vm *vm, struct vmm_statistics *statistics);

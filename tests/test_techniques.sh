@@ -1,0 +1,54 @@
+#!/bin/sh
+# Every technique that keeps equivalence runs the project's guests as the bare machine does: the same
+# console, exit status, instruction count and state digest. And where trap-and-emulate cannot, it
+# says which instruction was silent.
+#
+#   VMM_BUILD=build tests/test_techniques.sh
+set -u
+build=${VMM_BUILD:-build}
+vmm=$build/vmm
+guests=$build/guests
+[ -f "$guests/kernel-virt.elf" ] || exit 77
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+failures=0
+
+fail() {
+    echo "$*" >&2
+    failures=$((failures + 1))
+}
+
+# run NAME TECHNIQUE: leaves console, status, digest and instruction count in files.
+run() {
+    "$vmm" run -t "$2" --max-instructions 6000000 --digest --stats="$work/stats" \
+        "$guests/$1" >"$work/$2.out" 2>"$work/$2.err" </dev/null
+    echo "status $?" >"$work/$2.end"
+    grep '^digest' "$work/$2.err" >>"$work/$2.end"
+    sed 's/.*"guest_instructions": *\([0-9]*\).*/instructions \1/' "$work/stats" >>"$work/$2.end"
+}
+
+# The virtualizable guests; spin and trapstorm end at the limit, the broken ones with a shutdown.
+for guest in hello.elf hello-serial.elf smc.elf ports.elf hlt.elf triplefault.elf \
+    jump-unmapped.elf bad-segments.elf cr3-nowhere.elf spin.elf trapstorm.elf garbage.elf \
+    realmode.bin kernel-virt.elf; do
+    run "$guest" bare
+    for technique in trap; do
+        run "$guest" $technique
+        cmp -s "$work/bare.out" "$work/$technique.out" || fail "$guest: $technique: other output"
+        cmp -s "$work/bare.end" "$work/$technique.end" ||
+            fail "$guest: $technique: $(cat "$work/$technique.end"); bare: $(cat "$work/bare.end")"
+    done
+done
+
+# silent NAME MNEMONIC [ADDRESS]: trap stops there with status 1 and a sentence.
+silent() {
+    run "$1" trap
+    grep -q '^status 1$' "$work/trap.end" || fail "$1: $(cat "$work/trap.end")"
+    grep -q "^trap: $2 at 0x0*${3:-}" "$work/trap.err" || fail "$1: $(cat "$work/trap.err")"
+}
+first=$(nm "$guests/sensitive.elf" | sed -n 's/^0*\([0-9a-f]*\) T first_silent$/\1/p')
+silent sensitive.elf '[a-z]*' "$first"
+silent redpill.elf sgdt
+silent kernel.elf '[a-z]*'
+
+[ "$failures" -eq 0 ]
