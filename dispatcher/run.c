@@ -191,7 +191,8 @@ static enum dispatch_end run(struct dispatcher *d, uint64_t instructions)
                 return DISPATCH_HALT;
             continue;
         }
-        cpu_want_window(d->cpu, d->board->intr);
+        cpu_want_window(d->cpu,
+                        d->board->intr && (!d->technique->window || d->technique->window(d)));
         uint64_t deadline = next_deadline(d, instructions);
         enum cpu_stop stop =
             d->technique->run ? d->technique->run(d, deadline) : cpu_run(d->cpu, deadline);

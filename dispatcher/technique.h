@@ -19,6 +19,8 @@ struct technique {
     /* Has the guest interrupts enabled? Could one arrive now, no shadow in the way? */
     bool (*enabled)(const struct dispatcher *dispatcher);
     bool (*interruptible)(const struct dispatcher *dispatcher);
+    /* May the guest open its interrupt window, or have it open, without an exit? NULL: always. */
+    bool (*window)(const struct dispatcher *dispatcher);
     /* Delivers the external interrupt `vector` to the guest. */
     void (*interrupt)(struct dispatcher *dispatcher, uint8_t vector);
     /* The processor has stopped running the guest: brings dispatcher->guest up to date. May be

@@ -184,6 +184,11 @@ static enum cpu_action stepped(struct dispatcher *d)
     return CPU_RETRY;
 }
 
+static bool trap_enabled(const struct dispatcher *d)
+{
+    return d->vcpu->state.eflags & X86_IF;
+}
+
 static enum cpu_action trap_exit(struct dispatcher *d, const struct cpu_exit *exit)
 {
     enum cpu_action action;
@@ -203,6 +208,9 @@ static enum cpu_action trap_exit(struct dispatcher *d, const struct cpu_exit *ex
     }
     if (d->recorder.open)
         record_end(&d->recorder, &d->vcpu->state);
+    /* Interrupts wait, and the guest has just let them: after this instruction, or its shadow. */
+    if (d->board->intr && trap_enabled(d))
+        cpu_want_window(d->cpu, true);
     return action;
 }
 
@@ -214,11 +222,6 @@ static bool trap_wants(struct dispatcher *d, const struct cpu_state *state,
 }
 
 /* ---- interrupts ---- */
-
-static bool trap_enabled(const struct dispatcher *d)
-{
-    return d->vcpu->state.eflags & X86_IF;
-}
 
 static bool trap_interruptible(const struct dispatcher *d)
 {
@@ -279,6 +282,7 @@ const struct technique technique_trap = {
     .wants = trap_wants,
     .enabled = trap_enabled,
     .interruptible = trap_interruptible,
+    .window = trap_enabled,
     .interrupt = trap_interrupt,
     .stopped = trap_stopped,
     .modified = trap_modified,

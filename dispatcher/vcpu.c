@@ -17,7 +17,7 @@ enum {
     VMM_SLOT = 1023
 };
 
-/* EFLAGS that the real processor holds for the guest only as a mirror, if at all. */
+/* EFLAGS that the guest cannot change on the real processor. */
 #define VIRTUAL_FLAGS ((uint32_t)(X86_IF | X86_IOPL | X86_VM))
 /* CR0 bits that direct execution depends on, and that are the guest's own. */
 #define GUEST_CR0 ((uint32_t)(X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_NE | X86_CR0_AM))
@@ -79,7 +79,7 @@ void vcpu_project(struct vcpu *v)
     struct cpu_state *real = &v->cpu->state;
     memcpy(real->gpr, guest->gpr, sizeof real->gpr);
     real->eip = guest->eip;
-    real->eflags = guest->eflags & ~(uint32_t)X86_IOPL;
+    real->eflags = (guest->eflags & ~(uint32_t)X86_IOPL) | X86_IF;
     if (stands_in_v86(guest))
         real->eflags |= X86_VM;
     real->interrupt_shadow = guest->interrupt_shadow;

@@ -7,7 +7,7 @@
  *     its page tables          shadow page tables; WP is always set
  *     its GDT and LDT          shadow tables, from which outward transfers trap
  *     its IDT and TSS          none of the guest's: every event comes to the VMM
- *     its IF                   mirrored, but of no effect on who is interrupted
+ *     its IF                   always set: nobody keeps the VMM from being interrupted
  *
  * absorb() brings the guest's view up to date with what ran directly; project() makes the stand-in
  * from it; absorb after project changes nothing. Both are on the path of every world switch. */

@@ -145,7 +145,7 @@ Test(trap, a_silent_instruction_stops_the_guest_where_its_result_differs)
     cr_assert_eq(registers.eip, 0x10000f, "before it is executed");
     cr_assert(vmm_silent(vm, 0, &silent));
     cr_assert_str_eq(silent.mnemonic, "popf");
-    cr_assert_eq(silent.address, 0x10000f);
+    cr_assert_eq(silent.linear, 0x10000f);
     cr_assert_eq(silent.ring, 0);
     cr_assert_not(vmm_silent(vm, 1, &silent));
     cr_assert_eq(strncmp(vmm_stop_text(vm), "trap: popf at 0x0010000f", 24), 0, "%s",

@@ -326,16 +326,6 @@ enum vmm_stop vmm_run(struct vmm_vm *vm, uint64_t instructions)
     return vm->stop;
 }
 
-bool vmm_silent(const struct vmm_vm *vm, size_t i, struct vmm_silent *silent)
-{
-    const struct dispatcher *d = &vm->dispatcher;
-    if (i >= d->silent_count)
-        return false;
-    const struct silent_place *place = &d->silent[i];
-    *silent = (struct vmm_silent){place->name, place->linear, place->ring, place->count};
-    return true;
-}
-
 void vmm_interrupt(struct vmm_vm *vm)
 {
     vm->dispatcher.interrupted = 1;

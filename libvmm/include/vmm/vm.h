@@ -175,19 +175,6 @@ size_t vmm_read_physical(const struct vmm_vm *vm, uint32_t address, void *bytes,
  * without setting accessed bits. */
 size_t vmm_read_linear(const struct vmm_vm *vm, uint32_t address, void *bytes, size_t count);
 
-/** A sensitive instruction that did not trap, and would have come to another result than on the
- * bare machine. */
-struct vmm_silent {
-    const char *mnemonic; /**< the manual's name, "popf"; static string */
-    uint32_t address;     /**< linear */
-    uint8_t ring;         /**< the guest's CPL there, 0 to 3 */
-    uint64_t count;       /**< executions so far */
-};
-
-/** Copies the `i`th place of such an instruction, in the order in which they were met; false beyond
- * the last, or the 64th. Without `keep_going` there is one at most. */
-bool vmm_silent(const struct vmm_vm *vm, size_t i, struct vmm_silent *silent);
-
 /** Copies the statistics. */
 void vmm_statistics(const struct vmm_vm *vm, struct vmm_statistics *statistics);
 
