@@ -133,22 +133,22 @@ Test(trap, instructions_are_direct_or_emulated)
 
 Test(trap, a_silent_instruction_stops_the_guest_where_its_result_differs)
 {
-    /* pushf; popf (nothing changes); pushf; or dword [esp],0x200 (IF); popf; hlt */
-    static const uint8_t code[] = {0xbc, 0,    0, 0x20, 0, 0x9c, 0x9d, 0x9c, 0x81,
-                                   0x0c, 0x24, 0, 2,    0, 0,    0x9d, 0xf4};
+    /* sti; nop; pushf; popf (nothing changes); pushf; and dword [esp],~0x200 (IF); popf; hlt */
+    static const uint8_t code[] = {0xbc, 0,    0,    0x20, 0,    0xfb, 0x90, 0x9c, 0x9d, 0x9c,
+                                   0x81, 0x24, 0x24, 0xff, 0xfd, 0xff, 0xff, 0x9d, 0xf4};
     struct output output;
     struct vmm_registers registers;
     struct vmm_silent silent;
     struct vmm_vm *vm = START(code, &output);
     cr_assert_eq(vmm_run(vm, 0), VMM_STOP_DIVERGENCE);
     vmm_registers(vm, &registers);
-    cr_assert_eq(registers.eip, 0x10000f, "before it is executed");
+    cr_assert_eq(registers.eip, 0x100011, "before it is executed");
     cr_assert(vmm_silent(vm, 0, &silent));
     cr_assert_str_eq(silent.mnemonic, "popf");
-    cr_assert_eq(silent.linear, 0x10000f);
+    cr_assert_eq(silent.linear, 0x100011);
     cr_assert_eq(silent.ring, 0);
     cr_assert_not(vmm_silent(vm, 1, &silent));
-    cr_assert_eq(strncmp(vmm_stop_text(vm), "trap: popf at 0x0010000f", 24), 0, "%s",
+    cr_assert_eq(strncmp(vmm_stop_text(vm), "trap: popf at 0x00100011", 24), 0, "%s",
                  vmm_stop_text(vm));
     vmm_destroy(vm);
 }
