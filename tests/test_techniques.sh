@@ -29,7 +29,7 @@ run() {
 
 # The virtualizable guests; spin ends at the limit, the broken ones with a shutdown.
 for guest in hello.elf hello-serial.elf smc.elf ports.elf hlt.elf triplefault.elf \
-    jump-unmapped.elf bad-segments.elf cr3-nowhere.elf spin.elf kernel-virt.elf; do
+    jump-unmapped.elf bad-segments.elf cr3-nowhere.elf spin.elf realmode.bin kernel-virt.elf; do
     run "$guest" bare
     for technique in trap; do
         run "$guest" $technique
@@ -43,7 +43,7 @@ done
 silent() {
     run "$1" trap
     grep -q '^status 1$' "$work/trap.end" || fail "$1: $(cat "$work/trap.end")"
-    grep -q "^\(vmm run: \)*trap: $2 at 0x0*${3:-}" "$work/trap.err" || fail "$1: $(cat "$work/trap.err")"
+    grep -q "^trap: $2 at 0x0*${3:-}" "$work/trap.err" || fail "$1: $(cat "$work/trap.err")"
 }
 first=$(nm "$guests/sensitive.elf" | sed -n 's/^0*\([0-9a-f]*\) T first_silent$/\1/p')
 silent sensitive.elf '[a-z]*' "$first"

@@ -13,7 +13,7 @@
 #include "machine/board.h"
 #include "vm.h"
 
-enum { ENTRIES = 1024, LANES = 8, MOST_FRAMES = (1 << 30) / X86_PAGE_SIZE };
+enum { ENTRIES = 1024, LANES = 8, MOST_FRAMES = (1 << 30) / X86_PAGE_SIZE, MOST_STRETCHES = 40 };
 
 /* ---- the processor ---- */
 
@@ -44,9 +44,14 @@ static uint64_t mix_state(uint64_t hash, const struct cpu_state *s)
 
 /* ---- memory ---- */
 
-/* Guest-physical frames that hold the page tables in use: a bit each. */
+/* What is in use: guest-physical frames that hold page tables, a bit each; and stretches of
+ * descriptor tables, by the access byte (the sixth) of the first descriptor in a page. */
 struct live {
     uint8_t bits[MOST_FRAMES / 8];
+    struct stretch {
+        uint32_t physical, count;
+    } stretches[MOST_STRETCHES];
+    unsigned stretch_count;
 };
 
 static bool is_live(const struct live *live, uint32_t frame)
@@ -61,10 +66,32 @@ static void note(struct live *live, const struct vmm_vm *vm, uint32_t address)
         live->bits[frame / 8] |= (uint8_t)(1u << frame % 8);
 }
 
+static void find_descriptors(struct live *live, const struct vmm_vm *vm, uint32_t base,
+                             uint32_t size)
+{
+    enum { ACCESS_BYTE = 5, SIZE = 8 };
+    uint32_t at = base + ACCESS_BYTE, count = size / SIZE;
+    struct x86_walk walk;
+    while (count && live->stretch_count < MOST_STRETCHES) {
+        uint32_t here = (X86_PAGE_SIZE - (at & ~X86_PAGE_MASK) + SIZE - 1) / SIZE;
+        here = here < count ? here : count;
+        if (x86_probe(vm->dispatcher.guest, vm->dispatcher.memory, at, 0, &walk) == X86_OK &&
+            walk.end == X86_WALK_MAPPED && walk.physical < vm_memory_size(vm))
+            live->stretches[live->stretch_count++] = (struct stretch){walk.physical, here};
+        at += here * SIZE;
+        count -= here;
+    }
+}
+
 static void find_live(struct live *live, const struct vmm_vm *vm)
 {
     const struct cpu_state *s = vm->dispatcher.guest;
     memset(live, 0, sizeof *live);
+    if (s->cr0 & X86_CR0_PE) {
+        find_descriptors(live, vm, s->gdtr.base, s->gdtr.limit + 1u);
+        if (s->ldtr.attributes & X86_SEG_PRESENT)
+            find_descriptors(live, vm, s->ldtr.base, s->ldtr.limit + 1u);
+    }
     if (!x86_paging(s) || !x86_paging_supported(s))
         return;
     note(live, vm, s->cr3);
@@ -78,18 +105,52 @@ static void find_live(struct live *live, const struct vmm_vm *vm)
     }
 }
 
-/* The page as it is compared; returns how many bits were left out. The bits of an entry that is not
- * present are software's. */
-static unsigned mask(const uint8_t *page, uint32_t *entries)
+/* Returns how many bits were left out. The bits of an entry that is not present are software's. */
+static unsigned mask_entries(uint8_t *page)
 {
     unsigned masked = 0;
+    uint32_t entries[ENTRIES];
     memcpy(entries, page, X86_PAGE_SIZE);
     for (unsigned i = 0; i < ENTRIES; i++) {
         bool accessed = (entries[i] & X86_PTE_P) && (entries[i] & X86_PTE_A);
         masked += accessed;
         entries[i] &= ~(accessed ? (uint32_t)X86_PTE_A : 0);
     }
+    memcpy(page, entries, X86_PAGE_SIZE);
     return masked;
+}
+
+/* System descriptors (S = 0) have no accessed bit. */
+static unsigned mask_descriptors(uint8_t *page, const struct stretch *stretch)
+{
+    enum { S = 1 << 4, ACCESSED = 1 << 0, SIZE = 8 };
+    unsigned masked = 0;
+    uint8_t *byte = page + (stretch->physical & ~X86_PAGE_MASK);
+    for (uint32_t i = 0; i < stretch->count; i++, byte += SIZE)
+        if ((*byte & S) && (*byte & ACCESSED)) {
+            *byte &= (uint8_t)~ACCESSED;
+            masked++;
+        }
+    return masked;
+}
+
+static bool is_masked(const struct live *live, uint32_t address)
+{
+    for (unsigned i = 0; i < live->stretch_count; i++)
+        if ((live->stretches[i].physical & X86_PAGE_MASK) == address)
+            return true;
+    return is_live(live, address >> 12);
+}
+
+/* The page as it is compared. */
+static unsigned mask(const struct live *live, uint32_t address, const uint8_t *page, uint8_t *copy)
+{
+    unsigned masked = 0;
+    memcpy(copy, page, X86_PAGE_SIZE);
+    for (unsigned i = 0; i < live->stretch_count; i++)
+        if ((live->stretches[i].physical & X86_PAGE_MASK) == address)
+            masked += mask_descriptors(copy, &live->stretches[i]);
+    return masked + (is_live(live, address >> 12) ? mask_entries(copy) : 0);
 }
 
 static bool all_zero(const uint8_t *page)
@@ -120,13 +181,13 @@ static uint64_t mix_memory(uint64_t hash, const struct vmm_vm *vm)
     find_live(&live, vm);
     memory_populate(&vm->machine->memory);
     for (uint32_t at = 0; at < vm_memory_size(vm); at += X86_PAGE_SIZE) {
-        uint32_t entries[ENTRIES];
+        uint8_t copy[X86_PAGE_SIZE];
         const uint8_t *page = vm_page(vm, at);
         if (!page || all_zero(page))
             continue;
-        if (is_live(&live, at >> 12)) {
-            mask(page, entries);
-            page = (const uint8_t *)entries;
+        if (is_masked(&live, at)) {
+            mask(&live, at, page, copy);
+            page = copy;
         }
         hash = mix_page(digest_mix(hash, at), page);
     }
@@ -139,9 +200,9 @@ unsigned vmm_digest_masked(const struct vmm_vm *vm)
     unsigned masked = 0;
     find_live(&live, vm);
     for (uint32_t at = 0; at < vm_memory_size(vm); at += X86_PAGE_SIZE) {
-        uint32_t entries[ENTRIES];
-        const uint8_t *page = is_live(&live, at >> 12) ? vm_page(vm, at) : 0;
-        masked += page ? mask(page, entries) : 0;
+        uint8_t copy[X86_PAGE_SIZE];
+        const uint8_t *page = is_masked(&live, at) ? vm_page(vm, at) : 0;
+        masked += page ? mask(&live, at, page, copy) : 0;
     }
     return masked;
 }
