@@ -14,7 +14,10 @@ enum { VIEW_GENERATION_SHIFT = 20, VIEW_GENERATIONS = 1u << 12 };
 
 /* Translations are further apart than this in the code buffer, so that in a table of this size no
  * two of them meet. */
-enum { SITE_SHIFT = 7, SITES = (64u << 20) >> SITE_SHIFT };
+enum { SITE_SHIFT = 7, SITES = ENGINE_CODE_BUFFER >> SITE_SHIFT };
+
+/* The code buffer is emptied when there is less room left in it: for some of the longest blocks. */
+#define CODE_MARGIN (4u << 20)
 
 #define UNKNOWN CPU_BLOCKS /* the entry that stands for code of which nothing can be learned */
 
@@ -223,8 +226,11 @@ static uint32_t learn(struct cpu *cpu, uintptr_t site, uint32_t pc, uint32_t siz
         cpu->blocks[UNKNOWN] = (struct block){.pc = pc, .physical = UINT32_MAX, .count = 1};
         return UNKNOWN;
     }
-    if (cpu->blocks_known + 1 == UNKNOWN) {
-        cpu->translated = UINT32_MAX; /* makes the next run start with an empty code buffer */
+    if (!cpu->first_site || site < cpu->first_site)
+        cpu->first_site = site;
+    if (cpu->blocks_known + 1 == UNKNOWN ||
+        site - cpu->first_site > ENGINE_CODE_BUFFER - CODE_MARGIN) {
+        cpu->translate_anew = true;
         return 0;
     }
     uint32_t id = ++cpu->blocks_known;
@@ -441,15 +447,6 @@ uintptr_t blocks_attend(struct cpu_entry *entry, uint32_t id)
     return block->site;
 }
 
-void blocks_translated(void *context, uint32_t pc, uint32_t size)
-{
-    struct cpu *cpu = context;
-    (void)pc;
-    (void)size;
-    if (cpu->translated != UINT32_MAX)
-        cpu->translated++;
-}
-
 /* ---- inside a block ---- */
 
 static const struct block_exit *exit_at(struct cpu *cpu, uint32_t id, uint32_t offset)
@@ -507,8 +504,6 @@ uint64_t blocks_time(struct cpu *cpu, uint32_t pc)
  * Seldom set, so all code may be translated anew for each: it can be mapped at that address in more
  * than one address space. */
 
-#define TRANSLATE_ANEW UINT32_MAX
-
 bool cpu_break_add(struct cpu *cpu, uint32_t pc)
 {
     if (blocks_break(cpu, pc))
@@ -522,7 +517,7 @@ bool cpu_break_add(struct cpu *cpu, uint32_t pc)
     if (!point.handle)
         return false;
     cpu->breaks[cpu->break_count++] = point;
-    cpu->translated = TRANSLATE_ANEW;
+    cpu->translate_anew = true;
     return true;
 }
 
@@ -533,7 +528,7 @@ bool cpu_break_remove(struct cpu *cpu, uint32_t pc)
         return false;
     engine_site_remove(cpu->engine, point->handle);
     *point = cpu->breaks[--cpu->break_count];
-    cpu->translated = TRANSLATE_ANEW;
+    cpu->translate_anew = true;
     return true;
 }
 
@@ -574,7 +569,7 @@ void blocks_reset(struct cpu *cpu)
     cpu->blocks_known = 0;
     cpu->block = 0;
     cpu->late = 0;
-    cpu->translated = 0;
+    cpu->translate_anew = false;
 }
 
 void blocks_destroy(struct cpu *cpu)

@@ -46,9 +46,6 @@ struct block_exit {
 void blocks_enter(void *engine, uint64_t pc, uint32_t size, void *context);
 void blocks_enter_uncounted(void *engine, uint64_t pc, uint32_t size, void *context);
 
-/* The engine's call for a new translation. */
-void blocks_translated(void *context, uint32_t pc, uint32_t size);
-
 bool blocks_init(struct cpu *cpu);
 void blocks_destroy(struct cpu *cpu);
 

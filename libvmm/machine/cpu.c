@@ -20,8 +20,6 @@
 #include "inline.h"
 #include "svm.h"
 
-/* The code buffer is emptied when so many blocks were translated since the last time. */
-#define CPU_BLOCKS_TRANSLATED 30000u
 /* Exits without progress in time after which the guest is taken for stuck. */
 #define CPU_PATIENCE          100000u
 #define NANOSECONDS_PER_CYCLE 10u
@@ -228,8 +226,8 @@ static void handle(struct cpu *cpu, uint32_t code, const struct x86_instruction 
     perform(cpu, cpu->client.exit(cpu->client.context, &exit));
 }
 
-/* RF goes when the next instruction has retired (SDM volume 3, section 17.3.1.1), in the engine when
- * the block has. */
+/* RF goes when the next instruction has retired (SDM volume 3, section 17.3.1.1), in the engine
+ * when the block has. */
 static bool clear_resume_flag(struct cpu *cpu)
 {
     if (!cpu->inside || !(cpu->state.eflags & X86_RF))
@@ -455,8 +453,7 @@ static bool starts_shadow(const struct x86_instruction *insn)
 
 static bool go(struct cpu *cpu)
 {
-    /* The first block of a run is known and was not announced as translated. */
-    if (cpu->translated > CPU_BLOCKS_TRANSLATED || cpu->blocks_known > CPU_BLOCKS_TRANSLATED) {
+    if (cpu->translate_anew) {
         engine_flush_code(cpu->engine);
         blocks_reset(cpu);
         cpu->statistics.flushes++;
@@ -725,7 +722,6 @@ bool cpu_init(struct cpu *cpu, struct memory *memory, const struct cpu_client *c
     cpu->dr[7] = DR7_AT_RESET;
     const struct engine_calls calls = {.context = cpu,
                                        .block = host_clock ? blocks_enter_uncounted : blocks_enter,
-                                       .translated = blocks_translated,
                                        .exit = on_intercept,
                                        .in = on_in,
                                        .out = on_out,

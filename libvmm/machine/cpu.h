@@ -72,7 +72,7 @@ enum cpu_stop {
 };
 
 #define CPU_VIEWS  1024u
-#define CPU_BLOCKS (1u << 16)
+#define CPU_BLOCKS (1u << 17)
 #define CPU_OPEN   4u
 #define CPU_SITES  48u
 #define CPU_EXITS  64u
@@ -151,7 +151,8 @@ struct cpu {
 
     uint8_t nowhere[MEMORY_FRAME_SIZE]; /* stands in for missing memory */
     struct code_page **pages;           /* by machine frame; NULL: no code was translated from it */
-    uint32_t translated;                /* blocks in the code buffer */
+    bool translate_anew;                /* the code buffer is emptied before the next run */
+    uintptr_t first_site;               /* the lowest place in it that a block was called from */
     struct cpu_site {
         uint32_t pc;
         uint32_t frame;

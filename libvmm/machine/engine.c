@@ -35,10 +35,6 @@ enum firmware {
 };
 enum { NESTED_READ_ONLY = 5, NESTED_READ_WRITE = 7 };
 
-/* With 16,000 blocks of Linux the code buffer holds about 20 MB; the buffer is flushed by count,
- * because the engine does not survive a full one (machine/cpu.c). */
-#define CODE_BUFFER_SIZE (64u << 20)
-
 /* Of the task register's attributes. */
 #define TSS_BUSY (1u << 9)
 
@@ -307,14 +303,6 @@ static void on_out(uc_engine *uc, uint32_t port, int size, uint32_t value, void 
     e->calls.out(e->calls.context, (uint16_t)port, (unsigned)size, value);
 }
 
-static void on_edge(uc_engine *uc, uc_tb *current, uc_tb *previous, void *context)
-{
-    struct engine *e = context;
-    (void)uc;
-    (void)previous;
-    e->calls.translated(e->calls.context, (uint32_t)current->pc, current->size);
-}
-
 static void on_site(uc_engine *uc, uint64_t pc, uint32_t size, void *context)
 {
     struct engine *e = context;
@@ -330,7 +318,6 @@ static bool add_hooks(struct engine *e)
            !uc_hook_add(e->uc, &hook, UC_HOOK_INSN_INVALID, (void *)on_invalid, e, 1, 0) &&
            !uc_hook_add(e->uc, &hook, UC_HOOK_INSN, (void *)on_in, e, 1, 0, UC_X86_INS_IN) &&
            !uc_hook_add(e->uc, &hook, UC_HOOK_INSN, (void *)on_out, e, 1, 0, UC_X86_INS_OUT) &&
-           !uc_hook_add(e->uc, &hook, UC_HOOK_EDGE_GENERATED, (void *)on_edge, e, 1, 0) &&
            !uc_hook_add(e->uc, &hook, UC_HOOK_BLOCK, (void *)e->calls.block, e->calls.context, 1,
                         0);
 }
@@ -533,7 +520,7 @@ static bool enter_guest_mode(struct engine *e)
         return false;
     uc_err error = uc_emu_start(e->uc, MEMORY_FIRMWARE + FIRMWARE_START, 0, 0, 0);
     uc_hook_del(e->uc, hook);
-    uc_ctl_flush_tb(e->uc);
+    uc_ctl_remove_cache(e->uc, 0, X86_PAGE_SIZE);
     return !error && read_register(e, UC_X86_REG_EIP) == 0;
 }
 
@@ -566,7 +553,7 @@ struct engine *engine_open(struct memory *memory, const struct engine_calls *cal
     build_nested_tables(e);
     if (uc_open(UC_ARCH_X86, UC_MODE_32, &e->uc) ||
         uc_ctl_set_cpu_model(e->uc, UC_CPU_X86_QEMU64) ||
-        uc_ctl_set_tcg_buffer_size(e->uc, CODE_BUFFER_SIZE) ||
+        uc_ctl_set_tcg_buffer_size(e->uc, ENGINE_CODE_BUFFER) ||
         uc_mem_map_ptr(e->uc, 0, memory->size, UC_PROT_ALL, memory->bytes) ||
         uc_mem_map_ptr(e->uc, MEMORY_FIRMWARE, MEMORY_FIRMWARE_SIZE, UC_PROT_ALL,
                        memory->firmware) ||
@@ -575,7 +562,7 @@ struct engine *engine_open(struct memory *memory, const struct engine_calls *cal
         snprintf(why, room,
                  "The Unicorn engine did not enter SVM guest mode; link libvmm with Unicorn 2.1.1 "
                  "and leave it room for %u MB of translated code.",
-                 CODE_BUFFER_SIZE >> 20);
+                 ENGINE_CODE_BUFFER >> 20);
         engine_close(e);
         return 0;
     }

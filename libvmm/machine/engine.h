@@ -13,6 +13,10 @@
 #include "arch/x86/state.h"
 #include "machine/memory.h"
 
+/* Bytes of translated code that the engine has room for. It does not survive a full buffer: whoever
+ * runs it flushes in time (machine/blocks.c), by the addresses that block calls come from. */
+#define ENGINE_CODE_BUFFER (128u << 20)
+
 struct engine;
 
 /* Calls out of the running engine. In all of them general registers, CPL and the system bits of
@@ -22,8 +26,6 @@ struct engine_calls {
     /* A translated block is about to execute: `size` bytes at linear address `pc`. The hottest call
      * there is, made without detour: `engine` is the engine's own handle and of no use. */
     void (*block)(void *engine, uint64_t pc, uint32_t size, void *context);
-    /* A block was translated. Not called for the first one after engine_run. */
-    void (*translated)(void *context, uint32_t pc, uint32_t size);
     /* An intercepted event (enum svm_exit); engine_load gives the exact state. */
     void (*exit)(void *context, uint32_t code);
     uint32_t (*in)(void *context, uint16_t port, unsigned size);
