@@ -29,6 +29,13 @@ static enum cpu_action on_exit_of_cpu(void *context, const struct cpu_exit *exit
     return action;
 }
 
+static bool on_time_read(void *context)
+{
+    struct dispatcher *d = context;
+    d->statistics.intercepts++;
+    return true;
+}
+
 static bool on_wants(void *context, const struct cpu_state *state,
                      const struct x86_instruction *insn)
 {
@@ -61,8 +68,12 @@ void dispatcher_init(struct dispatcher *d, struct board *board, const struct tec
 {
     *d = (struct dispatcher){.board = board, .technique = technique};
     record_init(&d->recorder, 0);
-    *client = (struct cpu_client){
-        .context = d, .exit = on_exit_of_cpu, .wants = on_wants, .in = on_in, .out = on_out};
+    *client = (struct cpu_client){.context = d,
+                                  .exit = on_exit_of_cpu,
+                                  .reads_time = technique->virtualizes ? 0 : on_time_read,
+                                  .wants = on_wants,
+                                  .in = on_in,
+                                  .out = on_out};
 }
 
 void dispatcher_use(struct dispatcher *d, struct cpu *cpu)

@@ -236,6 +236,25 @@ static bool clear_resume_flag(struct cpu *cpu)
     return true;
 }
 
+/* A kernel that waits for time to pass reads it by the million. */
+static bool answer_time(struct cpu *cpu)
+{
+    struct engine_glance now;
+    if (!cpu->client.reads_time || cpu->step != STEP_NO)
+        return false;
+    engine_glance(cpu->engine, &now);
+    if ((now.cr4 & X86_CR4_TSD) && now.cpl)
+        return false;
+    const struct x86_instruction *insn = blocks_leave(cpu, now.cs_base + now.eip, false);
+    if (!insn || insn->kind != X86_KIND_RDTSC || !cpu->client.reads_time(cpu->client.context))
+        return false;
+    uint64_t time = cpu_now(cpu);
+    engine_step_over(cpu->engine, now.eip + insn->length, (uint32_t)time, (uint32_t)(time >> 32));
+    if (!cpu->host_clock)
+        cpu->time++;
+    return true;
+}
+
 static void on_intercept(void *context, uint32_t code)
 {
     struct cpu *cpu = context;
@@ -244,6 +263,10 @@ static void on_intercept(void *context, uint32_t code)
         return;
     }
     blocks_collect(cpu);
+    if (code == SVM_EXIT_RDTSC && answer_time(cpu)) {
+        blocks_arm(cpu);
+        return;
+    }
     load_state(cpu);
     cpu->step_exited = true;
     /* The single step's: its block is one instruction. */

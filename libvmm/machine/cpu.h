@@ -52,6 +52,9 @@ enum cpu_action {
 struct cpu_client {
     void *context;
     enum cpu_action (*exit)(void *context, const struct cpu_exit *exit);
+    /* RDTSC where nothing forbids it: true if the hardware is to answer it without an exit, which
+     * takes half the time. May be NULL. `state` is not loaded. */
+    bool (*reads_time)(void *context);
     /* Port accesses that nothing forbids; `pc` is the linear address of the instruction, `now` the
      * exact time. Only cpu_freeze and cpu_rearm may be called. */
     uint32_t (*in)(void *context, uint32_t pc, uint64_t now, uint16_t port, unsigned size);

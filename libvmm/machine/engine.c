@@ -223,6 +223,26 @@ void engine_store(struct engine *e, const struct cpu_state *s)
     note_loaded(e, s);
 }
 
+void engine_glance(struct engine *e, struct engine_glance *glance)
+{
+    uc_context_save(e->uc, e->block);
+    glance->eip = get(e, e->at.eip);
+    glance->cs_base = get(e, e->at.segments + X86_CS * LAYOUT_SEGMENT + LAYOUT_BASE);
+    glance->cr4 = get(e, e->at.cr4);
+    glance->cpl = get(e, e->at.hflags) & HF_CPL;
+}
+
+void engine_step_over(struct engine *e, uint32_t eip, uint32_t eax, uint32_t edx)
+{
+    put(e, e->at.eip, eip);
+    put(e, e->at.gpr + X86_EAX * LAYOUT_GPR, eax);
+    put(e, e->at.gpr + X86_EDX * LAYOUT_GPR, edx);
+    put(e, e->at.hflags, get(e, e->at.hflags) & ~(uint32_t)HF_INHIBIT_IRQ);
+    put(e, e->at.eflags, get(e, e->at.eflags) & ~(uint32_t)X86_RF);
+    uc_context_restore(e->uc, e->block);
+    e->start = eip;
+}
+
 uint32_t engine_error_code(const struct engine *e)
 {
     copy_whole(e);

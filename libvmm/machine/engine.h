@@ -54,6 +54,16 @@ void engine_stop(struct engine *engine);
 void engine_load(struct engine *engine, struct cpu_state *state);
 void engine_store(struct engine *engine, const struct cpu_state *state);
 
+/* For an intercepted instruction that only writes EAX and EDX, a fraction of the work:
+ * engine_glance looks at what it may depend on, engine_step_over does it, and goes on at `eip`. No
+ * other state may have been stored in between. */
+struct engine_glance {
+    uint32_t eip, cs_base, cr4;
+    uint8_t cpl;
+};
+void engine_glance(struct engine *engine, struct engine_glance *glance);
+void engine_step_over(struct engine *engine, uint32_t eip, uint32_t eax, uint32_t edx);
+
 /* Of the exit being handled: the exception's error code, and the faulting address: CR2 for a page
  * fault, the physical address for a nested fault. */
 uint32_t engine_error_code(const struct engine *engine);
