@@ -15,9 +15,6 @@
 
 enum {
     START = 1 << 20, /* virtual time at which every run starts */
-    /* The processor empties the code buffer by the number of blocks that follow others; here almost
-     * every one is the first of its run. */
-    RUNS_PER_FLUSH = 2048,
 };
 
 struct probe_cpu {
@@ -169,8 +166,6 @@ static void execute(struct probe *probe, struct observation *seen)
     p->trapped = false;
     p->cpu.time = START;
     p->cpu.stalls = 0;
-    if (probe->runs % RUNS_PER_FLUSH == 0)
-        p->cpu.translated = UINT32_MAX;
     enum cpu_stop stop = cpu_run(&p->cpu, START + 1);
     seen->number = p->vector;
     if (!p->trapped)

@@ -8,7 +8,10 @@ static uint8_t *reserve(uint32_t size)
 {
     void *bytes =
         mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return bytes == MAP_FAILED ? 0 : bytes;
+    if (bytes == MAP_FAILED)
+        return 0;
+    madvise(bytes, size, MADV_HUGEPAGE);
+    return bytes;
 }
 
 bool memory_init(struct memory *memory, uint32_t size)
