@@ -75,6 +75,19 @@ shows 'Breakpoint 1 at 0x[0-9a-f]* <kernel_main>' '^Breakpoint 1, ' 'met 1 time$
     '\$1 = 0x' '\$2 = 0x00000001' '0x1234 = 4660' '#PF' 'not present' 'page fault' \
     '^| self-test: 0 failures' 'technique    bare'
 
+script 0 -t bare "$kernel" <<'END'
+break strcmp if *($esp + 4) != 0 && $esp > 0
+break kernel_main if 0
+run
+backtrace
+finish
+info breakpoints
+delete
+info report
+END
+shows '^Breakpoint 1, .*<strcmp>' '^#0  0x[0-9a-f]* <strcmp+0x0>$' '^#1  0x[0-9a-f]* <kernel_main+0x[0-9a-f]*>$' '^=> 0x[0-9a-f]* <kernel_main+' ' if 0  met 0 times$' '<kernel_main'
+[ "$(grep -c '^Breakpoint 2, ' "$work/out")" = 0 ] || fail 'a condition that is 0 stops'
+
 # A guest that was stopped again and again ends as one that ran through.
 digest() {
     sed -n 's/^digest  *//p' "$work/out" | tail -n 1
@@ -156,6 +169,11 @@ xyzzy
 break nosuchsymbol
 break 99999999999
 break 1 +
+break 1 when 2
+break 1 if
+break 1 if $nothing
+finish now
+backtrace x
 print
 print 1 / 0
 print $rax

@@ -67,10 +67,16 @@ const struct repl_command repl_commands[] = {
     {"until", "u", "N", "run until N instructions have retired since power-on",
      "The same point in every run, for virtual time is the same in every run.", "until 1000000",
      COMPLETE_NOTHING, false, repl_until},
-    {"break", "b", "[ADDRESS]", "stop before the instruction at ADDRESS, or at the present one",
+    {"finish", "fin", "", "run until the present function returns",
+     "The caller is found by the chain of saved EBPs, as 'backtrace' shows it.", "finish",
+     COMPLETE_NOTHING, false, repl_finish},
+    {"backtrace", "bt where", "", "show the calls that led here", NULL, "backtrace",
+     COMPLETE_NOTHING, false, repl_backtrace},
+    {"break", "b", "[ADDRESS] [if COND]", "stop before the instruction at ADDRESS, or the present",
      "ADDRESS is an expression: a symbol of the guest's image, a number, $eip + 5. It is linear,\n"
-     "and holds in every address space. The guest cannot notice breakpoints.",
-     "break kernel_main", COMPLETE_EXPRESSION, false, repl_break},
+     "and holds in every address space. The guest cannot notice breakpoints. With a condition it\n"
+     "stops only where that is not zero.",
+     "break trap if $esp < 0x110000", COMPLETE_EXPRESSION, false, repl_break},
     {"delete", "d", "[NUMBER]...", "delete breakpoints by number, or all of them", NULL, "delete 1",
      COMPLETE_BREAKPOINT, false, repl_delete},
     {"info", "i", "TOPIC", "show registers, traps, stats, vm, shadow, map, devices, breakpoints",
@@ -82,6 +88,7 @@ const struct repl_command repl_commands[] = {
      "info map             the guest's address space\n"
      "info devices [NAME]  pic, pit, uart, rtc, kbc, debug\n"
      "info breakpoints     with how often each was met\n"
+     "info report          what a post-mortem prints: registers, code, stack, walks, traps\n"
      "info symbols [TEXT]  names in the image that contain TEXT",
      "info registers", COMPLETE_INFO, false, repl_info},
     {"print", "p", "[/FORMAT] EXPRESSION", "print the value of an expression",

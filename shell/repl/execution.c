@@ -76,6 +76,8 @@ static void report_stop(struct session *session, enum vmm_stop stop)
     default:
         repl_say(session, "%s%s%s\n", repl_paint(session, PAINT_HEAD),
                  vmm_stop_text(session->guest.vm), repl_paint(session, PAINT_OFF));
+        if (stop == VMM_STOP_SHUTDOWN || stop == VMM_STOP_DIVERGENCE || stop == VMM_STOP_STUCK)
+            repl_say(session, "'why' explains the last trap, 'info report' shows all there is.\n");
         break;
     }
 }
@@ -87,6 +89,36 @@ static uint64_t retired(const struct session *session)
     return statistics.guest_instructions;
 }
 
+/* Whether the guest is to go on from the breakpoint that it stands at: one is there, each has a
+ * condition, and none holds. What cannot be evaluated holds, after a sentence. */
+static bool pass_conditions(struct session *session)
+{
+    uint32_t pc = repl_pc(session), value = 0;
+    bool pass = false;
+    for (unsigned i = 0; i < session->breakpoint_count; i++) {
+        const struct breakpoint *point = &session->breakpoints[i];
+        if (point->linear != pc)
+            continue;
+        if (!*point->condition || !repl_evaluate(session, point->condition, NULL, &value) || value)
+            return false;
+        pass = true;
+    }
+    return pass;
+}
+
+/* Runs until something else than a breakpoint's condition decides; 0: no limit. */
+static enum vmm_stop run_conditionally(struct session *session, uint64_t instructions)
+{
+    uint64_t end = retired(session) + instructions;
+    for (;;) {
+        enum vmm_stop stop = vmm_run(session->guest.vm, instructions);
+        if (stop != VMM_STOP_BREAK || !pass_conditions(session))
+            return stop;
+        if (instructions && (instructions = end - retired(session)) == 0)
+            return VMM_STOP_LIMIT;
+    }
+}
+
 /* Runs for `instructions`, 0: as long as it likes, but never beyond --max-instructions. */
 static enum vmm_stop run_guest(struct session *session, uint64_t instructions)
 {
@@ -96,7 +128,7 @@ static enum vmm_stop run_guest(struct session *session, uint64_t instructions)
     if (most && (!instructions || instructions > most - done))
         instructions = most - done;
     signals_run(session->guest.vm);
-    enum vmm_stop stop = vmm_run(session->guest.vm, instructions);
+    enum vmm_stop stop = run_conditionally(session, instructions);
     signals_run(NULL);
     return stop;
 }
@@ -183,12 +215,13 @@ static bool calls(const char *text)
     return strncmp(text, "call", 4) == 0 || strncmp(text, "int", 3) == 0;
 }
 
-/* A passing breakpoint behind the instruction; recursion is told apart by the stack. */
-static enum vmm_stop run_over(struct session *session, uint32_t behind)
+/* Runs to `behind`, by a breakpoint that is gone afterwards, with the stack at `stack` or above:
+ * deeper calls of the same code are passed. */
+static enum vmm_stop run_to(struct session *session, uint32_t behind, uint32_t stack)
 {
     struct vmm_vm *vm = session->guest.vm;
     struct vmm_error error;
-    uint32_t stack, now;
+    uint32_t now;
     enum vmm_stop stop;
     bool own = true;
     for (unsigned i = 0; i < session->breakpoint_count; i++)
@@ -197,7 +230,6 @@ static enum vmm_stop run_over(struct session *session, uint32_t behind)
         repl_complain(session, "%s", error.text);
         return VMM_STOP_LIMIT;
     }
-    vmm_register(vm, "esp", &stack);
     do {
         stop = run_guest(session, 0);
         vmm_register(vm, "esp", &now);
@@ -205,6 +237,21 @@ static enum vmm_stop run_over(struct session *session, uint32_t behind)
     if (own)
         vmm_break_delete(vm, behind);
     return stop;
+}
+
+static uint32_t stack_pointer(const struct session *session)
+{
+    uint32_t stack = 0;
+    vmm_register(session->guest.vm, "esp", &stack);
+    return stack;
+}
+
+/* Runs to `behind`; there it is no breakpoint's stop, but the end of a step. */
+static void report_arrival(struct session *session, uint32_t behind, uint32_t stack)
+{
+    enum vmm_stop stop = run_to(session, behind, stack);
+    bool arrived = stop == VMM_STOP_BREAK && repl_pc(session) == behind;
+    report_stop(session, arrived ? VMM_STOP_LIMIT : stop);
 }
 
 bool repl_next(struct session *session, char *arguments)
@@ -222,9 +269,21 @@ bool repl_next(struct session *session, char *arguments)
         report_stop(session, run_guest(session, 1));
         return true;
     }
-    enum vmm_stop stop = run_over(session, pc + length);
-    report_stop(session,
-                stop == VMM_STOP_BREAK && repl_pc(session) == pc + length ? VMM_STOP_LIMIT : stop);
+    report_arrival(session, pc + length, stack_pointer(session));
+    return true;
+}
+
+bool repl_finish(struct session *session, char *arguments)
+{
+    struct vmm_frame frames[2];
+    if (*arguments)
+        return repl_complain(session, "'finish' takes nothing; 'until N' runs to a point.");
+    if (!need_running(session))
+        return false;
+    if (repl_frames(session, frames, 2) < 2)
+        return repl_complain(session, "There is no caller to return to; 'backtrace' shows the "
+                                      "frames.");
+    report_arrival(session, frames[1].pc, stack_pointer(session));
     return true;
 }
 
@@ -284,6 +343,32 @@ bool repl_trap(struct session *session, char *arguments)
 
 /* ---- breakpoints ---- */
 
+static bool starts_condition(const char *text)
+{
+    return strncmp(text, "if", 2) == 0 && (!text[2] || isspace((unsigned char)text[2]));
+}
+
+/* What follows the address: nothing, or "if EXPRESSION", of which `*condition` becomes the
+ * expression. It must be one that can be evaluated now. */
+static bool check_condition(struct session *session, const char **condition)
+{
+    uint32_t value;
+    if (!**condition)
+        return true;
+    if (!starts_condition(*condition))
+        return repl_complain(session,
+                             "'%.20s' makes no sense behind the address; write 'break "
+                             "ADDRESS if EXPRESSION'.",
+                             *condition);
+    *condition += 2;
+    while (isspace((unsigned char)**condition))
+        ++*condition;
+    if (strlen(*condition) >= sizeof session->breakpoints->condition)
+        return repl_complain(session, "The condition is too long; %zu characters are enough.",
+                             sizeof session->breakpoints->condition - 1);
+    return repl_evaluate(session, *condition, NULL, &value);
+}
+
 bool repl_break(struct session *session, char *arguments)
 {
     uint32_t linear;
@@ -292,7 +377,11 @@ bool repl_break(struct session *session, char *arguments)
     if (!repl_need_guest(session))
         return false;
     linear = repl_pc(session);
-    if (*arguments && !repl_evaluate(session, arguments, NULL, &linear))
+    const char *condition = arguments;
+    if (*arguments && !starts_condition(arguments) &&
+        !repl_evaluate(session, arguments, &condition, &linear))
+        return false;
+    if (!check_condition(session, &condition))
         return false;
     if (session->breakpoint_count == BREAKPOINTS)
         return repl_complain(session, "There are %d breakpoints; delete one first.", BREAKPOINTS);
@@ -302,7 +391,9 @@ bool repl_break(struct session *session, char *arguments)
     *point = (struct breakpoint){.number = ++session->breakpoint_last, .linear = linear};
     repl_place(session, linear, place, sizeof place);
     snprintf(point->where, sizeof point->where, "%.95s", place);
-    repl_say(session, "Breakpoint %u at %s\n", point->number, place);
+    snprintf(point->condition, sizeof point->condition, "%s", condition);
+    repl_say(session, "Breakpoint %u at %s%s%s\n", point->number, place, *condition ? " if " : "",
+             condition);
     return true;
 }
 

@@ -126,6 +126,23 @@ bool repl_code16(const struct session *session)
     return vmm_code16(session->guest.vm);
 }
 
+/* PUSH EBP; MOV EBP, ESP: before and behind the first of them. */
+unsigned repl_frames(const struct session *session, struct vmm_frame *frames, unsigned room)
+{
+    const struct vmm_vm *vm = session->guest.vm;
+    uint32_t offset, stack = 0, caller;
+    unsigned count = vmm_backtrace(vm, frames, room);
+    vmm_register(vm, "esp", &stack);
+    if (!count || room < 2 || !vmm_symbol(vm, frames[0].pc, &offset) || offset > 1 ||
+        vmm_read_linear(vm, stack + 4 * offset, &caller, sizeof caller) != sizeof caller)
+        return count;
+    if (count == room)
+        count--;
+    memmove(&frames[2], &frames[1], (count - 1) * sizeof *frames);
+    frames[1] = (struct vmm_frame){.pc = caller, .base = frames[0].base};
+    return count + 1;
+}
+
 unsigned repl_print_instruction(struct session *session, uint32_t linear, bool current)
 {
     uint8_t bytes[15];

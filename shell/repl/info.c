@@ -258,8 +258,9 @@ static bool info_breakpoints(struct session *session, char *arguments)
     if (!session->breakpoint_count)
         repl_say(session, "There are no breakpoints; 'break ADDRESS' sets one.\n");
     for (unsigned i = 0; i < session->breakpoint_count; i++)
-        repl_say(session, "%3u  %s  met %" PRIu64 " time%s\n", session->breakpoints[i].number,
-                 session->breakpoints[i].where, session->breakpoints[i].hits,
+        repl_say(session, "%3u  %s%s%s  met %" PRIu64 " time%s\n", session->breakpoints[i].number,
+                 session->breakpoints[i].where, *session->breakpoints[i].condition ? " if " : "",
+                 session->breakpoints[i].condition, session->breakpoints[i].hits,
                  session->breakpoints[i].hits == 1 ? "" : "s");
     return true;
 }
@@ -280,6 +281,44 @@ static bool info_symbols(struct session *session, char *arguments)
     return true;
 }
 
+/* ---- reports ---- */
+
+static bool write_report(void *context, const char *bytes, size_t count)
+{
+    repl_say(context, "%.*s", (int)count, bytes);
+    return true;
+}
+
+static bool info_report(struct session *session, char *arguments)
+{
+    (void)arguments;
+    return vmm_postmortem(session->guest.vm, write_report, session);
+}
+
+/* A return address belongs to the call before it, which may be its function's last instruction. */
+static void put_frame(struct session *session, unsigned number, uint32_t pc)
+{
+    uint32_t offset;
+    const char *name = vmm_symbol(session->guest.vm, pc - (number > 0), &offset);
+    repl_say(session, "#%-2u 0x%08x", number, pc);
+    if (name)
+        repl_say(session, " <%s+0x%x>", name, offset + (number > 0));
+    repl_say(session, "\n");
+}
+
+bool repl_backtrace(struct session *session, char *arguments)
+{
+    struct vmm_frame frames[VMM_FRAMES];
+    if (*arguments)
+        return repl_complain(session, "'backtrace' takes nothing.");
+    if (!repl_need_guest(session))
+        return false;
+    unsigned count = repl_frames(session, frames, VMM_FRAMES);
+    for (unsigned i = 0; i < count; i++)
+        put_frame(session, i, frames[i].pc);
+    return true;
+}
+
 /* ---- topics ---- */
 
 static const struct {
@@ -290,7 +329,7 @@ static const struct {
     {"stats", info_stats},         {"vm", info_vm},
     {"shadow", info_shadow},       {"map", info_map},
     {"devices", info_devices},     {"breakpoints", info_breakpoints},
-    {"symbols", info_symbols},
+    {"symbols", info_symbols},     {"report", info_report},
 };
 enum { TOPICS = sizeof topics / sizeof *topics };
 

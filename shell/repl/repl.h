@@ -41,7 +41,8 @@ struct session {
     struct breakpoint {
         unsigned number;
         uint32_t linear;
-        char where[96]; /* as it was given */
+        char where[96];     /* the place, with its symbol */
+        char condition[96]; /* an expression; "": none */
         uint64_t hits;
     } breakpoints[BREAKPOINTS];
     unsigned breakpoint_count, breakpoint_last;
@@ -145,6 +146,10 @@ bool repl_count(struct session *session, const char *text, uint64_t *count);
 uint32_t repl_pc(const struct session *session);
 bool repl_code16(const struct session *session);
 
+/* The calls that led here, innermost first, as vmm_backtrace; at a function's first two
+ * instructions, where EBP is still its caller's, with that caller. Returns how many. */
+unsigned repl_frames(const struct session *session, struct vmm_frame *frames, unsigned room);
+
 /* Prints the instruction at `linear`; returns its length, 0 if there is none. */
 unsigned repl_print_instruction(struct session *session, uint32_t linear, bool current);
 
@@ -154,6 +159,7 @@ bool repl_run(struct session *session, char *arguments);
 bool repl_continue(struct session *session, char *arguments);
 bool repl_step(struct session *session, char *arguments);
 bool repl_next(struct session *session, char *arguments);
+bool repl_finish(struct session *session, char *arguments);
 bool repl_trap(struct session *session, char *arguments);
 bool repl_until(struct session *session, char *arguments);
 bool repl_break(struct session *session, char *arguments);
@@ -168,6 +174,7 @@ bool repl_disassemble(struct session *session, char *arguments);
 bool repl_set(struct session *session, char *arguments);
 bool repl_walk(struct session *session, char *arguments);
 
+bool repl_backtrace(struct session *session, char *arguments);
 bool repl_info(struct session *session, char *arguments);
 const char *repl_info_topic(size_t i);
 
