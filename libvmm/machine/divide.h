@@ -1,5 +1,6 @@
-/* The one guest instruction with which the engine ends the host's process: IDIV of the most negative
- * dividend by -1. Its helper divides with the host's own instruction, whose trap nobody expects. */
+/* The one guest instruction with which the engine ends the host's process: IDIV of the most
+ * negative dividend by -1. Its helper divides with the host's own instruction, whose trap nobody
+ * expects. */
 #ifndef VMM_MACHINE_DIVIDE_H
 #define VMM_MACHINE_DIVIDE_H
 

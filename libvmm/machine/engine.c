@@ -485,9 +485,9 @@ static void build_vmcb(struct engine *e)
     *firmware_word(e, SVM_INTERCEPT_CR_READ) = (1u << 0 | 1u << 4) << 16; /* writes: CR0, CR4 */
     *firmware_word(e, SVM_INTERCEPT_DR_READ) = 0xffffffff;                /* and writes */
     *firmware_word(e, SVM_INTERCEPT_EXCEPTIONS) = 0xffffffff;
-    *firmware_word(e, SVM_INTERCEPT_MISC1) = SVM_MISC1_RDTSC | SVM_MISC1_RDPMC | SVM_MISC1_CPUID |
-                                             SVM_MISC1_RSM | SVM_MISC1_SWINT | SVM_MISC1_HLT |
-                                             SVM_MISC1_INVLPGA | SVM_MISC1_MSR;
+    *firmware_word(e, SVM_INTERCEPT_MISC1) =
+        SVM_MISC1_TR_WRITE | SVM_MISC1_RDTSC | SVM_MISC1_RDPMC | SVM_MISC1_CPUID | SVM_MISC1_RSM |
+        SVM_MISC1_SWINT | SVM_MISC1_HLT | SVM_MISC1_INVLPGA | SVM_MISC1_MSR;
     *firmware_word(e, SVM_INTERCEPT_MISC2) = SVM_MISC2_ALL;
     memset(e->memory->firmware + FIRMWARE_MSRPM, 0xff, 2 * MEMORY_FRAME_SIZE);
     *firmware_word(e, SVM_MSRPM_BASE) = MEMORY_FIRMWARE + FIRMWARE_MSRPM;

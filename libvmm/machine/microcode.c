@@ -160,6 +160,21 @@ static enum x86_status read_tsc(struct cpu *cpu, struct x86_event *fault)
     return X86_OK;
 }
 
+/* The engine takes a null selector, and TR is then as at reset. */
+static enum x86_status load_task_register(struct cpu *cpu, const struct x86_instruction *insn,
+                                          struct x86_event *fault)
+{
+    uint16_t selector = (uint16_t)cpu->state.gpr[insn->rm];
+    if (insn->flags & X86_INSN_MEMORY) {
+        enum x86_status status =
+            x86_read(&cpu->state, &cpu->physical, x86_effective_address(&cpu->state, insn),
+                     &selector, sizeof selector, false, fault);
+        if (status != X86_OK)
+            return status;
+    }
+    return x86_load_tr(&cpu->state, &cpu->physical, selector, fault);
+}
+
 static void identify(struct cpu *cpu)
 {
     uint32_t result[4];
@@ -183,6 +198,7 @@ static enum x86_status execute(struct cpu *cpu, const struct x86_instruction *in
     case X86_KIND_MOV_TO_DR: return move_dr(cpu, insn, fault);
     case X86_KIND_RDMSR:
     case X86_KIND_WRMSR: return move_msr(cpu, insn, fault);
+    case X86_KIND_LTR: return load_task_register(cpu, insn, fault);
     case X86_KIND_HLT: return X86_OK;
     default: return x86_raise_plain(fault, X86_UD); /* an extension that CPUID does not show */
     }

@@ -40,6 +40,7 @@ enum svm_save {
 };
 
 enum svm_misc1 {
+    SVM_MISC1_TR_WRITE = 1u << 13,
     SVM_MISC1_RDTSC = 1u << 14,
     SVM_MISC1_RDPMC = 1u << 15,
     SVM_MISC1_CPUID = 1u << 18,
