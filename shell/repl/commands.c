@@ -96,9 +96,10 @@ const struct repl_command repl_commands[] = {
      "dword(ADDRESS), word(), byte(), and phys() at a guest-physical address. /x hexadecimal,\n"
      "/d signed, /u unsigned, /t binary, /c character.",
      "print $esp + 8", COMPLETE_EXPRESSION, false, repl_print},
-    {"x", NULL, "[/COUNT FORMAT SIZE] [ADDRESS]", "examine memory at a linear address",
-     "FORMAT: x hexadecimal, d signed, u unsigned, o octal, t binary, c character, s string,\n"
-     "i instruction. SIZE: b 1, h 2, w 4 bytes. Without ADDRESS, and on an empty line, it goes on.",
+    {"x", NULL, "[/FORMAT] [ADDRESS]", "examine memory at a linear address",
+     "FORMAT is a count, a letter and a size. Letters: x hexadecimal, d signed, u unsigned, o\n"
+     "octal, t binary, c character, s string, i instruction. Sizes: b 1, h 2, w 4 bytes. Without\n"
+     "ADDRESS, and on an empty line, it goes on.",
      "x/8xw $esp", COMPLETE_EXPRESSION, true, repl_examine},
     {"disassemble", "disas", "[ADDRESS] [COUNT]", "show instructions, from EIP or from ADDRESS",
      NULL, "disassemble kernel_main 20", COMPLETE_EXPRESSION, true, repl_disassemble},

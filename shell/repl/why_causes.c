@@ -151,8 +151,8 @@ static const struct why_cause causes[] = {
      "table and not of its own.",
      WHY_PRIVILEGED},
     {"mov_to_cr",
-     "The guest writes a control register: CR0 switches protection and paging, CR3 says where the "
-     "page directory is, that is, which address space holds.",
+     "The guest writes a control register: CR0 switches protection and paging, CR4 extensions such "
+     "as 4 MB pages, and CR3 says where the page directory is: which address space holds.",
      "the guest would replace the relocation of the real machine: it would choose page tables by "
      "itself, and could map any machine memory, the VMM's and other guests' included.",
      WHY_PRIVILEGED},

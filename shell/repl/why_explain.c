@@ -395,7 +395,7 @@ static void explain_without(FILE *to, const struct why_facts *facts)
     else if (!virtualized(record))
         add(&p, "this is that case. Under 'technique trap' the same trap enters the VMM first.");
     if (p.length)
-        put_paragraph(to, facts, "Without VMM", &p);
+        put_paragraph(to, facts, is(record, "silent") ? "What breaks" : "Without VMM", &p);
 }
 
 void why_explain(FILE *to, const struct why_facts *facts)
