@@ -129,6 +129,10 @@ enum x86_status x86_push(const struct cpu_state *cpu, const struct x86_memory *m
                      ? x86_write(cpu, memory, stack->segment.base + offset, frame, bytes,
                                  stack->user, fault)
                      : x86_raise(fault, X86_STACK, stack->error_code);
+        if (status == X86_FAULT && fault->vector == X86_PAGE) {
+            /* The word that is pushed first is the one that faults first: CR2 is its address. */
+            status = push_words(cpu, memory, stack, offset, values, count, size, false, fault);
+        }
     } else {
         status = push_words(cpu, memory, stack, offset, values, count, size, false, fault);
         if (status == X86_OK) {
