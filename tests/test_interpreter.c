@@ -194,6 +194,17 @@ Test(interpreter, software_interrupts_are_left_to_delivery)
     cr_assert_eq(run(0xce).event.vector, X86_OVERFLOW);
 }
 
+/* Volume 3, section 17.3.1.1: RF is cleared by every instruction that retires. */
+Test(interpreter, far_transfers_clear_rf)
+{
+    setup(0, 0);
+    cpu.eflags |= X86_RF;
+    cr_assert_eq(run(0xea | (uint64_t)WORLD_CODE << 8 | (uint64_t)WORLD_CODE0 << 40).kind,
+                 OUTCOME_DONE);
+    cr_assert_eq(cpu.eip, WORLD_CODE);
+    cr_assert_not(cpu.eflags & X86_RF);
+}
+
 /* Volume 2, INT n: INT1 is a trap, so the saved EIP lies behind it; no gate's DPL is checked. */
 Test(interpreter, int1_raises_a_debug_trap)
 {

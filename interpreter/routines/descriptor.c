@@ -187,6 +187,19 @@ struct outcome routine_arpl(struct interpreter_context *context, const struct x8
     return routine_retire(context, insn);
 }
 
+/* The end of a far transfer. RF ends with the instruction, unless it is the new task's. */
+static struct outcome transferred(struct interpreter_context *context,
+                                  const struct cpu_state *before, enum x86_status status,
+                                  const struct x86_event *fault)
+{
+    struct outcome outcome = routine_transferred(context, before, status, fault);
+
+    if (status == X86_OK && !outcome.task_switched) {
+        context->cpu->eflags &= ~(uint32_t)X86_RF;
+    }
+    return outcome;
+}
+
 static struct outcome transfer(struct interpreter_context *context,
                                const struct x86_instruction *insn, bool call, uint16_t selector,
                                uint32_t offset)
@@ -197,7 +210,7 @@ static struct outcome transfer(struct interpreter_context *context,
         (call ? x86_far_call : x86_far_jump)(context->cpu, context->memory, selector, offset,
                                              insn->operand_size == 4, insn->length, &fault);
 
-    return routine_transferred(context, &before, status, &fault);
+    return transferred(context, &before, status, &fault);
 }
 
 struct outcome routine_far_direct(struct interpreter_context *context,
@@ -228,5 +241,5 @@ struct outcome routine_far_return(struct interpreter_context *context,
     enum x86_status status = x86_far_return(context->cpu, context->memory, insn->operand_size == 4,
                                             (uint16_t)insn->immediate, &fault);
 
-    return routine_transferred(context, &before, status, &fault);
+    return transferred(context, &before, status, &fault);
 }
