@@ -157,17 +157,21 @@ void record_begin(struct recorder *r, const struct cpu_state *guest, uint64_t ti
     r->steps = 0;
     if (record_watched(r))
         r->before = *guest;
-    *record = (struct vmm_record){
-        .sequence = r->count,
-        .time = time,
-        .instructions = instructions,
-        .vm = r->vm,
-        .eip = guest->eip,
-        .linear = guest->seg[X86_CS].base + guest->eip,
-        .cs = guest->seg[X86_CS].selector,
-        .ring = guest->cpl,
-        .code16 = !(guest->seg[X86_CS].attributes & X86_SEG_DB),
-    };
+    /* What says itself that it does not hold is not cleared. */
+    record->sequence = r->count;
+    record->time = time;
+    record->instructions = instructions;
+    record->vm = r->vm;
+    record->eip = guest->eip;
+    record->linear = guest->seg[X86_CS].base + guest->eip;
+    record->cs = guest->seg[X86_CS].selector;
+    record->ring = guest->cpl;
+    record->code16 = !(guest->seg[X86_CS].attributes & X86_SEG_DB);
+    record->length = 0;
+    record->change_count = 0;
+    record->routine = record->outcome = 0;
+    record->has_vector = record->has_error_code = record->has_address = record->injected = false;
+    memset(record->walk, 0, sizeof record->walk);
 }
 
 void record_cause(struct recorder *r, unsigned cause)

@@ -98,15 +98,19 @@ static enum cpu_action page_fault(struct dispatcher *d, const struct x86_event *
 
 /* ---- instructions ---- */
 
-static bool decode(struct dispatcher *d, struct x86_instruction *insn)
+/* The instruction at EIP; NULL if it cannot be read. */
+static const struct x86_instruction *decode(struct dispatcher *d, const struct cpu_exit *exit,
+                                            struct x86_instruction *insn)
 {
     const struct cpu_state *guest = &d->vcpu->state;
     uint8_t bytes[X86_INSN_MAX];
+    if (exit->known && !d->recorder.sink)
+        return exit->known;
     unsigned room = cpu_fetch(d->cpu, guest->seg[X86_CS].base + guest->eip, bytes, sizeof bytes);
     unsigned length =
         room ? x86_decode(bytes, room, guest->seg[X86_CS].attributes & X86_SEG_DB, insn) : 0;
     record_bytes(&d->recorder, bytes, length);
-    return length > 0;
+    return length ? insn : 0;
 }
 
 static enum cpu_action emulate(struct dispatcher *d, const struct x86_instruction *insn)
@@ -143,13 +147,15 @@ static bool interpreted(const struct x86_instruction *insn)
     return insn->kind != X86_KIND_OTHER && insn->kind < X86_KIND_JMP;
 }
 
-static enum cpu_action exception(struct dispatcher *d, const struct x86_event *event)
+static enum cpu_action exception(struct dispatcher *d, const struct cpu_exit *exit)
 {
-    struct x86_instruction insn;
+    const struct x86_event *event = &exit->event;
+    const struct x86_instruction *insn;
+    struct x86_instruction buffer;
     begin_record(d, TRAP_EXCEPTION);
-    if (suspicious(d, event) && decode(d, &insn) && interpreted(&insn)) {
+    if (suspicious(d, event) && (insn = decode(d, exit, &buffer)) && interpreted(insn)) {
         record_event(&d->recorder, event);
-        return emulate(d, &insn);
+        return emulate(d, insn);
     }
     if (event->vector == X86_PAGE) {
         record_cause(&d->recorder, TRAP_HIDDEN_FAULT);
@@ -194,7 +200,7 @@ static enum cpu_action trap_exit(struct dispatcher *d, const struct cpu_exit *ex
     enum cpu_action action;
     vcpu_absorb(d->vcpu);
     switch (exit->kind) {
-    case CPU_EXCEPTION: action = exception(d, &exit->event); break;
+    case CPU_EXCEPTION: action = exception(d, exit); break;
     case CPU_SOFTWARE_INTERRUPT:
         begin_record(d, TRAP_SOFTWARE_INTERRUPT);
         action = reflect(d, &exit->event);

@@ -63,7 +63,7 @@ static void project_tables(const struct vcpu *v, struct cpu_state *real)
     real->gdtr =
         (struct x86_table){descriptors_base(DESCRIPTORS_GDT, view, slot), guest->gdtr.limit};
     real->idtr = (struct x86_table){slot << 22 | VMM_IDT_PAGE << MEMORY_FRAME_SHIFT, 0x7ff};
-    real->ldtr = x86_segment_null(0);
+    real->ldtr = (struct x86_segment){0};
     if (!x86_selector_null(guest->ldtr.selector))
         real->ldtr =
             (struct x86_segment){VMM_LDT_SELECTOR, descriptors_base(DESCRIPTORS_LDT, view, slot),
@@ -88,7 +88,7 @@ void vcpu_project(struct vcpu *v)
     real->cr4 = guest->cr4 & GUEST_CR4;
     project_segments(real, guest);
     project_tables(v, real);
-    v->real = *real;
+    memcpy(v->real, real->seg, sizeof v->real);
 }
 
 /* ---- real to guest ---- */
@@ -137,10 +137,12 @@ void vcpu_absorb(struct vcpu *v)
     guest->eip = real->eip;
     guest->eflags = (real->eflags & ~VIRTUAL_FLAGS) | (guest->eflags & VIRTUAL_FLAGS);
     guest->interrupt_shadow = real->interrupt_shadow;
+    if (!memcmp(real->seg, v->real, sizeof v->real))
+        return;
     for (unsigned i = 0; i < X86_SREGS; i++)
-        if (memcmp(&real->seg[i], &v->real.seg[i], sizeof real->seg[i])) {
+        if (memcmp(&real->seg[i], &v->real[i], sizeof real->seg[i])) {
             absorb_segment(v, i, &real->seg[i]);
-            v->real.seg[i] = real->seg[i];
+            v->real[i] = real->seg[i];
         }
 }
 

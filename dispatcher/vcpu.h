@@ -24,10 +24,10 @@
 #define VCPU_OPEN 4u
 
 struct vcpu {
-    struct cpu_state state;   /* the guest's */
-    struct cpu_state real;    /* as projected last */
-    struct x86_memory memory; /* guest-physical; writes are noticed */
-    struct x86_memory quiet;  /* the same for page walks, whose A and D bits nobody traces */
+    struct cpu_state state;             /* the guest's */
+    struct x86_segment real[X86_SREGS]; /* as projected last */
+    struct x86_memory memory;           /* guest-physical; writes are noticed */
+    struct x86_memory quiet; /* the same for page walks, whose A and D bits nobody traces */
     struct cpu *cpu;
     const struct frame_map *map;
     struct shadow *shadow;

@@ -223,6 +223,7 @@ static void handle(struct cpu *cpu, uint32_t code, const struct x86_instruction 
         describe_software_interrupt(cpu, known, &exit);
     else
         describe_instruction(cpu, known, &exit);
+    exit.known = known;
     perform(cpu, cpu->client.exit(cpu->client.context, &exit));
 }
 

@@ -39,6 +39,8 @@ struct cpu_exit {
     enum cpu_event kind;
     struct x86_event event;
     struct x86_instruction insn;
+    /* CPU_EXCEPTION: the instruction at EIP, if it is decoded already; NULL if not. */
+    const struct x86_instruction *known;
 };
 
 /* What the client wants done after an exit. */
