@@ -193,6 +193,36 @@ Test(vm_debug, a_kernel_runs_the_same_through_breakpoints_and_stops)
     free(bytes);
 }
 
+Test(vm_debug, a_breakpoint_is_of_one_of_the_machines_vms)
+{
+    size_t size;
+    uint32_t linear;
+    struct vmm_error error;
+    uint8_t *bytes = read_guest("kernel-virt.elf", &size);
+    struct vmm_config config = {.memory_size = 16 << 20, .technique = "trap", .vms = 2};
+    const struct vmm_image image = {.file = {.bytes = bytes, .size = (uint32_t)size}};
+    struct vmm_vm *vms[2];
+    vms[0] = vmm_create(&config, &error);
+    config.vms = 0;
+    config.beside = vms[0];
+    vms[1] = vmm_create(&config, &error);
+    cr_assert(vms[0] && vms[1], "%s", error.text);
+    for (unsigned i = 0; i < 2; i++)
+        cr_assert_eq(vmm_load(vms[i], &image, &error), VMM_OK, "%s", error.text);
+    cr_assert(vmm_symbol_address(vms[0], "kernel_main", &linear));
+    cr_assert_eq(vmm_break_add(vms[0], linear, &error), VMM_OK);
+    cr_assert_eq(vmm_run(vms[1], 10000), VMM_STOP_LIMIT, "the other one's");
+    cr_assert_eq(vmm_run(vms[0], 10000), VMM_STOP_BREAK);
+    cr_assert_eq(get(vms[0], "eip"), linear);
+    cr_assert_eq(vmm_set_register(vms[1], "eip", linear, &error), VMM_OK);
+    cr_assert_eq(get(vms[0], "eip"), linear);
+    vmm_destroy(vms[0]);
+    cr_assert_eq(vmm_set_register(vms[1], "eip", linear - 1, &error), VMM_OK);
+    cr_assert_neq(vmm_run(vms[1], 100), VMM_STOP_BREAK, "gone with its VM");
+    vmm_destroy(vms[1]);
+    free(bytes);
+}
+
 Test(vm_debug, a_stop_is_behind_the_trap_that_was_waited_for)
 {
     size_t size;

@@ -12,19 +12,39 @@
 
 /* ---- stops ---- */
 
+static unsigned find_break(const struct vmm_vm *vm, uint32_t linear)
+{
+    unsigned i = 0;
+    while (i < vm->break_count && vm->breaks[i] != linear)
+        i++;
+    return i;
+}
+
 int vmm_break_add(struct vmm_vm *vm, uint32_t linear, struct vmm_error *error)
 {
     error_clear(error);
-    if (cpu_break_add(vm->dispatcher.cpu, linear))
+    if (find_break(vm, linear) < vm->break_count)
         return VMM_OK;
-    return error_set(error, VMM_E_UNSUPPORTED,
-                     "There are %u breakpoints already; delete one before you set another.",
-                     CPU_BREAKS);
+    if (vm->break_count == CPU_BREAKS)
+        return error_set(error, VMM_E_UNSUPPORTED,
+                         "There are %u breakpoints already; delete one before you set another.",
+                         CPU_BREAKS);
+    if (vm->machine->turn == vm && !cpu_break_add(vm->dispatcher.cpu, linear))
+        return error_set(error, VMM_E_UNSUPPORTED,
+                         "The engine has no room for another breakpoint; delete one.");
+    vm->breaks[vm->break_count++] = linear;
+    return VMM_OK;
 }
 
 bool vmm_break_delete(struct vmm_vm *vm, uint32_t linear)
 {
-    return cpu_break_remove(vm->dispatcher.cpu, linear);
+    unsigned i = find_break(vm, linear);
+    if (i == vm->break_count)
+        return false;
+    vm->breaks[i] = vm->breaks[--vm->break_count];
+    if (vm->machine->turn == vm)
+        cpu_break_remove(vm->dispatcher.cpu, linear);
+    return true;
 }
 
 void vmm_stop_at_traps(struct vmm_vm *vm,

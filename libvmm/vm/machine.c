@@ -32,12 +32,24 @@ struct machine *machine_new(uint32_t size, uint32_t reserve, bool host_clock,
     return 0;
 }
 
+void machine_rest(struct machine *machine)
+{
+    struct vmm_vm *vm = machine->turn;
+    for (unsigned i = 0; vm && i < vm->break_count; i++)
+        cpu_break_remove(&machine->cpu, vm->breaks[i]);
+    machine->turn = 0;
+}
+
 void machine_turn(struct machine *machine, struct vmm_vm *vm)
 {
     if (machine->turn == vm)
         return;
-    cpu_switch(&machine->cpu, machine->turn ? machine->turn->context : 0, vm->context);
+    struct vmm_vm *before = machine->turn;
+    machine_rest(machine);
+    cpu_switch(&machine->cpu, before ? before->context : 0, vm->context);
     machine->turn = vm;
+    for (unsigned i = 0; i < vm->break_count; i++)
+        cpu_break_add(&machine->cpu, vm->breaks[i]);
 }
 
 void machine_leave(struct machine *machine)

@@ -28,6 +28,9 @@ struct machine *machine_new(uint32_t size, uint32_t reserve, bool host_clock,
 /* Gives the processor to `vm`, one of the machine's. */
 void machine_turn(struct machine *machine, struct vmm_vm *vm);
 
+/* Takes it from the VM that has it, whose context is not saved. */
+void machine_rest(struct machine *machine);
+
 /* One VM less; the last one takes the machine with it. */
 void machine_leave(struct machine *machine);
 

@@ -179,7 +179,7 @@ void vmm_destroy(struct vmm_vm *vm)
         vcpu_destroy(vm->vcpu);
     frame_map_destroy(&vm->map);
     if (vm->machine && vm->machine->turn == vm)
-        vm->machine->turn = 0;
+        machine_rest(vm->machine);
     cpu_context_free(vm->context);
     machine_leave(vm->machine);
     free(vm->vcpu);

@@ -20,7 +20,9 @@ struct vmm_vm {
     struct board board;
     struct dispatcher dispatcher;
     struct vmm_console console;
-    struct symbols symbols; /* of its image */
+    struct symbols symbols;      /* of its image */
+    uint32_t breaks[CPU_BREAKS]; /* linear addresses: the processor's while it is this VM's turn */
+    unsigned break_count;
     bool loaded;
     enum vmm_stop stop;
     uint64_t host_ns;

@@ -22,7 +22,7 @@ struct vmm_vm;
 
 /** Sets a breakpoint: vmm_run returns VMM_STOP_BREAK before the instruction at the linear address
  * `linear` is executed, in any address space and ring; run on, it executes the instruction. There
- * may be 32 on one machine. Returns VMM_OK, also if there is one already, or VMM_E_UNSUPPORTED with
+ * may be 32 in one VM. Returns VMM_OK, also if there is one already, or VMM_E_UNSUPPORTED with
  * `error` set. */
 int vmm_break_add(struct vmm_vm *vm, uint32_t linear, struct vmm_error *error);
 
