@@ -193,14 +193,18 @@ static size_t room_in_page(uint32_t address, size_t count)
     return count < room ? count : room;
 }
 
-/* Copies within a page. Most accesses are one word or one descriptor, and delivery is made of them.
- */
+/* Copies within a page. Most accesses are one word or one descriptor, or the frame of an event:
+ * three or five words, and an error code. */
 static inline void copy(void *to, const void *from, size_t count)
 {
     switch (count) {
     case 2: memcpy(to, from, 2); break;
     case 4: memcpy(to, from, 4); break;
     case 8: memcpy(to, from, 8); break;
+    case 12: memcpy(to, from, 12); break;
+    case 16: memcpy(to, from, 16); break;
+    case 20: memcpy(to, from, 20); break;
+    case 24: memcpy(to, from, 24); break;
     default: memcpy(to, from, count); break;
     }
 }
