@@ -219,7 +219,7 @@ static bool perform(struct dispatcher *d, struct interp *i, const struct x86_ins
         *stop = CPU_STOP_STUCK;
     /* The board may want something after an access; whoever watches the traps may, too. */
     return !port && !d->halted && !d->shutdown && !d->recorder.stopped && i->events <= PATIENCE &&
-           *stop != CPU_STOP_FAILURE;
+           *stop != CPU_STOP_FAILURE && *stop != CPU_STOP_STUCK;
 }
 
 /* How far the interpreter may go before somebody has to look again: for one instruction if there
