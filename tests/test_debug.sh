@@ -88,6 +88,18 @@ END
 shows '^Breakpoint 1, .*<strcmp>' '^#0  0x[0-9a-f]* <strcmp+0x0>$' '^#1  0x[0-9a-f]* <kernel_main+0x[0-9a-f]*>$' '^=> 0x[0-9a-f]* <kernel_main+' ' if 0  met 0 times$' '<kernel_main'
 [ "$(grep -c '^Breakpoint 2, ' "$work/out")" = 0 ] || fail 'a condition that is 0 stops'
 
+script 0 "$kernel" <<'END'
+catch mov_to_cr
+catch 0x80
+run
+continue
+delete 1
+continue
+info breakpoints
+run
+END
+shows '^Catchpoint 1, traps: mov_to_cr$' '^Trap .* mov_to_cr: ' '^Trap .* int 0x80 = ' ' 2  traps: 0x80  met 1 time$'
+
 # A guest that was stopped again and again ends as one that ran through.
 digest() {
     sed -n 's/^digest  *//p' "$work/out" | tail -n 1
@@ -189,6 +201,8 @@ until
 until 0
 trap nosuchcause
 trap 256
+catch
+catch nosuchcause
 why
 why 0
 why 999
@@ -221,6 +235,12 @@ for image in /nonexistent .; do
     echo "file $image" | script 1 "$guests/hello.elf"
     complains "'$image'"
 done
+{
+    seq -f 'break 0x100000 + %.0f' 31
+    echo 'catch #PF'
+    echo 'break 0x200000'
+} | script 1 "$guests/hello.elf"
+complains 'script:33: There are 32 breakpoints; delete one'
 for command in run continue step trap 'break 1' 'info registers' 'walk 0' 'x 0' 'set $eax = 1' why; do
     echo "$command" | script 1
     complains 'file IMAGE'

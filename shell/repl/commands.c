@@ -77,6 +77,8 @@ const struct repl_command repl_commands[] = {
      "and holds in every address space. The guest cannot notice breakpoints. With a condition it\n"
      "stops only where that is not zero.",
      "break trap if $esp < 0x110000", COMPLETE_EXPRESSION, false, repl_break},
+    {"catch", NULL, "CAUSE|VECTOR", "stop behind every trap of a kind, until it is deleted",
+     "As 'trap', but for good.", "catch mov_to_cr", COMPLETE_CAUSE, false, repl_catch},
     {"delete", "d", "[NUMBER]...", "delete breakpoints by number, or all of them", NULL, "delete 1",
      COMPLETE_BREAKPOINT, false, repl_delete},
     {"info", "i", "TOPIC", "show registers, traps, stats, vm, shadow, map, devices, breakpoints",

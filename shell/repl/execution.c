@@ -41,7 +41,7 @@ static void show_break(struct session *session)
     uint32_t pc = repl_pc(session);
     for (unsigned i = 0; i < session->breakpoint_count; i++) {
         struct breakpoint *point = &session->breakpoints[i];
-        if (point->linear != pc)
+        if (point->caught || point->linear != pc)
             continue;
         point->hits++;
         repl_say(session, "Breakpoint %u, %s\n", point->number, point->where);
@@ -97,7 +97,7 @@ static bool pass_conditions(struct session *session)
     bool pass = false;
     for (unsigned i = 0; i < session->breakpoint_count; i++) {
         const struct breakpoint *point = &session->breakpoints[i];
-        if (point->linear != pc)
+        if (point->caught || point->linear != pc)
             continue;
         if (!*point->condition || !repl_evaluate(session, point->condition, NULL, &value) || value)
             return false;
@@ -225,7 +225,7 @@ static enum vmm_stop run_to(struct session *session, uint32_t behind, uint32_t s
     enum vmm_stop stop;
     bool own = true;
     for (unsigned i = 0; i < session->breakpoint_count; i++)
-        own &= session->breakpoints[i].linear != behind;
+        own &= session->breakpoints[i].caught || session->breakpoints[i].linear != behind;
     if (vmm_break_add(vm, behind, &error) != VMM_OK) {
         repl_complain(session, "%s", error.text);
         return VMM_STOP_LIMIT;
@@ -296,29 +296,28 @@ static const char *cause_name(void *context, size_t i)
 }
 
 /* A cause's name, a vector's number or an exception's name. */
-static bool parse_cause(struct session *session, const char *text)
+static bool parse_kind(struct session *session, const char *text, struct trap_kind *kind)
 {
     char *end;
-    session->wanted[0] = '\0';
-    session->wanted_vector = -1;
+    *kind = (struct trap_kind){.vector = -1};
     unsigned long vector = strtoul(text, &end, 0);
     if (isdigit((unsigned char)*text)) {
         if (*end || vector > 255)
             return repl_complain(session, "'%.20s' is no vector; give 0 to 255.", text);
-        session->wanted_vector = (int)vector;
+        kind->vector = (int)vector;
         return true;
     }
     for (int i = 0; i < 32; i++) {
         const char *name = why_vector_name((uint8_t)i);
         if (name && strcasecmp(text + (*text == '#'), name + (*name == '#')) == 0) {
-            session->wanted_vector = i;
+            kind->vector = i;
             return true;
         }
     }
     for (size_t i = 0; why_cause(i); i++) {
         if (strcmp(why_cause(i), text) != 0)
             continue;
-        snprintf(session->wanted, sizeof session->wanted, "%s", text);
+        snprintf(kind->cause, sizeof kind->cause, "%s", text);
         return true;
     }
     const char *nearest = nearest_name(text, cause_name, NULL);
@@ -331,9 +330,8 @@ static bool parse_cause(struct session *session, const char *text)
 
 bool repl_trap(struct session *session, char *arguments)
 {
-    session->wanted[0] = '\0';
-    session->wanted_vector = -1;
-    if (!need_running(session) || (*arguments && !parse_cause(session, arguments)))
+    session->wanted = (struct trap_kind){.vector = -1};
+    if (!need_running(session) || (*arguments && !parse_kind(session, arguments, &session->wanted)))
         return false;
     session->waiting = true;
     bool good = go_on(session);
@@ -369,6 +367,34 @@ static bool check_condition(struct session *session, const char **condition)
     return repl_evaluate(session, *condition, NULL, &value);
 }
 
+static struct breakpoint *add_breakpoint(struct session *session)
+{
+    if (session->breakpoint_count == BREAKPOINTS) {
+        repl_complain(session, "There are %d breakpoints; delete one first.", BREAKPOINTS);
+        return NULL;
+    }
+    struct breakpoint *point = &session->breakpoints[session->breakpoint_count++];
+    *point = (struct breakpoint){.number = ++session->breakpoint_last};
+    return point;
+}
+
+bool repl_catch(struct session *session, char *arguments)
+{
+    struct trap_kind kind;
+    if (!*arguments)
+        return repl_complain(session, "Say what to catch, a cause or a vector; write 'catch #PF'.");
+    if (!parse_kind(session, arguments, &kind))
+        return false;
+    struct breakpoint *point = add_breakpoint(session);
+    if (!point)
+        return false;
+    point->caught = true;
+    point->kind = kind;
+    snprintf(point->where, sizeof point->where, "traps: %s", arguments);
+    repl_say(session, "Catchpoint %u, %s\n", point->number, point->where);
+    return true;
+}
+
 bool repl_break(struct session *session, char *arguments)
 {
     uint32_t linear;
@@ -383,12 +409,14 @@ bool repl_break(struct session *session, char *arguments)
         return false;
     if (!check_condition(session, &condition))
         return false;
-    if (session->breakpoint_count == BREAKPOINTS)
-        return repl_complain(session, "There are %d breakpoints; delete one first.", BREAKPOINTS);
-    if (vmm_break_add(session->guest.vm, linear, &error) != VMM_OK)
+    struct breakpoint *point = add_breakpoint(session);
+    if (!point)
+        return false;
+    if (vmm_break_add(session->guest.vm, linear, &error) != VMM_OK) {
+        session->breakpoint_count--;
         return repl_complain(session, "%s", error.text);
-    struct breakpoint *point = &session->breakpoints[session->breakpoint_count++];
-    *point = (struct breakpoint){.number = ++session->breakpoint_last, .linear = linear};
+    }
+    point->linear = linear;
     repl_place(session, linear, place, sizeof place);
     snprintf(point->where, sizeof point->where, "%.95s", place);
     snprintf(point->condition, sizeof point->condition, "%s", condition);
@@ -399,15 +427,15 @@ bool repl_break(struct session *session, char *arguments)
 
 static void remove_breakpoint(struct session *session, unsigned index)
 {
-    uint32_t linear = session->breakpoints[index].linear;
+    const struct breakpoint gone = session->breakpoints[index];
     session->breakpoint_count--;
     memmove(&session->breakpoints[index], &session->breakpoints[index + 1],
             (session->breakpoint_count - index) * sizeof *session->breakpoints);
     for (unsigned i = 0; i < session->breakpoint_count; i++)
-        if (session->breakpoints[i].linear == linear)
+        if (!session->breakpoints[i].caught && session->breakpoints[i].linear == gone.linear)
             return; /* set twice */
-    if (session->guest.vm)
-        vmm_break_delete(session->guest.vm, linear);
+    if (session->guest.vm && !gone.caught)
+        vmm_break_delete(session->guest.vm, gone.linear);
 }
 
 static bool delete_number(struct session *session, const char *word)

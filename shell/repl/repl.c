@@ -176,14 +176,25 @@ void repl_interact(struct session *session)
 
 /* ---- the guest ---- */
 
+static bool is_of_kind(const struct vmm_record *record, const struct trap_kind *kind)
+{
+    if (kind->vector >= 0)
+        return record->has_vector && record->vector == kind->vector;
+    return !*kind->cause || strcmp(record->cause, kind->cause) == 0;
+}
+
 static bool observe(void *context, const struct vmm_record *record)
 {
-    const struct session *session = context;
-    if (!session->waiting)
-        return false;
-    if (session->wanted_vector >= 0)
-        return record->has_vector && record->vector == session->wanted_vector;
-    return !*session->wanted || strcmp(record->cause, session->wanted) == 0;
+    struct session *session = context;
+    bool stop = session->waiting && is_of_kind(record, &session->wanted);
+    for (unsigned i = 0; i < session->breakpoint_count; i++) {
+        struct breakpoint *point = &session->breakpoints[i];
+        if (!point->caught || !is_of_kind(record, &point->kind))
+            continue;
+        point->hits++;
+        stop = true;
+    }
+    return stop;
 }
 
 bool repl_load(struct session *session)
@@ -201,7 +212,8 @@ bool repl_load(struct session *session)
     session->next_code_known = false;
     vmm_stop_at_traps(fresh.vm, observe, session);
     for (unsigned i = 0; i < session->breakpoint_count; i++)
-        if (vmm_break_add(fresh.vm, session->breakpoints[i].linear, &error) != VMM_OK)
+        if (!session->breakpoints[i].caught &&
+            vmm_break_add(fresh.vm, session->breakpoints[i].linear, &error) != VMM_OK)
             return repl_complain(session, "%s", error.text);
     return true;
 }

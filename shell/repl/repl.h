@@ -19,6 +19,12 @@
 
 enum { BREAKPOINTS = 32, TYPED = 4096, LINE_ROOM = 512, SCRIPT_DEPTH = 8 };
 
+/* Which traps: of a cause, of a vector, or all. */
+struct trap_kind {
+    char cause[32]; /* "": any */
+    int vector;     /* -1: any */
+};
+
 struct session {
     struct guest_options options;
     struct guest guest; /* vm is NULL without an image */
@@ -38,8 +44,11 @@ struct session {
     uint8_t typed[TYPED]; /* what the guest has not read yet */
     size_t typed_begin, typed_end;
 
+    /* A breakpoint, or, with `caught`, a catchpoint: every trap of a kind is stopped at. */
     struct breakpoint {
         unsigned number;
+        bool caught;
+        struct trap_kind kind;
         uint32_t linear;
         char where[96];     /* the place, with its symbol */
         char condition[96]; /* an expression; "": none */
@@ -47,10 +56,8 @@ struct session {
     } breakpoints[BREAKPOINTS];
     unsigned breakpoint_count, breakpoint_last;
 
-    /* What `trap` waits for. */
-    bool waiting;
-    char wanted[32];   /* a cause, or "" */
-    int wanted_vector; /* or -1 */
+    bool waiting;            /* `trap` runs ... */
+    struct trap_kind wanted; /* ... and waits for these */
 
     /* Where x and disassemble go on, and x's format. */
     uint32_t next_data, next_code;
@@ -163,6 +170,7 @@ bool repl_finish(struct session *session, char *arguments);
 bool repl_trap(struct session *session, char *arguments);
 bool repl_until(struct session *session, char *arguments);
 bool repl_break(struct session *session, char *arguments);
+bool repl_catch(struct session *session, char *arguments);
 bool repl_delete(struct session *session, char *arguments);
 bool repl_technique(struct session *session, char *arguments);
 bool repl_file(struct session *session, char *arguments);
