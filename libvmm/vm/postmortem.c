@@ -194,7 +194,7 @@ unsigned vmm_backtrace(const struct vmm_vm *vm, struct vmm_frame *frames, unsign
         if (code16(s) || frame.base == 0 ||
             vmm_read_linear(vm, s->seg[X86_SS].base + frame.base, saved, sizeof saved) !=
                 sizeof saved ||
-            saved[1] == 0)
+            saved[1] == 0 || saved[1] == UINT32_MAX) /* what no memory reads as */
             break;
         uint32_t inner = frame.base;
         frame = (struct vmm_frame){s->seg[X86_CS].base + saved[1], saved[0]};
