@@ -129,6 +129,9 @@ static int settle(struct request *request)
     if (guest->config.clock == VMM_CLOCK_HOST && request->digest_every)
         return guest_complain(guest, VMM_USAGE,
                               "--clock host counts no instructions; leave it or every:N away");
+    if (guest->beside_count && request->digest_every)
+        return guest_complain(guest, VMM_USAGE,
+                              "--digest=every:N is of one virtual machine; leave it or --vm away");
     /* A guest that has gone astray may never end. */
     if (guest->config.keep_going && !guest->most_instructions &&
         guest->config.clock != VMM_CLOCK_HOST)
@@ -243,6 +246,16 @@ static void run_guest(struct vmm_vm *vm, const struct request *request)
     progress_end(&progress);
 }
 
+static void run_together(struct guest *guest, const struct request *request)
+{
+    struct vmm_vm *all[GUEST_VMS + 1] = {guest->vm};
+    size_t count = request->guest.beside_count;
+    memcpy(all + 1, guest->beside, count * sizeof *all);
+    vmm_run_together(all, count + 1, 0, request->guest.most_instructions);
+    for (size_t i = 0; i <= count; i++)
+        vmm_console_finish(&guest->labels[i]);
+}
+
 /* ---- after the run ---- */
 
 /* Ended as nobody wanted: worth a report. An interrupt from the keyboard is wanted. */
@@ -343,6 +356,21 @@ static int report(struct run *run, const struct request *request)
     return failed ? VMM_FAILURE : statistics.status;
 }
 
+/* The same of another virtual machine, in short. Returns `status`, or failure if this one ended
+ * badly. */
+static int report_beside(const struct vmm_vm *vm, size_t number, const struct request *request,
+                         int status)
+{
+    struct vmm_statistics statistics;
+    vmm_statistics(vm, &statistics);
+    if (request->digest)
+        fprintf(stderr, "[%zu] digest: 0x%016" PRIx64 "\n", number, vmm_digest(vm));
+    if (!abnormal(statistics.stop))
+        return status;
+    fprintf(stderr, "[%zu] %s\n", number, vmm_stop_text(vm));
+    return VMM_FAILURE;
+}
+
 static void release(struct run *run)
 {
     vmm_trace_end(run->trace);
@@ -370,9 +398,14 @@ int vmm_cmd_run(int argc, char **argv)
     status = prepare(&run, &request);
     if (status == VMM_SUCCESS) {
         vmm_console_enter(run.guest.vm);
-        run_guest(run.guest.vm, &request);
+        if (request.guest.beside_count)
+            run_together(&run.guest, &request);
+        else
+            run_guest(run.guest.vm, &request);
         vmm_console_leave();
         status = report(&run, &request);
+        for (size_t i = 0; i < request.guest.beside_count; i++)
+            status = report_beside(run.guest.beside[i], i + 1, &request, status);
     }
     release(&run);
     return status;

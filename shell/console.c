@@ -47,6 +47,42 @@ struct vmm_console vmm_console_standard(void)
     return (struct vmm_console){.output = put_output, .input = take_input};
 }
 
+void vmm_console_finish(struct console_label *label)
+{
+    if (label->length)
+        printf("[%u] %.*s\n", label->number, (int)label->length, label->line);
+    label->length = 0;
+}
+
+static void put_labelled(void *context, const uint8_t *bytes, size_t count)
+{
+    struct console_label *label = context;
+    for (size_t i = 0; i < count; i++) {
+        if (bytes[i] != '\n' && bytes[i] != '\r')
+            label->line[label->length++] = (char)bytes[i];
+        if (bytes[i] == '\n' && !label->length)
+            printf("[%u]\n", label->number);
+        if (bytes[i] == '\n' || label->length == sizeof label->line)
+            vmm_console_finish(label);
+    }
+}
+
+/* A line on which nobody types; a line all the same, so that the VM is as it would be alone. */
+static size_t take_nothing(void *context, uint8_t *bytes, size_t room)
+{
+    (void)context;
+    (void)bytes;
+    (void)room;
+    return 0;
+}
+
+struct vmm_console vmm_console_labelled(struct console_label *label, unsigned number)
+{
+    *label = (struct console_label){.number = number};
+    return (struct vmm_console){
+        .context = label, .output = put_labelled, .input = number ? take_nothing : take_input};
+}
+
 static void interrupted(int signal_number)
 {
     (void)signal_number;

@@ -18,6 +18,7 @@ const char guest_help[] =
     "  --initrd FILE           a Linux guest's initial file system\n"
     "  --append TEXT           the kernel's command line\n"
     "  --module FILE[=TEXT]    a Multiboot module and its string; may be repeated\n"
+    "  --vm IMAGE              another virtual machine beside it, in turns; may be repeated\n"
     "  --clock virtual|host    time by instructions (default), or the host's\n"
     "  --max-instructions N    stop after N instructions\n"
     "  --keep-going            count and list the sensitive instructions that do not trap, instead "
@@ -130,6 +131,16 @@ static int add_module(struct guest_options *options, char *text)
     return VMM_SUCCESS;
 }
 
+static int add_vm(struct guest_options *options, const char *image)
+{
+    if (options->beside_count == GUEST_VMS)
+        return guest_complain(options, VMM_USAGE,
+                              "there are more than %d virtual machines; leave some away",
+                              GUEST_VMS + 1);
+    options->beside[options->beside_count++] = image;
+    return VMM_SUCCESS;
+}
+
 int guest_option(struct guest_options *options, int option)
 {
     switch (option) {
@@ -141,6 +152,7 @@ int guest_option(struct guest_options *options, int option)
     case 'M': return add_module(options, optarg);
     case 'C': return parse_clock(options, optarg);
     case 'N': return parse_limit(options, optarg);
+    case 'V': return add_vm(options, optarg);
     case 'K': options->config.keep_going = true; break;
     }
     return VMM_SUCCESS;
@@ -174,16 +186,40 @@ static bool read_files(struct guest *guest, const struct guest_options *options,
     for (size_t i = 0; i < options->module_count; i++)
         if (!read_module(guest, i, options->modules[i], error))
             return false;
+    for (size_t i = 0; i < options->beside_count; i++)
+        if (!vmm_file_read(options->beside[i], &guest->beside_images[i], error))
+            return false;
     return true;
+}
+
+/* The other virtual machines have the same options, and what belongs to the first image not. */
+static int create_beside(struct guest *guest, const struct guest_options *options)
+{
+    struct vmm_error error = {0};
+    struct vmm_config config = options->config;
+    config.beside = guest->vm;
+    for (size_t i = 0; i < options->beside_count; i++) {
+        const struct vmm_image image = {.kind = options->load, .file = guest->beside_images[i]};
+        config.console = vmm_console_labelled(&guest->labels[i + 1], (unsigned)i + 1);
+        guest->beside[i] = vmm_create(&config, &error);
+        if (!guest->beside[i] || vmm_load(guest->beside[i], &image, &error) != VMM_OK)
+            return guest_complain_of(options, &error);
+    }
+    return VMM_SUCCESS;
 }
 
 int guest_create(struct guest *guest, const struct guest_options *options)
 {
     struct vmm_error error = {0};
+    struct vmm_config config = options->config;
     *guest = (struct guest){0};
     if (!read_files(guest, options, &error))
         return guest_complain_of(options, &error);
-    guest->vm = vmm_create(&options->config, &error);
+    if (options->beside_count) {
+        config.vms = (unsigned)options->beside_count + 1;
+        config.console = vmm_console_labelled(&guest->labels[0], 0);
+    }
+    guest->vm = vmm_create(&config, &error);
     if (!guest->vm)
         return guest_complain_of(options, &error);
     struct vmm_image image = {
@@ -196,11 +232,15 @@ int guest_create(struct guest *guest, const struct guest_options *options)
     };
     if (vmm_load(guest->vm, &image, &error) != VMM_OK)
         return guest_complain_of(options, &error);
-    return VMM_SUCCESS;
+    return create_beside(guest, options);
 }
 
 void guest_destroy(struct guest *guest)
 {
+    for (size_t i = 0; i < GUEST_VMS; i++) {
+        vmm_destroy(guest->beside[i]);
+        vmm_file_free(&guest->beside_images[i]);
+    }
     vmm_destroy(guest->vm);
     vmm_file_free(&guest->image);
     vmm_file_free(&guest->initrd);

@@ -3,13 +3,15 @@
 #ifndef SHELL_GUEST_H
 #define SHELL_GUEST_H
 
+#include "shell/console.h"
+
 #include <vmm/vm.h>
 
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { GUEST_MODULES = 64 };
+enum { GUEST_MODULES = 64, GUEST_VMS = 16 };
 
 /* What the command line asks for. Strings are argv's. */
 struct guest_options {
@@ -18,6 +20,8 @@ struct guest_options {
     const char *load, *append, *initrd, *image;
     char *modules[GUEST_MODULES]; /* FILE or FILE=TEXT */
     size_t module_count;
+    const char *beside[GUEST_VMS]; /* images of further VMs on the same machine */
+    size_t beside_count;
     uint64_t most_instructions;
 };
 
@@ -27,6 +31,9 @@ struct guest {
     struct vmm_file image, initrd;
     struct vmm_module modules[GUEST_MODULES];
     char *module_texts[GUEST_MODULES]; /* owned: the names and strings of the modules */
+    struct vmm_vm *beside[GUEST_VMS];
+    struct vmm_file beside_images[GUEST_VMS];
+    struct console_label labels[GUEST_VMS + 1]; /* their consoles', if there are several */
 };
 
 /* For getopt_long: the short options, and the long ones as initializers of struct option. Their
@@ -37,7 +44,7 @@ struct guest {
     {"load", required_argument, NULL, 'L'}, {"initrd", required_argument, NULL, 'I'},              \
     {"append", required_argument, NULL, 'A'}, {"module", required_argument, NULL, 'M'},            \
     {"clock", required_argument, NULL, 'C'}, {"max-instructions", required_argument, NULL, 'N'},   \
-    {"keep-going", no_argument, NULL, 'K'}
+    {"keep-going", no_argument, NULL, 'K'}, {"vm", required_argument, NULL, 'V'}
 /* clang-format on */
 
 /* What --help prints of them. */

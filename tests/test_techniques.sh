@@ -50,4 +50,15 @@ silent sensitive.elf '[a-z]*' "$first"
 silent redpill.elf sgdt
 silent kernel.elf '[a-z]*'
 
+# Three VMs in turns on one machine end as one alone.
+alone=$("$vmm" run -t bare --digest "$guests/kernel-virt.elf" 2>&1 >/dev/null </dev/null |
+    sed -n 's/^digest: //p')
+"$vmm" run -t trap --digest --vm "$guests/kernel-virt.elf" --vm "$guests/kernel-virt.elf" \
+    "$guests/kernel-virt.elf" >"$work/three.out" 2>"$work/three.err" </dev/null
+[ "$(grep -c "digest: $alone\$" "$work/three.err")" = 3 ] || fail "side by side: $(cat "$work/three.err")"
+for vm in 0 1 2; do
+    sed -n "s/^\[$vm\] \{0,1\}//p" "$work/three.out" >"$work/$vm.out"
+    cmp -s "$work/0.out" "$work/$vm.out" || fail "VM $vm: other output than VM 0"
+done
+
 [ "$failures" -eq 0 ]
