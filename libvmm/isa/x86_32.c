@@ -6,6 +6,8 @@
  * user modes: ring compression runs a guest's kernel at 1. Paging is on, so that R can be relocated
  * as the paper means it: another CR3, with code, data and stack moved to the frames it names.
  *
+ * It is tried on the machine layer (classify/probe_machine.c), the processor that guests run on.
+ *
  * Segments are flat, all storage is mapped and accessible in every state, and accessed bits are
  * set beforehand: a trap is then due to the mode and not to an address. */
 #include "isa/x86_32.h"
@@ -189,6 +191,7 @@ void x86_32_state(unsigned mode, unsigned variation, struct cpu_state *state)
     state->cr0 = X86_CR0_PE | X86_CR0_ET | X86_CR0_NE | X86_CR0_PG |
                  (variation == V_TS ? (uint32_t)X86_CR0_TS : 0);
     state->cr3 = variation == V_RELOCATED ? XL_DIRECTORY_COPY : XL_DIRECTORY;
+    /* SSE, which this processor's CPUID does not show, is there to be tried. */
     state->cr4 = X86_CR4_OSFXSR | (variation == V_TSD ? (uint32_t)X86_CR4_TSD : 0);
 }
 
