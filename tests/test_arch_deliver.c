@@ -396,8 +396,8 @@ Test(arch_deliver, page_fault_loads_cr2)
     cr_assert_eq(pushed(0), 6u);
 }
 
-/* Table 6-5: a page fault while a contributory exception is delivered is handled by itself. CR2 is the
- * address of the word that is pushed first. */
+/* Table 6-5: a page fault while a contributory exception is delivered is handled by itself. CR2 is
+ * the address of the word that is pushed first. */
 Test(arch_deliver, page_fault_on_contributory_is_serial)
 {
     paging_on();
