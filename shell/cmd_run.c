@@ -191,7 +191,10 @@ static int prepare(struct run *run, const struct request *request)
         return status;
     run->trace =
         vmm_trace_begin(trace_format(request->trace_file), output_write, &run->trace_output);
-    if (!run->trace || !vmm_trace_watch(run->trace, run->guest.vm))
+    bool watched = run->trace && vmm_trace_watch(run->trace, run->guest.vm);
+    for (size_t i = 0; i < request->guest.beside_count && watched; i++)
+        watched = vmm_trace_watch(run->trace, run->guest.beside[i]);
+    if (!watched)
         return guest_complain(&request->guest, VMM_FAILURE, "there is no memory for a trace");
     return VMM_SUCCESS;
 }
@@ -356,11 +359,12 @@ static int report(struct run *run, const struct request *request)
     return failed ? VMM_FAILURE : statistics.status;
 }
 
-/* The same of another virtual machine, in short. Returns `status`, or failure if this one ended
- * badly. */
+/* The same of another virtual machine, without files of its own. Returns `status`, or failure if
+ * this one ended badly. */
 static int report_beside(const struct vmm_vm *vm, size_t number, const struct request *request,
                          int status)
 {
+    struct output errors = {.file = stderr, .path = "standard error"};
     struct vmm_statistics statistics;
     vmm_statistics(vm, &statistics);
     if (request->digest)
@@ -368,6 +372,7 @@ static int report_beside(const struct vmm_vm *vm, size_t number, const struct re
     if (!abnormal(statistics.stop))
         return status;
     fprintf(stderr, "[%zu] %s\n", number, vmm_stop_text(vm));
+    vmm_postmortem(vm, output_write, &errors);
     return VMM_FAILURE;
 }
 

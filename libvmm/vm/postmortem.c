@@ -11,6 +11,7 @@
 #include "arch/x86/walk.h"
 #include "text.h"
 #include "vm.h"
+#include "vmm/debug.h"
 #include "vmm/symbols.h"
 
 enum { LAST_TRAPS = 16, CODE_LINES = 4, STACK_WORDS = 8, LINE = 1024 };
@@ -244,27 +245,16 @@ static void say_entry(struct report *report, const char *level, uint32_t index, 
         !!(entry & X86_PTE_RW));
 }
 
-static void say_end(struct report *report, const struct x86_walk *walk, const char *space)
+static void say_guest_tables(struct report *report, uint32_t linear)
 {
-    if (walk->end != X86_WALK_MAPPED)
-        SAY(report, "    not mapped: %s\n", x86_walk_end_text(walk->end));
-    else
-        SAY(report, "    -> %s 0x%08x: %s, %s%s\n", space, walk->physical,
-            walk->user ? "user" : "supervisor", walk->writable ? "writable" : "read-only",
-            walk->global ? ", global" : "");
-}
-
-/* One walk of `linear` on the tables of `s`, which lie in `memory`. */
-static void say_tables(struct report *report, const char *whose, const char *space,
-                       const struct cpu_state *s, const struct x86_memory *memory, uint32_t linear)
-{
+    const struct cpu_state *s = report->guest;
     struct x86_walk walk;
-    SAY(report, "  %s:\n", whose);
+    SAY(report, "  guest's tables:\n");
     if (!x86_paging_supported(s)) {
         SAY(report, "    CR4.PAE is set, and this processor has no PAE\n");
         return;
     }
-    if (x86_probe(s, memory, linear, 0, &walk) != X86_OK) {
+    if (x86_probe(s, report->vm->dispatcher.memory, linear, 0, &walk) != X86_OK) {
         SAY(report, "    a table lies where there is no memory\n");
         return;
     }
@@ -274,18 +264,42 @@ static void say_tables(struct report *report, const char *whose, const char *spa
         say_entry(report, "directory", linear >> 22, walk.pde_address, walk.pde, walk.large);
     if (walk.levels == 2)
         say_entry(report, "table", linear >> 12 & 0x3ff, walk.pte_address, walk.pte, false);
-    say_end(report, &walk, space);
+    if (walk.end != X86_WALK_MAPPED)
+        SAY(report, "    not mapped: %s\n", x86_walk_end_text(walk.end));
+    else
+        SAY(report, "    -> guest-physical 0x%08x: %s, %s%s\n", walk.physical,
+            walk.user ? "user" : "supervisor", walk.writable ? "writable" : "read-only",
+            walk.global ? ", global" : "");
+}
+
+/* What the processor walks instead, where a technique has made it. */
+static void say_shadow_tables(struct report *report, uint32_t linear)
+{
+    struct vmm_walk walk;
+    vmm_walk(report->vm, linear, &walk);
+    const struct vmm_levels *shadow = &walk.shadow;
+    if (!walk.shadowed)
+        return;
+    SAY(report, "  shadow tables:\n");
+    if (shadow->count >= 1)
+        say_entry(report, "directory", linear >> 22, shadow->pde_address, shadow->pde,
+                  shadow->large);
+    if (shadow->count == 2)
+        say_entry(report, "table", linear >> 12 & 0x3ff, shadow->pte_address, shadow->pte, false);
+    if (shadow->mapped)
+        SAY(report, "    -> machine 0x%08x\n", shadow->physical);
+    else if (walk.has_machine)
+        SAY(report, "    not filled yet: the guest's page lies at machine 0x%08x\n", walk.machine);
+    else
+        SAY(report, "    not mapped\n");
 }
 
 static void say_walk(struct report *report, const char *what, uint32_t linear)
 {
-    const struct dispatcher *d = &report->vm->dispatcher;
     SAY(report, "walk of 0x%08x%s: directory entry 0x%03x, table entry 0x%03x, offset 0x%03x\n",
         linear, what, linear >> 22, linear >> 12 & 0x3ff, linear & 0xfff);
-    say_tables(report, "guest's tables", "guest-physical", d->guest, d->memory, linear);
-    /* Where the processor's state is another than the guest's, so are the tables that it walks. */
-    if (d->guest != &d->cpu->state)
-        say_tables(report, "shadow tables", "machine", &d->cpu->state, &d->cpu->physical, linear);
+    say_guest_tables(report, linear);
+    say_shadow_tables(report, linear);
 }
 
 bool vmm_walk_text(const struct vmm_vm *vm, uint32_t linear, vmm_write *write, void *context)
