@@ -58,6 +58,9 @@ static int parse(struct request *request, int argc, char **argv)
         case ':': return guest_complain_of_option(guest, option, argv);
         case 'x': request->script = optarg; break;
         case 'b': request->batch = true; break;
+        case 'V':
+            return guest_complain(guest, VMM_USAGE,
+                                  "the prompt has one guest; leave --vm away, or use vmm run");
         case 'h': request->help = true; return VMM_SUCCESS;
         default: status = guest_option(guest, option); break;
         }

@@ -273,7 +273,7 @@ echo nonsense >"$HOME/.vmmrc"
 "$vmm" debug -batch >/dev/null 2>"$work/err" </dev/null && fail 'a bad .vmmrc is ignored'
 grep -q '/\.vmmrc:1: ' "$work/err" || fail "$(cat "$work/err")"
 rm "$HOME/.vmmrc"
-for options in "--unknown" "-x" "a b" "-t" "-m 5X"; do
+for options in "--unknown" "--vm a b" "-x" "a b" "-t" "-m 5X"; do
     # shellcheck disable=SC2086 # options are words
     "$vmm" debug $options >"$work/out" 2>"$work/err" </dev/null
     [ $? = 2 ] && [ "$(wc -l <"$work/err")" = 1 ] || fail "debug $options: $(cat "$work/err")"
