@@ -303,8 +303,9 @@ static enum x86_status deliver_one(struct cpu_state *cpu, const struct x86_memor
     if (software && !(cpu->seg[X86_CS].attributes & X86_SEG_DB)) {
         delivery.return_eip &= 0xffffu;
     }
-    /* Set for faults, so that the retry does not meet the same breakpoint; an instruction that traps
-     * has cleared it (section 17.3.1.1), which the engine does at the end of the block only. */
+    /* Set for faults, so that the retry does not meet the same breakpoint; an instruction that
+     * traps has cleared it (section 17.3.1.1), which the engine does at the end of the block only.
+     */
     if (event->kind == X86_EXCEPTION && x86_is_fault(event->vector)) {
         delivery.saved_eflags |= X86_RF;
     } else if (software) {
