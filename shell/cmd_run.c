@@ -44,6 +44,7 @@ static void print_help(void)
         "Run a guest until it stops. Its console is standard output and input.\n"
         "\n"
         "%s"
+        "  --vm IMAGE              another virtual machine beside it, in turns; may be repeated\n"
         "  --digest[=every:N]      print a digest of the final state on standard error; every N\n"
         "                          instructions, too\n"
         "  --stats[=FILE]          print statistics on standard error, or into FILE\n"

@@ -18,7 +18,6 @@ const char guest_help[] =
     "  --initrd FILE           a Linux guest's initial file system\n"
     "  --append TEXT           the kernel's command line\n"
     "  --module FILE[=TEXT]    a Multiboot module and its string; may be repeated\n"
-    "  --vm IMAGE              another virtual machine beside it, in turns; may be repeated\n"
     "  --clock virtual|host    time by instructions (default), or the host's\n"
     "  --max-instructions N    stop after N instructions\n"
     "  --keep-going            count and list the sensitive instructions that do not trap, instead "
