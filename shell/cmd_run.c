@@ -322,10 +322,14 @@ static int write_core(struct run *run, const struct request *request)
     return close_output(request, &run->core, "core");
 }
 
-static int write_statistics(struct run *run, const struct request *request, uint64_t digest)
+static int write_statistics(struct run *run, const struct request *request)
 {
+    const struct vmm_vm *all[GUEST_VMS + 1] = {run->guest.vm};
+    size_t beside = request->guest.beside_count;
     FILE *to = run->stats.file ? run->stats.file : stderr;
-    if (request->stats && !statistics_print(to, run->guest.vm, digest, request->format) &&
+    for (size_t i = 0; i < beside; i++)
+        all[1 + i] = run->guest.beside[i];
+    if (request->stats && !statistics_print(to, all, 1 + beside, request->format) &&
         !run->stats.error)
         run->stats.error = errno ? errno : EIO;
     return close_output(request, &run->stats, "statistics");
@@ -347,16 +351,15 @@ static int report(struct run *run, const struct request *request)
     struct vmm_statistics statistics;
     vmm_statistics(run->guest.vm, &statistics);
     explain_stop(run->guest.vm, request, &statistics);
-    uint64_t digest = request->digest || request->stats ? vmm_digest(run->guest.vm) : 0;
     if (request->digest)
-        fprintf(stderr, "digest: 0x%016" PRIx64 "\nmasked: %u bits\n", digest,
+        fprintf(stderr, "digest: 0x%016" PRIx64 "\nmasked: %u bits\n", vmm_digest(run->guest.vm),
                 vmm_digest_masked(run->guest.vm));
     vmm_trace_end(run->trace);
     run->trace = NULL;
     bool failed = check_console(request) != VMM_SUCCESS;
     failed |= close_output(request, &run->trace_output, "trace") != VMM_SUCCESS;
     failed |= write_core(run, request) != VMM_SUCCESS;
-    failed |= write_statistics(run, request, digest) != VMM_SUCCESS;
+    failed |= write_statistics(run, request) != VMM_SUCCESS;
     return failed ? VMM_FAILURE : statistics.status;
 }
 

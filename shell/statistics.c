@@ -18,7 +18,15 @@ struct exits {
     uint64_t total, ns_total;
 };
 
-static void collect(struct exits *exits, const struct vmm_vm *vm)
+/* What is printed of one VM. */
+struct report {
+    struct vmm_statistics statistics;
+    struct exits exits;
+    char digest[24];
+    unsigned masked;
+};
+
+static void collect_exits(struct exits *exits, const struct vmm_vm *vm)
 {
     *exits = (struct exits){0};
     while (exits->count < MOST_CAUSES &&
@@ -27,6 +35,14 @@ static void collect(struct exits *exits, const struct vmm_vm *vm)
         exits->ns_total += exits->causes[exits->count].ns_total;
         exits->count++;
     }
+}
+
+static void collect(struct report *report, const struct vmm_vm *vm)
+{
+    vmm_statistics(vm, &report->statistics);
+    collect_exits(&report->exits, vm);
+    snprintf(report->digest, sizeof report->digest, "0x%016" PRIx64, vmm_digest(vm));
+    report->masked = vmm_digest_masked(vm);
 }
 
 static double share(uint64_t part, uint64_t total)
@@ -68,18 +84,29 @@ static json_t *silent_json(const struct vmm_vm *vm)
     return array;
 }
 
-static bool print_json(FILE *to, const struct vmm_vm *vm, const struct vmm_statistics *s,
-                       const struct exits *exits, const char *digest)
+static json_t *vm_json(const struct vmm_vm *vm)
 {
-    json_t *json =
-        json_pack("{s:s, s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:s, s:i}",
-                  "technique", s->technique, "stop", vmm_stop_name(s->stop), "exit_code",
-                  (json_int_t)s->exit_code, "status", s->status, "guest_instructions",
-                  (json_int_t)s->guest_instructions, "direct", (json_int_t)s->direct, "translated",
-                  (json_int_t)s->translated, "interpreted", (json_int_t)s->interpreted, "emulated",
-                  (json_int_t)s->emulated, "virtual_time", (json_int_t)s->virtual_time, "exits",
-                  exits_json(exits), "silent", silent_json(vm), "host_ns", (json_int_t)s->host_ns,
-                  "digest", digest, "digest_masked", (int)vmm_digest_masked(vm));
+    struct report report;
+    const struct vmm_statistics *s = &report.statistics;
+    collect(&report, vm);
+    return json_pack(
+        "{s:s, s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:s, s:i}", "technique",
+        s->technique, "stop", vmm_stop_name(s->stop), "exit_code", (json_int_t)s->exit_code,
+        "status", s->status, "guest_instructions", (json_int_t)s->guest_instructions, "direct",
+        (json_int_t)s->direct, "translated", (json_int_t)s->translated, "interpreted",
+        (json_int_t)s->interpreted, "emulated", (json_int_t)s->emulated, "virtual_time",
+        (json_int_t)s->virtual_time, "exits", exits_json(&report.exits), "silent", silent_json(vm),
+        "host_ns", (json_int_t)s->host_ns, "digest", report.digest, "digest_masked",
+        (int)report.masked);
+}
+
+static bool print_json(FILE *to, const struct vmm_vm *const *vms, size_t count)
+{
+    json_t *json = vm_json(vms[0]), *beside = count > 1 ? json_array() : NULL;
+    for (size_t i = 1; i < count; i++)
+        json_array_append_new(beside, vm_json(vms[i]));
+    if (beside)
+        json_object_set_new(json, "beside", beside);
     bool written = json && json_dumpf(json, to, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0;
     written = fputc('\n', to) != EOF && written;
     json_decref(json);
@@ -88,13 +115,19 @@ static bool print_json(FILE *to, const struct vmm_vm *vm, const struct vmm_stati
 
 /* ---- CSV ---- */
 
-static bool print_csv(FILE *to, const struct exits *exits)
+static bool print_csv(FILE *to, const struct vmm_vm *const *vms, size_t count)
 {
-    fputs("cause,count,share,ns_total,ns_mean\n", to);
-    for (size_t i = 0; i < exits->count; i++) {
-        const struct vmm_cause_count *cause = &exits->causes[i];
-        fprintf(to, "%s,%" PRIu64 ",%.6f,%" PRIu64 ",%.1f\n", cause->cause, cause->count,
-                share(cause->count, exits->total), cause->ns_total, mean(cause));
+    fprintf(to, "%scause,count,share,ns_total,ns_mean\n", count > 1 ? "vm," : "");
+    for (size_t vm = 0; vm < count; vm++) {
+        struct exits exits;
+        collect_exits(&exits, vms[vm]);
+        for (size_t i = 0; i < exits.count; i++) {
+            const struct vmm_cause_count *cause = &exits.causes[i];
+            if (count > 1)
+                fprintf(to, "%zu,", vm);
+            fprintf(to, "%s,%" PRIu64 ",%.6f,%" PRIu64 ",%.1f\n", cause->cause, cause->count,
+                    share(cause->count, exits.total), cause->ns_total, mean(cause));
+        }
     }
     return !ferror(to);
 }
@@ -150,9 +183,11 @@ static void print_share(FILE *to, const char *what, uint64_t part, uint64_t tota
         fprintf(to, ", %.2f %% %s", 100 * share(part, total), what);
 }
 
-static bool print_table(FILE *to, const struct vmm_statistics *s, struct exits *exits,
-                        const char *digest)
+static bool print_table(FILE *to, const struct vmm_vm *vm)
 {
+    struct report report;
+    const struct vmm_statistics *s = &report.statistics;
+    collect(&report, vm);
     double host = (double)s->host_ns / 1e9;
     fprintf(to, "%s: %s, status %d", s->technique, vmm_stop_name(s->stop), s->status);
     if (s->stop == VMM_STOP_EXIT)
@@ -166,23 +201,28 @@ static bool print_table(FILE *to, const struct vmm_statistics *s, struct exits *
     if (s->guest_instructions && s->host_ns)
         fprintf(to, ", %.1f million instructions a second",
                 (double)s->guest_instructions / host / 1e6);
-    fprintf(to, "\n%" PRIu64 " exits\ndigest %s\n\n", exits->total, digest);
-    return print_exits(to, exits) && !ferror(to);
+    fprintf(to, "\n%" PRIu64 " exits\ndigest %s\n\n", report.exits.total, report.digest);
+    return print_exits(to, &report.exits) && !ferror(to);
 }
 
-bool statistics_print(FILE *to, const struct vmm_vm *vm, uint64_t digest, enum format format)
+static bool print_tables(FILE *to, const struct vmm_vm *const *vms, size_t count)
 {
-    struct vmm_statistics statistics;
-    struct exits exits;
-    char hexadecimal[24];
+    bool written = true;
+    for (size_t i = 0; i < count && written; i++) {
+        if (count > 1)
+            fprintf(to, "%s[%zu]\n", i ? "\n" : "", i);
+        written = print_table(to, vms[i]);
+    }
+    return written;
+}
+
+bool statistics_print(FILE *to, const struct vmm_vm *const *vms, size_t count, enum format format)
+{
     bool written = false;
-    vmm_statistics(vm, &statistics);
-    collect(&exits, vm);
-    snprintf(hexadecimal, sizeof hexadecimal, "0x%016" PRIx64, digest);
     switch (format) {
-    case FORMAT_TABLE: written = print_table(to, &statistics, &exits, hexadecimal); break;
-    case FORMAT_JSON: written = print_json(to, vm, &statistics, &exits, hexadecimal); break;
-    case FORMAT_CSV: written = print_csv(to, &exits); break;
+    case FORMAT_TABLE: written = print_tables(to, vms, count); break;
+    case FORMAT_JSON: written = print_json(to, vms, count); break;
+    case FORMAT_CSV: written = print_csv(to, vms, count); break;
     }
     return fflush(to) == 0 && written;
 }

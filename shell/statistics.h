@@ -8,11 +8,12 @@
 #include <vmm/vm.h>
 
 #include <stdbool.h>
-#include <stdint.h>
+#include <stddef.h>
 #include <stdio.h>
 
-/* Prints the statistics of `vm`: as JSON one document on one line. Returns whether all of it was
- * written. */
-bool statistics_print(FILE *to, const struct vmm_vm *vm, uint64_t digest, enum format format);
+/* Prints the statistics of the `count` VMs `vms`. JSON is one document on one line: that of the
+ * first, the others' under "beside" if there are any. CSV has a column more then, the VM's number.
+ * Returns whether all of it was written. */
+bool statistics_print(FILE *to, const struct vmm_vm *const *vms, size_t count, enum format format);
 
 #endif

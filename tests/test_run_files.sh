@@ -78,6 +78,23 @@ run -t bare --stats --format table "$kernel"
 grep -q '^software_interrupt  *[1-9]' "$work/err" || fail "table: $(cat "$work/err")"
 grep -q 'bare: exit, status 1, exit code 0' "$work/err" || fail "table: $(cat "$work/err")"
 
+# ---- several VMs: each has its part ----
+
+case $techniques in
+*trap*)
+    run -t trap --stats="$work/stats" --trace "$work/trace.txt" --vm "$guests/hello.elf" "$guests/hello.elf"
+    run -t trap --stats="$work/single" "$guests/hello.elf"
+    digest=$(field digest "$work/single")
+    [ "$(grep -o "\"digest\":\"$digest\"" "$work/stats" | wc -l)" = 2 ] && grep -q '"beside":\[{' "$work/stats" ||
+        fail "two VMs' statistics: $(cat "$work/stats")"
+    [ "$(grep -c '\[vm0 ' "$work/trace.txt")" = "$(grep -c '\[vm1 ' "$work/trace.txt")" ] ||
+        fail "two equal VMs have different traces"
+    run -t trap --vm "$guests/triplefault.elf" "$guests/hello.elf"
+    grep -q '^\[1\] .*triple fault' "$work/err" && grep -q '^registers: ' "$work/err" ||
+        fail "the second VM's end: $(cat "$work/err")"
+    ;;
+esac
+
 # ---- the report on a guest that ended badly ----
 
 for technique in $techniques; do
