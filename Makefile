@@ -47,8 +47,14 @@ soname := libvmm.so.$(major)
 
 # ---- what there is to build ------------------------------------------------------------
 
-library_sources := $(sort $(wildcard libvmm/*/*.c libvmm/*/*/*.c dispatcher/*.c allocator/*.c \
-  interpreter/*.c interpreter/*/*.c))
+# Files of interpreter routines to build the library without (docs/modules.md); their slots in
+# the interpreter's table are empty then.
+LEAVE_OUT ?=
+unknown_modules := $(filter-out $(wildcard interpreter/routines/*.c),$(LEAVE_OUT))
+$(if $(unknown_modules),$(error LEAVE_OUT: '$(unknown_modules)' is no file of interpreter/routines))
+
+library_sources := $(filter-out $(LEAVE_OUT),$(sort $(wildcard libvmm/*/*.c libvmm/*/*/*.c \
+  dispatcher/*.c allocator/*.c interpreter/*.c interpreter/*/*.c)))
 shell_sources := $(sort $(wildcard shell/*.c shell/*/*.c))
 test_sources := $(sort $(wildcard tests/test_*.c))
 support_sources := $(filter-out $(test_sources),$(sort $(wildcard tests/*.c)))
@@ -82,14 +88,20 @@ $(BUILD)/config.mk: scripts/setup.sh scripts/private-apt.sh
 compile_command = $(CC) $(vmm_cflags)
 $(OUT)/command: text = $(compile_command)
 $(OUT)/sources: text = $(library_sources) $(shell_sources) $(support_sources)
-$(OUT)/command $(OUT)/sources: FORCE
+$(OUT)/left-out: text = $(LEAVE_OUT)
+$(OUT)/command $(OUT)/sources $(OUT)/left-out: FORCE
 	@mkdir -p $(@D)
 	@echo '$(text)' | cmp -s - $@ || echo '$(text)' >$@
 
 $(OUT)/%.o: %.c $(OUT)/command
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(compile_command) -MMD -MP -c -o $@ $<
+	$(Q)$(compile_command) $(left_out_flags) -MMD -MP -c -o $@ $<
+
+# The table of routines names those that are there.
+$(OUT)/interpreter/interpreter.o: $(OUT)/left-out
+$(OUT)/interpreter/interpreter.o: private left_out_flags = \
+  $(LEAVE_OUT:interpreter/routines/%.c=-DINTERPRETER_WITHOUT_%)
 
 # The formal machines are part of this object (.incbin), which no compiler lists.
 $(OUT)/libvmm/theorem/formal_machines.o: $(wildcard libvmm/theorem/machines/*.machine)
@@ -267,4 +279,5 @@ help:
 	@echo 'format        clang-format over all C files; format-check only looks'
 	@echo 'deps          only the set-up; guests, guests-real: only the guests'
 	@echo 'clean         what was built; distclean: what was fetched, too'
+	@echo 'LEAVE_OUT=interpreter/routines/port.c builds libraries without these routines (BUILD=FOLDER: elsewhere)'
 	@echo 'V=1 shows commands, -jN runs N at once (default: all processors), WERROR= lets warnings pass.'

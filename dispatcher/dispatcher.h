@@ -11,6 +11,7 @@
 
 #include "machine/board.h"
 #include "machine/cpu.h"
+#include "modules.h"
 #include "record.h"
 
 struct ports;
@@ -49,6 +50,7 @@ struct dispatcher {
     /* What the technique virtualizes with; NULL on the bare machine. */
     struct vcpu *vcpu;
     const struct ports *ports;
+    struct dispatch_modules modules;
     uint16_t owner;    /* the VM's number for the allocator */
     bool keep_going;   /* count silent sensitive instructions, and let them run */
     bool diverged;     /* one is about to run */

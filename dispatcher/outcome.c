@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 
-#include "allocator/ports.h"
 #include "arch/x86/deliver.h"
 #include "arch/x86/descriptor.h"
 #include "vcpu.h"
@@ -114,10 +113,10 @@ static enum cpu_action invalidate(struct dispatcher *d, const struct x86_instruc
 }
 
 /* What the device answers; ports that the VM does not own answer as if nothing were there. */
-static uint32_t access_port(struct dispatcher *d, const struct port_access *access)
+static uint32_t access_port(struct dispatcher *d, const struct port_access *access, bool allowed)
 {
     uint64_t now = cpu_now(d->cpu);
-    if (!ports_allow(d->ports, d->owner, access->port, access->size))
+    if (!allowed)
         return UINT32_MAX;
     if (access->in)
         return board_in(d->board, now, access->port, access->size);
@@ -132,7 +131,10 @@ static enum cpu_action port(struct dispatcher *d, const struct x86_instruction *
         .cpu = &d->vcpu->state, .memory = &d->vcpu->memory, .time = d->cpu->time};
     record_step(&d->recorder, 'A');
     record_address(&d->recorder, outcome->port.port);
-    uint32_t value = access_port(d, &outcome->port);
+    bool allowed;
+    if (!modules_allow(d, &outcome->port, &allowed))
+        return CPU_LEAVE;
+    uint32_t value = access_port(d, &outcome->port, allowed);
     cpu_rearm(d->cpu, d->board->clock.next);
     record_step(&d->recorder, 'I');
     struct outcome end = interpreter_port_complete(&context, insn, &outcome->port, value);
@@ -146,14 +148,22 @@ static enum cpu_action port(struct dispatcher *d, const struct x86_instruction *
 
 /* ---- what ends the guest ---- */
 
-static enum cpu_action missing(struct dispatcher *d, const struct x86_instruction *insn,
-                               const struct outcome *outcome)
+void outcome_refuse(struct dispatcher *d, const struct x86_instruction *insn,
+                    const struct outcome *outcome)
 {
-    (void)outcome;
-    snprintf(d->reason, sizeof d->reason,
-             "Module missing: this virtual machine has no interpreter routine for %s",
-             record_cause_name(TRAP_INSTRUCTION + insn->kind));
+    if (outcome->kind == OUTCOME_REFUSED)
+        snprintf(d->reason, sizeof d->reason, "%s", outcome->why);
+    else
+        snprintf(d->reason, sizeof d->reason,
+                 "Module missing: this virtual machine has no interpreter routine for %s",
+                 record_cause_name(TRAP_INSTRUCTION + insn->kind));
     d->refused = true;
+}
+
+static enum cpu_action refuse(struct dispatcher *d, const struct x86_instruction *insn,
+                              const struct outcome *outcome)
+{
+    outcome_refuse(d, insn, outcome);
     return CPU_LEAVE;
 }
 
@@ -166,8 +176,9 @@ static const struct {
 } table[] = {
     [OUTCOME_DONE] = {"done", done},
     [OUTCOME_INJECT] = {"inject", inject},
-    [OUTCOME_NEED_PAGE] = {"need page", missing}, /* all of this VM's memory is at hand */
-    [OUTCOME_MISSING] = {"missing", missing},
+    [OUTCOME_NEED_PAGE] = {"need page", refuse}, /* all of this VM's memory is at hand */
+    [OUTCOME_MISSING] = {"missing", refuse},
+    [OUTCOME_REFUSED] = {"refused", refuse},
     [OUTCOME_CR3] = {"address space", switch_space},
     [OUTCOME_PAGING] = {"paging", switch_space},
     [OUTCOME_INVLPG] = {"invalidate", invalidate},
@@ -178,8 +189,10 @@ static const struct {
 
 enum cpu_action outcome_emulate(struct dispatcher *d, const struct x86_instruction *insn)
 {
-    struct interpreter_context context = {
-        .cpu = &d->vcpu->state, .memory = &d->vcpu->memory, .time = cpu_now(d->cpu)};
+    struct interpreter_context context = {.cpu = &d->vcpu->state,
+                                          .memory = &d->vcpu->memory,
+                                          .time = cpu_now(d->cpu),
+                                          .modules = d->modules.routines};
     record_step(&d->recorder, 'I');
     struct outcome outcome = interpreter_run(&d->vcpu->interpreter, &context, insn);
     record_result(&d->recorder, record_cause_name(TRAP_INSTRUCTION + insn->kind),

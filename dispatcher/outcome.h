@@ -13,9 +13,15 @@
 #define DISPATCHER_OUTCOME_H
 
 #include "dispatcher.h"
+#include "interpreter/interpreter.h"
 
 /* Has the interpreter simulate `insn`, and performs what it asks for. */
 enum cpu_action outcome_emulate(struct dispatcher *dispatcher, const struct x86_instruction *insn);
+
+/* Stops the guest because of an outcome that nobody can perform: a routine is missing, or one that
+ * was replaced came to nonsense. The dispatcher's `refused` and `reason` are set. */
+void outcome_refuse(struct dispatcher *dispatcher, const struct x86_instruction *insn,
+                    const struct outcome *outcome);
 
 /* Delivers `event` to the guest through its own IDT. */
 enum cpu_action outcome_inject(struct dispatcher *dispatcher, const struct x86_event *event);

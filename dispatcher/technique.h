@@ -6,6 +6,8 @@
 #include "dispatcher/dispatcher.h"
 #include "vmm/debug.h"
 
+struct interpreter;
+
 struct technique {
     const char *name;
     /* The guest gets a virtual processor, and memory from the allocator. */
@@ -28,6 +30,9 @@ struct technique {
     void (*stopped)(struct dispatcher *dispatcher);
     /* Runs the guest as cpu_run does, which it stands in for. NULL: the processor runs it. */
     enum cpu_stop (*run)(struct dispatcher *dispatcher, uint64_t deadline);
+    /* The table of interpreter routines of this VM; NULL if there is no memory. The member is NULL
+     * where no routine is ever asked. */
+    struct interpreter *(*interpreter)(struct dispatcher *dispatcher);
     /* Frees dispatcher->own. May be NULL. */
     void (*destroy)(struct dispatcher *dispatcher);
     /* dispatcher->guest, or guest memory, was changed from outside, between runs. */

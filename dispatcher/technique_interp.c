@@ -14,6 +14,7 @@
 #include "arch/x86/walk.h"
 #include "interpreter/execute/cache.h"
 #include "interpreter/interpreter.h"
+#include "outcome.h"
 #include "technique.h"
 
 /* Events in a row, none of which lets an instruction retire. */
@@ -44,6 +45,12 @@ static struct interp *interp_of(struct dispatcher *d)
     }
     i->context.memory = interpreter_cache_memory(i->context.cache);
     return d->own = i;
+}
+
+static struct interpreter *interp_table(struct dispatcher *d)
+{
+    struct interp *i = interp_of(d);
+    return i ? &i->interpreter : 0;
 }
 
 static void interp_destroy(struct dispatcher *d)
@@ -111,7 +118,12 @@ static void access_port(struct dispatcher *d, struct interp *i, const struct x86
 {
     const uint32_t arithmetic = X86_ARITHMETIC;
     uint32_t value = 0;
-    if (access->in)
+    bool allowed;
+    if (!modules_allow(d, access, &allowed))
+        return;
+    if (!allowed)
+        value = UINT32_MAX; /* as if nothing were there */
+    else if (access->in)
         value = board_in(d->board, d->cpu->time, access->port, access->size);
     else
         board_out(d->board, d->cpu->time, access->port, access->size, access->value);
@@ -208,6 +220,7 @@ static bool perform(struct dispatcher *d, struct interp *i, const struct x86_ins
     case OUTCOME_PROCESSOR: *stop = execute_alone(d, i); break;
     case OUTCOME_IDLE: d->halted = true; break;
     case OUTCOME_MISSING:
+    case OUTCOME_REFUSED: outcome_refuse(d, insn, outcome); return false;
     case OUTCOME_NEED_PAGE: *stop = CPU_STOP_FAILURE; return false;
     default: break; /* translations are the cache's, which has followed */
     }
@@ -242,6 +255,7 @@ static enum cpu_stop interp_run(struct dispatcher *d, uint64_t deadline)
         return CPU_STOP_FAILURE;
     i->context.cpu = cpu_modify(cpu);
     i->context.window = d->board->intr;
+    i->context.modules = d->modules.routines;
     while (cpu_now(cpu) < deadline && !d->interrupted) {
         uint64_t begin = cpu->time, look = next_look(d, deadline);
         struct x86_instruction insn;
@@ -299,5 +313,6 @@ const struct technique technique_interp = {
     .interrupt = interp_interrupt,
     .modified = interp_modified,
     .run = interp_run,
+    .interpreter = interp_table,
     .destroy = interp_destroy,
 };

@@ -147,21 +147,39 @@ static bool interpreted(const struct x86_instruction *insn)
     return insn->kind != X86_KIND_OTHER && insn->kind < X86_KIND_JMP;
 }
 
+/* Popek and Goldberg's dispatcher in one decision: whose is this trap? */
+static bool decide(struct dispatcher *d, const struct cpu_exit *exit,
+                   const struct x86_instruction **insn, struct x86_instruction *buffer,
+                   enum decision *decision)
+{
+    const struct x86_event *event = &exit->event;
+    bool asked = d->modules.decision != SLOT_STANDARD;
+    *insn = asked || suspicious(d, event) ? decode(d, exit, buffer) : 0;
+    if (*insn && suspicious(d, event) && interpreted(*insn))
+        *decision = DECIDE_EMULATE;
+    else
+        *decision = event->vector == X86_PAGE ? DECIDE_ALLOCATE : DECIDE_REFLECT;
+    return !asked || modules_decide(d, event, *insn, decision);
+}
+
 static enum cpu_action exception(struct dispatcher *d, const struct cpu_exit *exit)
 {
     const struct x86_event *event = &exit->event;
     const struct x86_instruction *insn;
     struct x86_instruction buffer;
+    enum decision decision;
     begin_record(d, TRAP_EXCEPTION);
-    if (suspicious(d, event) && (insn = decode(d, exit, &buffer)) && interpreted(insn)) {
-        record_event(&d->recorder, event);
-        return emulate(d, insn);
+    if (!decide(d, exit, &insn, &buffer, &decision)) {
+        record_result(&d->recorder, "decision", "refused");
+        return CPU_LEAVE;
     }
-    if (event->vector == X86_PAGE) {
+    switch (decision) {
+    case DECIDE_EMULATE: record_event(&d->recorder, event); return emulate(d, insn);
+    case DECIDE_ALLOCATE:
         record_cause(&d->recorder, TRAP_HIDDEN_FAULT);
         return page_fault(d, event);
+    default: return reflect(d, event);
     }
-    return reflect(d, event);
 }
 
 /* A marked instruction: one that the engine must not execute, or one that is silent. */
@@ -281,6 +299,11 @@ static void trap_walk(const struct dispatcher *d, struct vmm_walk *walk)
     walk->machine = (machine & X86_PAGE_MASK) | (walk->guest.physical & ~X86_PAGE_MASK);
 }
 
+static struct interpreter *trap_interpreter(struct dispatcher *d)
+{
+    return &d->vcpu->interpreter;
+}
+
 const struct technique technique_trap = {
     .name = "trap",
     .virtualizes = true,
@@ -293,4 +316,5 @@ const struct technique technique_trap = {
     .stopped = trap_stopped,
     .modified = trap_modified,
     .walk = trap_walk,
+    .interpreter = trap_interpreter,
 };

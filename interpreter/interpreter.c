@@ -1,89 +1,92 @@
 /* The table of routines, and what all of them share. See interpreter.h. */
 #include "interpreter.h"
 
-#include <string.h>
+#include <stddef.h>
 
 #include "arch/x86/walk.h"
 #include "routine.h"
 
+#include "left_out.h" /* after the declarations, some of which it takes away */
+
 /* Extensions that CPUID does not show are #UD, as on the bare machine (machine/microcode.c). */
-static routine *const standard[X86_KINDS] = {
-    [X86_KIND_INVALID] = routine_undefined,
-    [X86_KIND_UD] = routine_undefined,
-    [X86_KIND_CLI] = routine_cli,
-    [X86_KIND_STI] = routine_sti,
-    [X86_KIND_PUSHF] = routine_pushf,
-    [X86_KIND_POPF] = routine_popf,
-    [X86_KIND_IRET] = routine_iret,
-    [X86_KIND_INT] = routine_int,
-    [X86_KIND_INT3] = routine_int3,
-    [X86_KIND_INTO] = routine_into,
-    [X86_KIND_ICEBP] = routine_icebp,
-    [X86_KIND_HLT] = routine_hlt,
-    [X86_KIND_IN_IMMEDIATE] = routine_port,
-    [X86_KIND_OUT_IMMEDIATE] = routine_port,
-    [X86_KIND_IN_DX] = routine_port,
-    [X86_KIND_OUT_DX] = routine_port,
-    [X86_KIND_INS] = routine_port_string,
-    [X86_KIND_OUTS] = routine_port_string,
-    [X86_KIND_LGDT] = routine_lgdt,
-    [X86_KIND_LIDT] = routine_lidt,
-    [X86_KIND_SGDT] = routine_sgdt,
-    [X86_KIND_SIDT] = routine_sidt,
-    [X86_KIND_LLDT] = routine_lldt,
-    [X86_KIND_LTR] = routine_ltr,
-    [X86_KIND_SLDT] = routine_sldt,
-    [X86_KIND_STR] = routine_str,
-    [X86_KIND_LMSW] = routine_lmsw,
-    [X86_KIND_SMSW] = routine_smsw,
-    [X86_KIND_CLTS] = routine_clts,
-    [X86_KIND_MOV_FROM_CR] = routine_mov_from_cr,
-    [X86_KIND_MOV_TO_CR] = routine_mov_to_cr,
-    [X86_KIND_MOV_FROM_DR] = routine_mov_from_dr,
-    [X86_KIND_MOV_TO_DR] = routine_mov_to_dr,
-    [X86_KIND_INVLPG] = routine_invlpg,
-    [X86_KIND_INVD] = routine_cache,
-    [X86_KIND_WBINVD] = routine_cache,
-    [X86_KIND_RDMSR] = routine_rdmsr,
-    [X86_KIND_WRMSR] = routine_wrmsr,
-    [X86_KIND_RDTSC] = routine_rdtsc,
-    [X86_KIND_RDTSCP] = routine_undefined,
-    [X86_KIND_RDPMC] = routine_undefined,
-    [X86_KIND_CPUID] = routine_cpuid,
-    [X86_KIND_XGETBV] = routine_undefined,
-    [X86_KIND_XSETBV] = routine_undefined,
-    [X86_KIND_MONITOR] = routine_undefined,
-    [X86_KIND_MWAIT] = routine_undefined,
-    [X86_KIND_PAUSE] = routine_pause,
-    [X86_KIND_LAR] = routine_lar_lsl,
-    [X86_KIND_LSL] = routine_lar_lsl,
-    [X86_KIND_VERR] = routine_verify,
-    [X86_KIND_VERW] = routine_verify,
-    [X86_KIND_ARPL] = routine_arpl,
-    [X86_KIND_MOV_FROM_SREG] = routine_mov_from_sreg,
-    [X86_KIND_MOV_TO_SREG] = routine_mov_to_sreg,
-    [X86_KIND_PUSH_SREG] = routine_push_sreg,
-    [X86_KIND_POP_SREG] = routine_pop_sreg,
-    [X86_KIND_LOAD_FAR_POINTER] = routine_load_far_pointer,
-    [X86_KIND_CALL_FAR] = routine_far_direct,
-    [X86_KIND_JMP_FAR] = routine_far_direct,
-    [X86_KIND_CALL_FAR_INDIRECT] = routine_far_indirect,
-    [X86_KIND_JMP_FAR_INDIRECT] = routine_far_indirect,
-    [X86_KIND_RET_FAR] = routine_far_return,
-    [X86_KIND_SYSENTER] = routine_undefined,
-    [X86_KIND_SYSEXIT] = routine_undefined,
-    [X86_KIND_SYSCALL] = routine_undefined,
-    [X86_KIND_SYSRET] = routine_undefined,
-    [X86_KIND_RSM] = routine_undefined,
-    [X86_KIND_VMCALL] = routine_undefined,
-    [X86_KIND_VMMCALL] = routine_undefined,
-    [X86_KIND_VMX] = routine_undefined,
-    [X86_KIND_SVM] = routine_undefined,
-};
+const struct interpreter interpreter_standard = {
+    .routines = {
+        [X86_KIND_INVALID] = routine_undefined,
+        [X86_KIND_UD] = routine_undefined,
+        [X86_KIND_CLI] = routine_cli,
+        [X86_KIND_STI] = routine_sti,
+        [X86_KIND_PUSHF] = routine_pushf,
+        [X86_KIND_POPF] = routine_popf,
+        [X86_KIND_IRET] = routine_iret,
+        [X86_KIND_INT] = routine_int,
+        [X86_KIND_INT3] = routine_int3,
+        [X86_KIND_INTO] = routine_into,
+        [X86_KIND_ICEBP] = routine_icebp,
+        [X86_KIND_HLT] = routine_hlt,
+        [X86_KIND_IN_IMMEDIATE] = routine_port,
+        [X86_KIND_OUT_IMMEDIATE] = routine_port,
+        [X86_KIND_IN_DX] = routine_port,
+        [X86_KIND_OUT_DX] = routine_port,
+        [X86_KIND_INS] = routine_port_string,
+        [X86_KIND_OUTS] = routine_port_string,
+        [X86_KIND_LGDT] = routine_lgdt,
+        [X86_KIND_LIDT] = routine_lidt,
+        [X86_KIND_SGDT] = routine_sgdt,
+        [X86_KIND_SIDT] = routine_sidt,
+        [X86_KIND_LLDT] = routine_lldt,
+        [X86_KIND_LTR] = routine_ltr,
+        [X86_KIND_SLDT] = routine_sldt,
+        [X86_KIND_STR] = routine_str,
+        [X86_KIND_LMSW] = routine_lmsw,
+        [X86_KIND_SMSW] = routine_smsw,
+        [X86_KIND_CLTS] = routine_clts,
+        [X86_KIND_MOV_FROM_CR] = routine_mov_from_cr,
+        [X86_KIND_MOV_TO_CR] = routine_mov_to_cr,
+        [X86_KIND_MOV_FROM_DR] = routine_mov_from_dr,
+        [X86_KIND_MOV_TO_DR] = routine_mov_to_dr,
+        [X86_KIND_INVLPG] = routine_invlpg,
+        [X86_KIND_INVD] = routine_cache,
+        [X86_KIND_WBINVD] = routine_cache,
+        [X86_KIND_RDMSR] = routine_rdmsr,
+        [X86_KIND_WRMSR] = routine_wrmsr,
+        [X86_KIND_RDTSC] = routine_rdtsc,
+        [X86_KIND_RDTSCP] = routine_undefined,
+        [X86_KIND_RDPMC] = routine_undefined,
+        [X86_KIND_CPUID] = routine_cpuid,
+        [X86_KIND_XGETBV] = routine_undefined,
+        [X86_KIND_XSETBV] = routine_undefined,
+        [X86_KIND_MONITOR] = routine_undefined,
+        [X86_KIND_MWAIT] = routine_undefined,
+        [X86_KIND_PAUSE] = routine_pause,
+        [X86_KIND_LAR] = routine_lar_lsl,
+        [X86_KIND_LSL] = routine_lar_lsl,
+        [X86_KIND_VERR] = routine_verify,
+        [X86_KIND_VERW] = routine_verify,
+        [X86_KIND_ARPL] = routine_arpl,
+        [X86_KIND_MOV_FROM_SREG] = routine_mov_from_sreg,
+        [X86_KIND_MOV_TO_SREG] = routine_mov_to_sreg,
+        [X86_KIND_PUSH_SREG] = routine_push_sreg,
+        [X86_KIND_POP_SREG] = routine_pop_sreg,
+        [X86_KIND_LOAD_FAR_POINTER] = routine_load_far_pointer,
+        [X86_KIND_CALL_FAR] = routine_far_direct,
+        [X86_KIND_JMP_FAR] = routine_far_direct,
+        [X86_KIND_CALL_FAR_INDIRECT] = routine_far_indirect,
+        [X86_KIND_JMP_FAR_INDIRECT] = routine_far_indirect,
+        [X86_KIND_RET_FAR] = routine_far_return,
+        [X86_KIND_SYSENTER] = routine_undefined,
+        [X86_KIND_SYSEXIT] = routine_undefined,
+        [X86_KIND_SYSCALL] = routine_undefined,
+        [X86_KIND_SYSRET] = routine_undefined,
+        [X86_KIND_RSM] = routine_undefined,
+        [X86_KIND_VMCALL] = routine_undefined,
+        [X86_KIND_VMMCALL] = routine_undefined,
+        [X86_KIND_VMX] = routine_undefined,
+        [X86_KIND_SVM] = routine_undefined,
+    }};
 
 void interpreter_init(struct interpreter *interpreter)
 {
-    memcpy(interpreter->routines, standard, sizeof standard);
+    *interpreter = interpreter_standard;
 }
 
 struct outcome interpreter_run(const struct interpreter *interpreter,
@@ -99,6 +102,17 @@ struct outcome interpreter_run(const struct interpreter *interpreter,
         return routine_undefined(context, insn);
     }
     return run(context, insn);
+}
+
+struct outcome routine_undefined(struct interpreter_context *context,
+                                 const struct x86_instruction *insn)
+{
+    struct x86_event fault = {0};
+
+    (void)context;
+    return routine_failed((insn->flags & X86_INSN_TOO_LONG) ? x86_raise(&fault, X86_GP, 0)
+                                                            : x86_raise_plain(&fault, X86_UD),
+                          &fault);
 }
 
 struct outcome routine_retire(struct interpreter_context *context,

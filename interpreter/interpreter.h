@@ -13,7 +13,8 @@
  * iteration of a repeated string instruction does. interpreter_steps says so in its outcome.
  *
  * Routines are reached through a table of each virtual machine's own, so that one can be replaced
- * or taken away; the latter is what the labs call a missing module. */
+ * or taken away; the latter is what the labs call a missing module. A build may leave files of
+ * routines/ out: what the table would have of them is missing in every machine. */
 #ifndef VMM_INTERPRETER_INTERPRETER_H
 #define VMM_INTERPRETER_INTERPRETER_H
 
@@ -29,6 +30,7 @@ enum outcome_kind {
     OUTCOME_INJECT,    /* deliver `event`; no state was changed, unless `retired` */
     OUTCOME_NEED_PAGE, /* a guest page is not at hand; supply it and run the routine again */
     OUTCOME_MISSING,   /* no routine in this virtual machine's table: "module missing" */
+    OUTCOME_REFUSED,   /* a replaced routine came to nonsense, which `why` tells: stop */
     /* Retired, and a resource has to follow. */
     OUTCOME_CR3,    /* CR3 was written, by MOV or by a task switch */
     OUTCOME_PAGING, /* a bit of CR0 or CR4 that address translation depends on has changed */
@@ -63,6 +65,7 @@ struct outcome {
     struct x86_event event;
     uint32_t linear;
     struct port_access port;
+    const char *why; /* OUTCOME_REFUSED: without a full stop; good until the routine runs again */
 };
 
 /* The virtual processor that a routine works on. */
@@ -70,6 +73,7 @@ struct interpreter_context {
     struct cpu_state *cpu;
     const struct x86_memory *memory;
     uint64_t time; /* virtual time, which RDTSC reads */
+    void *modules; /* of replaced routines, which know what it is */
     /* For the full interpreter. */
     struct interpreter_cache
         *cache;  /* of translations and decoded code (execute/cache.h), or NULL */
@@ -84,8 +88,11 @@ struct interpreter {
     routine *routines[X86_KINDS]; /* by enum x86_kind; NULL: missing */
 };
 
-/* Fills the table with the routines of this folder. Kinds that are nobody's business (near
- * transfers, X86_KIND_OTHER) stay empty. */
+/* The table with the routines of this folder. Kinds that are nobody's business (near transfers,
+ * X86_KIND_OTHER) are empty, and those that this build leaves out. */
+extern const struct interpreter interpreter_standard;
+
+/* Fills the table with them. */
 void interpreter_init(struct interpreter *interpreter);
 
 /* Runs the routine for `insn`. If it retires, EIP is behind the instruction or where it leads, and

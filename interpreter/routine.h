@@ -51,20 +51,23 @@ enum x86_status routine_write_rm(const struct interpreter_context *context,
 void routine_write_register(struct cpu_state *cpu, const struct x86_instruction *insn,
                             unsigned number, uint32_t value);
 
-/* The routines, by file. */
+/* The routines, by file; another build may leave files out, so nobody but the table names them. */
 routine routine_cli, routine_sti, routine_pushf, routine_popf, routine_iret;  /* flags */
 routine routine_int, routine_int3, routine_into, routine_icebp;               /* flags */
 routine routine_mov_from_cr, routine_mov_to_cr, routine_lmsw, routine_smsw;   /* control */
 routine routine_clts, routine_mov_from_dr, routine_mov_to_dr, routine_invlpg; /* control */
 routine routine_lgdt, routine_lidt, routine_sgdt, routine_sidt;               /* system */
 routine routine_lldt, routine_ltr, routine_sldt, routine_str;                 /* system */
-routine routine_hlt, routine_cache, routine_pause, routine_undefined;         /* system */
+routine routine_hlt, routine_cache, routine_pause;                            /* system */
 routine routine_mov_from_sreg, routine_mov_to_sreg, routine_push_sreg;        /* descriptor */
 routine routine_pop_sreg, routine_load_far_pointer, routine_lar_lsl,
     routine_verify;                                                                 /* descriptor */
 routine routine_arpl, routine_far_direct, routine_far_indirect, routine_far_return; /* descriptor */
 routine routine_port, routine_port_string;                                          /* port */
 routine routine_rdmsr, routine_wrmsr, routine_rdtsc, routine_cpuid;                 /* msr */
+
+/* #UD, or #GP(0) for an instruction that is too long; in interpreter.c. */
+routine routine_undefined;
 
 /* The end of a transfer that may have switched tasks; `before` is the state it started from. */
 struct outcome routine_transferred(const struct interpreter_context *context,

@@ -94,6 +94,7 @@ static bool has_retired(const struct outcome *outcome)
     case OUTCOME_INJECT: return outcome->retired;
     case OUTCOME_NEED_PAGE:
     case OUTCOME_MISSING:
+    case OUTCOME_REFUSED:
     case OUTCOME_PORT:
     case OUTCOME_PROCESSOR: return false;
     default: return true;

@@ -1,6 +1,6 @@
-/* System tables, HLT, caches, and what this processor does not have (SDM volume 2, LGDT, LIDT,
- * SGDT, SIDT, LLDT, LTR, SLDT, STR, HLT, INVD, WBINVD, UD). The stores are unprivileged: user code
- * that runs them directly sees the VMM's tables, here it sees the guest's. */
+/* System tables, HLT and caches (SDM volume 2, LGDT, LIDT, SGDT, SIDT, LLDT, LTR, SLDT, STR, HLT,
+ * INVD, WBINVD). The stores are unprivileged: user code that runs them directly sees the VMM's
+ * tables, here it sees the guest's. */
 #include <string.h>
 
 #include "interpreter/routine.h"
@@ -147,15 +147,4 @@ struct outcome routine_pause(struct interpreter_context *context,
                              const struct x86_instruction *insn)
 {
     return routine_retire(context, insn);
-}
-
-struct outcome routine_undefined(struct interpreter_context *context,
-                                 const struct x86_instruction *insn)
-{
-    struct x86_event fault = {0};
-
-    (void)context;
-    return routine_failed((insn->flags & X86_INSN_TOO_LONG) ? x86_raise(&fault, X86_GP, 0)
-                                                            : x86_raise_plain(&fault, X86_UD),
-                          &fault);
 }

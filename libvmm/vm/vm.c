@@ -182,6 +182,7 @@ void vmm_destroy(struct vmm_vm *vm)
         machine_rest(vm->machine);
     cpu_context_free(vm->context);
     machine_leave(vm->machine);
+    free(vm->modules);
     free(vm->vcpu);
     free(vm->ports);
     free(vm);
@@ -312,8 +313,9 @@ static bool resumable(enum vmm_stop stop)
 
 enum vmm_stop vmm_run(struct vmm_vm *vm, uint64_t instructions)
 {
-    if (!vm->loaded || !resumable(vm->stop))
-        return vm->stop;
+    const struct vmm_vm *turn = vm->machine->turn;
+    if (!vm->loaded || !resumable(vm->stop) || (turn && turn->dispatcher.running))
+        return vm->stop; /* the last: from within a replaced module */
     uint64_t begin = host_now(), done = dispatcher_instructions(&vm->dispatcher);
     uint64_t limit =
         instructions && instructions < UINT64_MAX - done ? done + instructions : UINT64_MAX;
@@ -346,9 +348,8 @@ const char *vmm_stop_name(enum vmm_stop stop)
 
 /* ---- looking ---- */
 
-void vmm_registers(const struct vmm_vm *vm, struct vmm_registers *r)
+void vm_show_registers(const struct cpu_state *s, struct vmm_registers *r)
 {
-    const struct cpu_state *s = vm->dispatcher.guest;
     memcpy(r->gpr, s->gpr, sizeof r->gpr);
     for (unsigned i = 0; i < X86_SREGS; i++) {
         r->segment[i] = s->seg[i].selector;
@@ -367,6 +368,11 @@ void vmm_registers(const struct vmm_vm *vm, struct vmm_registers *r)
     r->ldt = s->ldtr.selector;
     r->tr = s->tr.selector;
     r->cpl = s->cpl;
+}
+
+void vmm_registers(const struct vmm_vm *vm, struct vmm_registers *registers)
+{
+    vm_show_registers(vm->dispatcher.guest, registers);
 }
 
 size_t vmm_read_physical(const struct vmm_vm *vm, uint32_t address, void *bytes, size_t count)

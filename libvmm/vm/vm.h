@@ -21,6 +21,7 @@ struct vmm_vm {
     struct dispatcher dispatcher;
     struct vmm_console console;
     struct symbols symbols;      /* of its image */
+    struct modules *modules;     /* that were replaced (module.c); NULL: none */
     uint32_t breaks[CPU_BREAKS]; /* linear addresses: the processor's while it is this VM's turn */
     unsigned break_count;
     bool loaded;
@@ -28,6 +29,9 @@ struct vmm_vm {
     uint64_t host_ns;
     char stop_text[256];
 };
+
+/* What vmm_registers shows of `state`. */
+void vm_show_registers(const struct cpu_state *state, struct vmm_registers *registers);
 
 /* Bytes of guest-physical memory, from address 0. */
 static inline uint32_t vm_memory_size(const struct vmm_vm *vm)

@@ -7,6 +7,7 @@
 #include "vmm/classify.h"
 #include "vmm/debug.h"
 #include "vmm/error.h"
+#include "vmm/module.h"
 #include "vmm/postmortem.h"
 #include "vmm/record.h"
 #include "vmm/symbols.h"

@@ -1,0 +1,52 @@
+/* Asking a replaced module, and finding out whether its answer makes sense. See modules.h. */
+#include "modules.h"
+
+#include <stdio.h>
+
+#include "allocator/ports.h"
+#include "dispatcher.h"
+#include "interpreter/interpreter.h"
+
+static bool refuse(struct dispatcher *d, const char *reason)
+{
+    snprintf(d->reason, sizeof d->reason, "%s", reason);
+    d->refused = true;
+    return false;
+}
+
+/* Transfers and arithmetic have no routine: nobody could emulate them. */
+static bool has_routine(const struct x86_instruction *insn)
+{
+    return insn && insn->kind != X86_KIND_OTHER && insn->kind < X86_KIND_JMP;
+}
+
+bool modules_decide(struct dispatcher *d, const struct x86_event *event,
+                    const struct x86_instruction *insn, enum decision *decision)
+{
+    if (d->modules.decision == SLOT_EMPTY)
+        return refuse(d, "Module missing: this virtual machine has no dispatcher.decision");
+    unsigned wanted = d->modules.decide(d->modules.context, event, insn, *decision);
+    if (wanted >= DECISIONS)
+        return refuse(d, "Module dispatcher.decision misbehaved: there is no such decision");
+    if (wanted == DECIDE_EMULATE && !has_routine(insn))
+        return refuse(d, "Module dispatcher.decision misbehaved: no routine can emulate an "
+                         "instruction that is not sensitive");
+    if (wanted == DECIDE_ALLOCATE && event->vector != X86_PAGE)
+        return refuse(d, "Module dispatcher.decision misbehaved: the allocator handles page "
+                         "faults, and this is another exception");
+    *decision = wanted;
+    return true;
+}
+
+bool modules_allow(struct dispatcher *d, const struct port_access *access, bool *allowed)
+{
+    switch (d->modules.ports) {
+    case SLOT_EMPTY:
+        return refuse(d, "Module missing: this virtual machine has no allocator.ports");
+    case SLOT_REPLACED: *allowed = d->modules.allow(d->modules.context, access); return true;
+    default:
+        /* A technique that does not virtualize has the machine's ports. */
+        *allowed = !d->ports || ports_allow(d->ports, d->owner, access->port, access->size);
+        return true;
+    }
+}

@@ -1,0 +1,181 @@
+/** @file
+ * Modules of the VMM, and how a program puts its own in their place on one virtual machine.
+ *
+ * Popek and Goldberg's control program (CACM 17(7), 1974, section 3) is a dispatcher, an allocator
+ * and one interpreter routine for each privileged instruction. Here each is a slot with a name:
+ *
+ *     dispatcher.decision     whose an exception is: the guest's, the interpreter's, the
+ * allocator's allocator.ports         which ports the guest may use interpreter.cli         what
+ * CLI does; interpreter.mov_to_cr, interpreter.in_dx, ...
+ *
+ * A slot holds the library's own module, one of yours, or nothing: then the first trap that comes
+ * to it stops the VM with VMM_STOP_FAILURE and a sentence that begins with "Module missing". So
+ * does a module of yours that comes to nonsense, with "Module NAME misbehaved". A module that never
+ * returns, or that writes outside its own memory, is beyond anybody's help; it is called in the
+ * thread that runs the VM, and must not run, load, change or destroy a VM of the same machine. */
+#ifndef VMM_MODULE_H
+#define VMM_MODULE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/error.h"
+#include "vmm/vm.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+/** What a routine came to: what the dispatcher is to do next. The instruction retires with those
+ * marked so; the guest's registers are then what the call's `registers` hold, and EIP is behind the
+ * instruction unless the routine changed it. With all others the registers stay as they were. */
+enum vmm_outcome_kind {
+    VMM_OUTCOME_DONE,          /**< nothing more: the instruction retires */
+    VMM_OUTCOME_INJECT,        /**< deliver the exception `vector`, EIP at the instruction */
+    VMM_OUTCOME_INTERRUPT,     /**< deliver `vector` as INT n does: the gate decides if it may */
+    VMM_OUTCOME_ADDRESS_SPACE, /**< retires; CR3, or what CR0 and CR4 say about paging, is new */
+    VMM_OUTCOME_TABLES,        /**< retires; GDT, LDT or task register is new */
+    VMM_OUTCOME_INVALIDATE,    /**< retires; the translation of linear `address` is stale */
+    VMM_OUTCOME_IDLE,          /**< retires; the guest waits for an interrupt */
+    VMM_OUTCOME_PORT,          /**< perform `port`; what comes in goes to AL, AX, EAX, with INS to
+                                    memory, and then the instruction retires */
+    VMM_OUTCOME_STANDARD,      /**< the library's own routine is to do it */
+    VMM_OUTCOME_MISSING        /**< as if the slot were empty: stop */
+};
+
+/** An access to I/O ports that a routine asks for. */
+struct vmm_port_access {
+    uint16_t port;  /**< the first one */
+    uint8_t size;   /**< bytes: 1, 2 or 4 */
+    bool in;        /**< from the device to the guest */
+    uint32_t value; /**< what goes out */
+};
+
+/** The result of a routine. Zeros are VMM_OUTCOME_DONE. */
+struct vmm_outcome {
+    enum vmm_outcome_kind kind;  /**< what to do */
+    uint8_t vector;              /**< INJECT: an exception (0 to 19); INTERRUPT: any */
+    uint32_t error_code;         /**< INJECT: of the exceptions that have one */
+    uint32_t address;            /**< linear: INVALIDATE; INJECT of a page fault, for CR2 */
+    struct vmm_port_access port; /**< PORT */
+    bool shadow;                 /**< DONE: no interrupt before the next instruction (STI) */
+};
+
+/** The instruction that trapped, decoded. */
+struct vmm_instruction {
+    uint8_t bytes[15];    /**< as fetched */
+    uint8_t length;       /**< bytes, prefixes included */
+    uint8_t operand_size; /**< 2 or 4 bytes */
+    uint8_t address_size; /**< 2 or 4 bytes */
+    uint8_t width;        /**< port accesses: 1, 2 or 4 bytes; else 0 */
+    bool modrm;           /**< there is a ModR/M byte: `reg` and `rm` hold */
+    uint8_t reg;          /**< its reg field: a register, control register or opcode extension */
+    uint8_t rm;           /**< its r/m field: a general register, unless `memory` */
+    bool memory;          /**< the operand is in memory, at linear address `address` */
+    uint32_t address;     /**< linear; the limit of its segment is not checked */
+    uint32_t immediate;   /**< sign-extended where the instruction does so; 0 without one */
+    bool repeat;          /**< a REP prefix on INS or OUTS */
+};
+
+/** Of the library: what it needs to serve a call. */
+struct vmm_call_inside;
+
+/** One call of a routine: the virtual processor and the instruction to simulate on it. Good until
+ * the routine returns. */
+struct vmm_call {
+    const char *module;                 /**< the slot: "interpreter.cli"; static string */
+    struct vmm_instruction instruction; /**< what trapped */
+    uint64_t time;                      /**< virtual time, cycles of 100 MHz */
+    /** The guest's registers, to be changed in place. Selectors of ES, SS, DS, FS, GS, LDT and TR
+     * are loaded by way of the guest's descriptor tables with all checks, and what these find is
+     * delivered to the guest. CS, CPL and segment bases must stay; so must what EFLAGS, CR0 and CR4
+     * reserve, and EFLAGS.VM. */
+    struct vmm_registers registers;
+    struct vmm_call_inside *inside; /**< the library's */
+};
+
+/** An interpreter routine: simulates `call->instruction` on `call->registers`. `context` is what it
+ * was registered with. */
+typedef struct vmm_outcome vmm_routine(void *context, struct vmm_call *call);
+
+/** Reads `count` bytes, at most 4096, of guest memory at a linear address, with the guest's rights
+ * at its CPL, and sets accessed bits as the processor does. If the guest may not, the result is
+ * false and `*fault` the outcome to return: a page fault. The page tables are those at the trap,
+ * whatever `registers` hold by now. */
+bool vmm_call_read(struct vmm_call *call, uint32_t linear, void *bytes, size_t count,
+                   struct vmm_outcome *fault);
+
+/** Writes, all or nothing, in the same manner. What is written stays, whatever the outcome. */
+bool vmm_call_write(struct vmm_call *call, uint32_t linear, const void *bytes, size_t count,
+                    struct vmm_outcome *fault);
+
+/** Who handles an exception that the processor raised while the guest ran. */
+enum vmm_decision {
+    VMM_DECIDE_REFLECT, /**< the guest: it is delivered through its IDT */
+    VMM_DECIDE_EMULATE, /**< the interpreter: the instruction is sensitive */
+    VMM_DECIDE_ALLOCATE /**< the allocator: a page fault, hidden or true */
+};
+
+/** An exception to decide about. */
+struct vmm_trap {
+    uint8_t vector;             /**< 0 to 31 */
+    uint32_t error_code;        /**< as the processor raised it; 0 if it has none */
+    uint32_t address;           /**< page faults: the linear address */
+    uint32_t eip;               /**< of the instruction, an offset in CS */
+    uint8_t ring;               /**< the guest's CPL */
+    const char *instruction;    /**< the kind of a sensitive one: "cli"; NULL: another, or it cannot
+                                     be read; static string */
+    enum vmm_decision standard; /**< the library's own decision */
+};
+
+/** A dispatcher's decision. */
+typedef enum vmm_decision vmm_decide(void *context, const struct vmm_trap *trap);
+
+/** An allocator's policy for ports: whether the guest may make this access. One that it may not
+ * reads as ones, and what it writes is lost. */
+typedef bool vmm_allow_port(void *context, const struct vmm_port_access *access);
+
+/** What a slot holds. */
+enum vmm_module_state {
+    VMM_MODULE_STANDARD, /**< the library's own module */
+    VMM_MODULE_REPLACED, /**< yours */
+    VMM_MODULE_MISSING,  /**< nothing: taken away, or left out of this build */
+    VMM_MODULE_UNKNOWN   /**< there is no such slot on this VM */
+};
+
+/** The `i`th slot's name, or NULL beyond the last. Static strings; the same for every VM, but those
+ * of the dispatcher are of no use where nothing traps, nor any under `bare`. */
+const char *vmm_module(size_t i);
+
+/** What the slot `name` of a VM holds. */
+enum vmm_module_state vmm_module_state(struct vmm_vm *vm, const char *name);
+
+/** Puts `routine` into the slot `name`, an interpreter routine's; it is called with `context`.
+ * VMM_OK; VMM_E_USAGE: no such slot, or `routine` is NULL; VMM_E_UNSUPPORTED: the technique never
+ * comes to it; VMM_E_MEMORY. `error` may be NULL. */
+int vmm_module_replace(struct vmm_vm *vm, const char *name, vmm_routine *routine, void *context,
+                       struct vmm_error *error);
+
+/** Puts `decide` into the slot "dispatcher.decision". Returns as vmm_module_replace. */
+int vmm_module_replace_decision(struct vmm_vm *vm, vmm_decide *decide, void *context,
+                                struct vmm_error *error);
+
+/** Puts `allow` into the slot "allocator.ports". Returns as vmm_module_replace. */
+int vmm_module_replace_ports(struct vmm_vm *vm, vmm_allow_port *allow, void *context,
+                             struct vmm_error *error);
+
+/** Takes the module out of the slot `name`. Returns as vmm_module_replace. */
+int vmm_module_remove(struct vmm_vm *vm, const char *name, struct vmm_error *error);
+
+/** Puts the library's own module back. Returns as vmm_module_replace; VMM_E_UNSUPPORTED also if
+ * this build leaves it out. */
+int vmm_module_restore(struct vmm_vm *vm, const char *name, struct vmm_error *error);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+
+#endif

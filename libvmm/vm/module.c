@@ -1,0 +1,254 @@
+/* The slots of the VMM's modules: finding them by name, filling and emptying them on one VM. What
+ * is in a slot, the rooms know (dispatcher/modules.h, interpreter/interpreter.h). */
+#include "module.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dispatcher/technique.h"
+#include "vm.h"
+#include "vm/error.h"
+
+enum { FIRST = X86_KIND_INVALID, END = X86_KIND_JMP, NAME = 40 };
+
+static const char decision_slot[] = "dispatcher.decision", ports_slot[] = "allocator.ports";
+
+/* ---- names ---- */
+
+static char names[END][NAME];
+static pthread_once_t named = PTHREAD_ONCE_INIT;
+
+static void make_names(void)
+{
+    for (unsigned kind = FIRST; kind < END; kind++)
+        snprintf(names[kind], NAME, "interpreter.%s", record_cause_name(TRAP_INSTRUCTION + kind));
+}
+
+const char *module_routine_name(unsigned kind)
+{
+    pthread_once(&named, make_names);
+    return kind >= FIRST && kind < END ? names[kind] : 0;
+}
+
+const char *vmm_module(size_t i)
+{
+    if (i == 0)
+        return decision_slot;
+    if (i == 1)
+        return ports_slot;
+    return i - 2 < END - FIRST ? module_routine_name((unsigned)(i - 2) + FIRST) : 0;
+}
+
+/* The kind whose routine `name` is; END if there is none. */
+static unsigned find_routine(const char *name)
+{
+    unsigned kind = FIRST;
+    while (kind < END && strcmp(module_routine_name(kind), name) != 0)
+        kind++;
+    return kind;
+}
+
+/* ---- slots of a VM ---- */
+
+static struct interpreter *table(struct vmm_vm *vm)
+{
+    struct dispatcher *d = &vm->dispatcher;
+    return d->technique->interpreter ? d->technique->interpreter(d) : 0;
+}
+
+/* Where the state of a policy's slot is; NULL if `name` is no policy of this VM. */
+static enum slot *find_policy(struct vmm_vm *vm, const char *name)
+{
+    struct dispatcher *d = &vm->dispatcher;
+    if (strcmp(name, ports_slot) == 0 && d->technique->interpreter)
+        return &d->modules.ports;
+    return strcmp(name, decision_slot) == 0 && d->technique->virtualizes ? &d->modules.decision : 0;
+}
+
+static int unknown(const char *name, struct vmm_error *error)
+{
+    if (strcmp(name, ports_slot) == 0 || strcmp(name, decision_slot) == 0 ||
+        find_routine(name) != END)
+        return error_set(error, VMM_E_UNSUPPORTED,
+                         "This virtual machine's technique never comes to the module '%s'; use "
+                         "one that has it, such as trap.",
+                         name);
+    return error_set(error, VMM_E_USAGE,
+                     "There is no module '%.60s'; vmm_module lists them, such as interpreter.cli.",
+                     name);
+}
+
+static struct modules *modules_of(struct vmm_vm *vm)
+{
+    if (!vm->modules) {
+        vm->modules = calloc(1, sizeof *vm->modules);
+        vm->dispatcher.modules.routines = vm->dispatcher.modules.context = vm->modules;
+    }
+    if (vm->modules)
+        vm->modules->dispatcher = &vm->dispatcher;
+    return vm->modules;
+}
+
+static int no_memory(struct vmm_error *error)
+{
+    return error_set(error, VMM_E_MEMORY, "The host has no memory for another module.");
+}
+
+static int no_function(struct vmm_error *error)
+{
+    return error_set(error, VMM_E_USAGE,
+                     "A module must be a function; to take one away use vmm_module_remove.");
+}
+
+/* ---- policies ---- */
+
+static unsigned decide(void *context, const struct x86_event *event,
+                       const struct x86_instruction *insn, enum decision standard)
+{
+    static const enum vmm_decision shown[] = {[DECIDE_REFLECT] = VMM_DECIDE_REFLECT,
+                                              [DECIDE_EMULATE] = VMM_DECIDE_EMULATE,
+                                              [DECIDE_ALLOCATE] = VMM_DECIDE_ALLOCATE};
+    const struct modules *modules = context;
+    const struct cpu_state *guest = modules->dispatcher->guest;
+    const struct vmm_trap trap = {
+        .vector = event->vector,
+        .error_code = event->has_error_code ? event->error_code : 0,
+        .address = event->vector == X86_PAGE ? event->cr2 : 0,
+        .eip = guest->eip,
+        .ring = guest->cpl,
+        .instruction = insn && module_routine_name(insn->kind)
+                           ? record_cause_name(TRAP_INSTRUCTION + insn->kind)
+                           : 0,
+        .standard = shown[standard],
+    };
+    switch ((unsigned)modules->decide(modules->decide_context, &trap)) {
+    case VMM_DECIDE_REFLECT: return DECIDE_REFLECT;
+    case VMM_DECIDE_EMULATE: return DECIDE_EMULATE;
+    case VMM_DECIDE_ALLOCATE: return DECIDE_ALLOCATE;
+    default: return DECISIONS;
+    }
+}
+
+static bool allow(void *context, const struct port_access *access)
+{
+    const struct modules *modules = context;
+    const struct vmm_port_access shown = {
+        .port = access->port, .size = access->size, .in = access->in, .value = access->value};
+    return modules->allow(modules->allow_context, &shown);
+}
+
+int vmm_module_replace_decision(struct vmm_vm *vm, vmm_decide *function, void *context,
+                                struct vmm_error *error)
+{
+    enum slot *slot = find_policy(vm, decision_slot);
+    error_clear(error);
+    if (!function)
+        return no_function(error);
+    if (!slot)
+        return unknown(decision_slot, error);
+    struct modules *modules = modules_of(vm);
+    if (!modules)
+        return no_memory(error);
+    modules->decide = function;
+    modules->decide_context = context;
+    vm->dispatcher.modules.decide = decide;
+    *slot = SLOT_REPLACED;
+    return VMM_OK;
+}
+
+int vmm_module_replace_ports(struct vmm_vm *vm, vmm_allow_port *function, void *context,
+                             struct vmm_error *error)
+{
+    enum slot *slot = find_policy(vm, ports_slot);
+    error_clear(error);
+    if (!function)
+        return no_function(error);
+    if (!slot)
+        return unknown(ports_slot, error);
+    struct modules *modules = modules_of(vm);
+    if (!modules)
+        return no_memory(error);
+    modules->allow = function;
+    modules->allow_context = context;
+    vm->dispatcher.modules.allow = allow;
+    *slot = SLOT_REPLACED;
+    return VMM_OK;
+}
+
+/* ---- routines, and all of them ---- */
+
+int vmm_module_replace(struct vmm_vm *vm, const char *name, vmm_routine *function, void *context,
+                       struct vmm_error *error)
+{
+    struct interpreter *interpreter = table(vm);
+    unsigned kind = find_routine(name);
+    error_clear(error);
+    if (!function)
+        return no_function(error);
+    if (find_policy(vm, name))
+        return error_set(error, VMM_E_USAGE,
+                         "'%s' is no interpreter routine; it has a function of its own, "
+                         "vmm_module_replace_%s.",
+                         name, strchr(name, '.') + 1);
+    if (!interpreter || kind == END)
+        return unknown(name, error);
+    struct modules *modules = modules_of(vm);
+    if (!modules)
+        return no_memory(error);
+    modules->routine[kind] = (struct module_routine){function, context};
+    interpreter->routines[kind] = module_call;
+    return VMM_OK;
+}
+
+int vmm_module_remove(struct vmm_vm *vm, const char *name, struct vmm_error *error)
+{
+    struct interpreter *interpreter = table(vm);
+    enum slot *policy = find_policy(vm, name);
+    unsigned kind = find_routine(name);
+    error_clear(error);
+    if (policy)
+        *policy = SLOT_EMPTY;
+    else if (!interpreter || kind == END)
+        return unknown(name, error);
+    else
+        interpreter->routines[kind] = 0;
+    return VMM_OK;
+}
+
+int vmm_module_restore(struct vmm_vm *vm, const char *name, struct vmm_error *error)
+{
+    struct interpreter *interpreter = table(vm);
+    enum slot *policy = find_policy(vm, name);
+    unsigned kind = find_routine(name);
+    error_clear(error);
+    if (policy) {
+        *policy = SLOT_STANDARD;
+        return VMM_OK;
+    }
+    if (!interpreter || kind == END)
+        return unknown(name, error);
+    interpreter->routines[kind] = interpreter_standard.routines[kind];
+    if (!interpreter->routines[kind])
+        return error_set(error, VMM_E_UNSUPPORTED, "This build of the library leaves '%s' out.",
+                         name);
+    return VMM_OK;
+}
+
+enum vmm_module_state vmm_module_state(struct vmm_vm *vm, const char *name)
+{
+    static const enum vmm_module_state states[] = {[SLOT_STANDARD] = VMM_MODULE_STANDARD,
+                                                   [SLOT_REPLACED] = VMM_MODULE_REPLACED,
+                                                   [SLOT_EMPTY] = VMM_MODULE_MISSING};
+    const struct interpreter *interpreter = table(vm);
+    const enum slot *policy = find_policy(vm, name);
+    unsigned kind = find_routine(name);
+    if (policy)
+        return states[*policy];
+    if (!interpreter || kind == END)
+        return VMM_MODULE_UNKNOWN;
+    if (!interpreter->routines[kind])
+        return VMM_MODULE_MISSING;
+    return interpreter->routines[kind] == module_call ? VMM_MODULE_REPLACED : VMM_MODULE_STANDARD;
+}
