@@ -1,5 +1,6 @@
-/* `vmm new guest NAME`: a folder with a guest of one's own, from the templates that were installed
- * with the program, or that lie in the tree it was built in. */
+/* `vmm new guest NAME`, `vmm new module NAME`: a folder with a guest, or a module of the VMM, of
+ * one's own, from the templates that were installed with the program, or that lie in the tree it
+ * was built in. */
 #include "shell/cmd_new.h"
 
 #include "shell/command.h"
@@ -22,13 +23,17 @@ static const char placeholder[] = "@NAME@";
 
 static const char help_text[] =
     "Usage: vmm new guest NAME\n"
-    "Make the folder NAME with a guest: start-up code, linker script, Makefile. Then\n"
+    "       vmm new module NAME\n"
+    "Make the folder NAME with a guest (start-up code, linker script, Makefile), or with a module "
+    "of\n"
+    "the monitor: an interpreter routine and a program that runs guests with it. Then\n"
     "\n"
     "    cd NAME\n"
     "    make run\n"
     "\n"
-    "builds it with the machine's own compiler and runs it; 'make debug' opens the prompt with "
-    "it.\n"
+    "builds it with the machine's own compiler and runs it. 'make debug' opens a guest at the "
+    "prompt;\n"
+    "a module is built against the installed library.\n"
     "\n"
     "  --help                  this text\n";
 
@@ -51,18 +56,19 @@ static bool join(char path[PATH_ROOM], const char *folder, const char *name)
 }
 
 /* Beside the program: as it is installed, as it is built, and as a variant of it is built. */
-static bool find_templates(char path[PATH_ROOM])
+static bool find_templates(char path[PATH_ROOM], const char *what)
 {
-    static const char *const places[] = {"../share/vmm/templates/guest", "../shell/templates/guest",
-                                         "../../shell/templates/guest"};
-    char program[PATH_ROOM];
+    static const char *const places[] = {"../share/vmm/templates", "../shell/templates",
+                                         "../../shell/templates"};
+    char program[PATH_ROOM], folder[PATH_ROOM];
     ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
     if (length <= 0)
         return false;
     program[length] = '\0';
     *strrchr(program, '/') = '\0';
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)
-        if (join(path, program, places[i]) && access(path, R_OK | X_OK) == 0)
+        if (join(folder, program, places[i]) && join(path, folder, what) &&
+            access(path, R_OK | X_OK) == 0)
             return true;
     return false;
 }
@@ -126,10 +132,10 @@ static int remove_file(const char *from, const char *to, const char *name)
     return VMM_SUCCESS;
 }
 
-static int make_guest(const char *name)
+static int make_folder(const char *what, const char *name)
 {
     char templates[PATH_ROOM];
-    if (!find_templates(templates))
+    if (!find_templates(templates, what))
         return complain(VMM_FAILURE, "the templates are missing; install vmm with 'make install'");
     if (mkdir(name, 0777) != 0)
         return complain(VMM_FAILURE,
@@ -164,17 +170,16 @@ int vmm_cmd_new(int argc, char **argv)
         return VMM_SUCCESS;
     }
     if (argc < 2 || argv[1][0] == '-')
-        return complain(VMM_USAGE, "say what and its name: vmm new guest NAME");
-    if (strcmp(argv[1], "module") == 0)
-        return complain(VMM_USAGE, "modules cannot be made yet; a guest can: vmm new guest NAME");
-    if (strcmp(argv[1], "guest") != 0)
-        return complain(VMM_USAGE, "there is no template '%s'; use guest", argv[1]);
+        return complain(VMM_USAGE,
+                        "say what and its name: vmm new guest NAME, or vmm new module NAME");
+    if (strcmp(argv[1], "guest") != 0 && strcmp(argv[1], "module") != 0)
+        return complain(VMM_USAGE, "there is no template '%s'; use guest or module", argv[1]);
     if (argc != 3)
-        return complain(VMM_USAGE, "%s; give one: vmm new guest NAME",
-                        argc < 3 ? "the name is missing" : "there is more than one name");
+        return complain(VMM_USAGE, "%s; give one: vmm new %s NAME",
+                        argc < 3 ? "the name is missing" : "there is more than one name", argv[1]);
     if (!good_name(argv[2]))
         return complain(VMM_USAGE,
                         "'%.80s' is no name; use at most %d letters, digits, '_' and '-'", argv[2],
                         LONGEST_NAME);
-    return make_guest(argv[2]);
+    return make_folder(argv[1], argv[2]);
 }

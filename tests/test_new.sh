@@ -29,6 +29,11 @@ grep -q 'make run' out || fail "the two commands are not named: $(cat out)"
 build_and_run tiny "$vmm"
 grep -rl '@NAME@' tiny && fail 'the placeholder is left'
 
+# A module: here against the library as it is built (test_module_template.sh: as installed).
+"$vmm" new module own >out 2>err || fail "new module: $(cat err)"
+[ -f own/module.c ] && [ -f own/Makefile ] || fail 'new module makes no module'
+grep -rl '@NAME@' own && fail 'the placeholder is left in the module'
+
 # As installed: the program in bin, the templates in share.
 mkdir -p prefix/bin prefix/share/vmm
 cp "$vmm" prefix/bin/vmm
@@ -51,7 +56,8 @@ refuses 1 guest tiny
 refuses 2
 refuses 2 guest
 refuses 2 guest a b
-refuses 2 module x
+refuses 2 module
+refuses 2 module a b
 refuses 2 castle x
 for name in '' . .. a/b -x 'a b' 'a$b' "$(printf 'x%.0s' $(seq 100))"; do
     refuses 2 guest "$name"
