@@ -381,6 +381,81 @@ Test(module, a_module_cannot_run_its_own_machine)
     vmm_destroy(vm);
 }
 
+/* ---- what a routine asks others for ---- */
+
+static struct vmm_outcome interrupt(void *context, struct vmm_call *call)
+{
+    (void)context;
+    call->registers.gpr[EDX] = 99; /* dropped: the instruction does not retire by itself */
+    return (struct vmm_outcome){.kind = VMM_OUTCOME_INTERRUPT, .vector = 0x40};
+}
+
+/* SDM volume 3, section 6.12.1: EFLAGS, CS and the EIP behind the instruction are pushed. */
+Test(module, an_interrupt_goes_through_the_guests_own_gate)
+{
+    enum { IDT = 0x200000, GDT = 0x202000, STACK = 0x300000, HANDLER = 0x100014 };
+    /* mov esp,0x300000; lgdt [0x203000]; lidt [0x203008]; cli; handler: mov al,7; out 0xf4,al */
+    static const uint8_t code[] = {0xbc, 0,    0,    0x30, 0,    0x0f, 0x01, 0x15,
+                                   0,    0x30, 0x20, 0,    0x0f, 0x01, 0x1d, 0x08,
+                                   0x30, 0x20, 0,    0xfa, 0xb0, 7,    0xe6, 0xf4};
+    static const uint8_t limits[] = {0xff, 0xff, 0, 0x20, 0x20, 0, 0, 0, 0xff, 0x07, 0, 0, 0x20, 0};
+    static const uint32_t flat_code[] = {0x0000ffff, 0x00cf9b00};
+    FOR_EACH_TECHNIQUE(technique)
+    {
+        struct vmm_vm *vm = START(technique, code);
+        struct vmm_registers registers;
+        struct vmm_statistics statistics;
+        uint32_t pushed[3];
+        vmm_registers(vm, &registers);
+        uint16_t cs = registers.segment[1];
+        const uint32_t gate[] = {(uint32_t)cs << 16 | (HANDLER & 0xffff),
+                                 (HANDLER & 0xffff0000) | 0x8e00};
+        vmm_write_physical(vm, GDT + (cs & ~7u), flat_code, sizeof flat_code);
+        vmm_write_physical(vm, IDT + 8 * 0x40, gate, sizeof gate);
+        vmm_write_physical(vm, 0x203000, limits, sizeof limits);
+        replace(vm, "interpreter.cli", interrupt, 0);
+        cr_assert_eq(vmm_run(vm, 1000), VMM_STOP_EXIT, "%s: %s", technique, vmm_stop_text(vm));
+        vmm_statistics(vm, &statistics);
+        cr_assert_eq(statistics.exit_code, 7);
+        vmm_registers(vm, &registers);
+        cr_assert_eq(registers.gpr[4], STACK - 12);
+        cr_assert_neq(registers.gpr[EDX], 99);
+        cr_assert_eq(vmm_read_linear(vm, STACK - 12, pushed, sizeof pushed), sizeof pushed);
+        cr_assert_eq(pushed[0], HANDLER);
+        cr_assert_eq(pushed[1], cs);
+        vmm_destroy(vm);
+    }
+}
+
+static struct vmm_outcome my_ins(void *context, struct vmm_call *call)
+{
+    ++*(unsigned *)context;
+    cr_assert(call->instruction.repeat);
+    return (struct vmm_outcome){.kind = VMM_OUTCOME_PORT,
+                                .port = {.port = (uint16_t)call->registers.gpr[EDX],
+                                         .size = call->instruction.width,
+                                         .in = true}};
+}
+
+Test(module, a_string_of_port_accesses_is_asked_for_one_by_one)
+{
+    /* mov edx,0x21; mov ecx,3; mov edi,0x200000; rep insb; mov al,0; out 0xf4,al */
+    static const uint8_t code[] = {0xba, 0x21, 0,    0, 0,    0xb9, 3,    0, 0,    0,   0xbf,
+                                   0,    0,    0x20, 0, 0xf3, 0x6c, 0xb0, 0, 0xe6, 0xf4};
+    FOR_EACH_TECHNIQUE(technique)
+    {
+        struct vmm_vm *plain = START(technique, code), *vm = START(technique, code);
+        unsigned calls = 0;
+        replace(vm, "interpreter.ins", my_ins, &calls);
+        cr_assert_eq(vmm_run(plain, 0), VMM_STOP_EXIT);
+        cr_assert_eq(vmm_run(vm, 0), VMM_STOP_EXIT, "%s", vmm_stop_text(vm));
+        cr_assert_eq(calls, 3);
+        cr_assert_eq(vmm_digest(plain), vmm_digest(vm));
+        vmm_destroy(plain);
+        vmm_destroy(vm);
+    }
+}
+
 /* ---- guest memory ---- */
 
 struct tried {
