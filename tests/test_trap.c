@@ -129,6 +129,137 @@ Test(trap, instructions_are_direct_or_emulated)
     vmm_destroy(vm);
 }
 
+/* An instruction that traps is a step as any other, in the middle of a block or at its start. */
+Test(trap, every_step_is_one_instruction)
+{
+    /* inc eax; mov eax,0x10; mov cr4,eax; inc eax; cli; inc ecx; sti; inc eax; mov eax,cr0; clts;
+       inc eax; cli; hlt */
+    static const uint8_t code[] = {0x40, 0xb8, 0x10, 0,    0,    0,    0x0f, 0x22,
+                                   0xe0, 0x40, 0xfa, 0x41, 0xfb, 0x40, 0x0f, 0x20,
+                                   0xc0, 0x0f, 0x06, 0x40, 0xfa, 0xf4};
+    static const uint8_t ends[] = {1, 6, 9, 0xa, 0xb, 0xc, 0xd, 0xe, 0x11, 0x13, 0x14, 0x15, 0x16};
+    struct output output;
+    struct vmm_vm *vm = START(code, &output);
+    for (unsigned i = 0; i < sizeof ends; i++) {
+        struct vmm_registers registers;
+        struct vmm_statistics statistics;
+        vmm_run(vm, 1);
+        vmm_registers(vm, &registers);
+        vmm_statistics(vm, &statistics);
+        cr_assert_eq(registers.eip, 0x100000u + ends[i], "step %u: %#x", i, registers.eip);
+        cr_assert_eq(statistics.guest_instructions, i + 1);
+    }
+    vmm_destroy(vm);
+}
+
+/* ---- random guests ---- */
+
+static uint32_t seed;
+
+static uint32_t dice(uint32_t sides)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 17;
+    seed ^= seed << 5;
+    return seed % sides;
+}
+
+/* What a supervisor does, sensitive or not; nothing that is silent at ring 1, and no far transfer.
+ */
+static const struct {
+    uint8_t length, bytes[7];
+} fragments[] = {
+    {1, {0xfa}},
+    {1, {0xfb}},
+    {3, {0x0f, 0x20, 0xc0}},
+    {3, {0x0f, 0x20, 0xd0}},
+    {3, {0x0f, 0x20, 0xd8}},
+    {3, {0x0f, 0x22, 0xd0}},
+    {2, {0x0f, 0x06}},
+    {2, {0x8c, 0xd8}},
+    {2, {0xe4, 0x60}},
+    {2, {0xe6, 0xe9}},
+    {1, {0xec}},
+    {1, {0xee}},
+    {2, {0x0f, 0x31}},
+    {2, {0x0f, 0xa2}},
+    {1, {0x40}},
+    {1, {0x50}},
+    {1, {0x58}},
+    {2, {0xcd, 0x40}},
+    {1, {0xcc}},
+    {2, {0x01, 0xd8}},
+    {2, {0xf7, 0xf1}},
+    {1, {0xa4}},
+    {1, {0xaa}},
+    {2, {0x0f, 0x0b}},
+    {3, {0x0f, 0x21, 0xf0}},
+    {2, {0x0f, 0x32}},
+    {2, {0x0f, 0x30}},
+    {3, {0x0f, 0x00, 0xd8}},
+    {1, {0x6c}},
+    {1, {0x6e}},
+    {3, {0x0f, 0x01, 0x38}},
+    {2, {0x89, 0x03}},
+    {2, {0x87, 0x03}},
+    {2, {0x0f, 0x09}},
+    {5, {0xb8, 0x10}},
+    {4, {0xc8, 0x10}},
+};
+
+enum { RANDOM_SIZE = 0x1000, RANDOM_GUESTS = 60, RANDOM_STEPS = 2000 };
+
+/* Each gate leads to a handler that goes on one byte behind the instruction that raised it. */
+static void make_guest(uint8_t *image)
+{
+    static const uint8_t prologue[] = {
+        0x0f, 0x01, 0x1d, 0xf0, 7,    0x10, 0,             /* lidt */
+        0xbc, 0,    0,    0x18, 0,    0xbb, 0,    0, 0x19, /* esp, ebx */
+        0,    0xbe, 0,    0,    0x1a, 0,    0xbf, 0, 0,    /* esi, edi */
+        0x1b, 0,    0xba, 0x21, 0,    0,    0};            /* edx */
+    static const uint8_t plain[] = {0xff, 0x04, 0x24, 0xcf}, with_code[] = {0x83, 0xc4, 4};
+    unsigned at = sizeof prologue;
+    memset(image, 0x90, RANDOM_SIZE);
+    memcpy(image, prologue, sizeof prologue);
+    while (at < 0x600) {
+        unsigned i = dice(sizeof fragments / sizeof *fragments);
+        memcpy(image + at, fragments[i].bytes, fragments[i].length);
+        at += fragments[i].length;
+    }
+    memcpy(image + 0x7f0, (uint8_t[]){0xff, 7, 0, 8, 0x10, 0}, 6);
+    memcpy(image + 0x7e0, plain, sizeof plain);
+    memcpy(image + 0x7e4, with_code, sizeof with_code);
+    memcpy(image + 0x7e7, plain, sizeof plain);
+    for (unsigned vector = 0; vector < 256; vector++) {
+        bool code = vector == 8 || (vector >= 10 && vector <= 14) || vector == 17;
+        const uint8_t gate[] = {code ? 0xe4 : 0xe0, 7, 8, 0, 0, 0x8e, 0x10, 0};
+        memcpy(image + 0x800 + vector * 8, gate, sizeof gate);
+    }
+}
+
+Test(trap, random_guests_do_as_on_the_bare_machine)
+{
+    static uint8_t image[RANDOM_SIZE];
+    for (seed = 1; seed <= RANDOM_GUESTS; seed++) {
+        uint32_t number = seed;
+        struct output output[2];
+        uint64_t digests[2];
+        seed *= 2654435761u;
+        make_guest(image);
+        seed = number;
+        for (unsigned i = 0; i < 2; i++) {
+            const char *technique = i ? "trap" : "bare";
+            struct vmm_vm *vm = start_with((struct vmm_config){.technique = technique}, image,
+                                           sizeof image, &output[i]);
+            vmm_run(vm, RANDOM_STEPS);
+            digests[i] = vmm_digest(vm);
+            vmm_destroy(vm);
+        }
+        cr_assert_str_eq(output[0].text, output[1].text, "guest %u", number);
+        cr_assert_eq(digests[0], digests[1], "guest %u", number);
+    }
+}
+
 /* ---- silent sensitive instructions (Robin and Irvine 2000) ---- */
 
 Test(trap, a_silent_instruction_stops_the_guest_where_its_result_differs)

@@ -181,8 +181,11 @@ static bool describe(struct cpu *cpu, struct block *block)
     struct x86_instruction insn = {0};
     bool planted = false;
     while (offset < room) {
-        if (!x86_decode(bytes + offset, room - offset, !(block->flags & BLOCK_CODE16), &insn))
+        if (!x86_decode(bytes + offset, room - offset, !(block->flags & BLOCK_CODE16), &insn)) {
+            block
+                ->count++; /* an instruction that the engine refused before it had read all of it */
             break;
+        }
         uint32_t pc = block->pc + offset;
         if (insn.kind != X86_KIND_OTHER && cpu->client.wants &&
             cpu->client.wants(cpu->client.context, &cpu->state, &insn) && !site_known(cpu, pc)) {

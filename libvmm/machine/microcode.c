@@ -188,6 +188,8 @@ static void identify(struct cpu *cpu)
 static enum x86_status execute(struct cpu *cpu, const struct x86_instruction *insn,
                                struct x86_event *fault)
 {
+    if (insn->flags & X86_INSN_LOCK)
+        return x86_raise_plain(fault, X86_UD);
     switch (insn->kind) {
     case X86_KIND_CPUID: identify(cpu); return X86_OK;
     case X86_KIND_RDTSC: return read_tsc(cpu, fault);
