@@ -205,13 +205,16 @@ static void wrote(struct vcpu *v, uint32_t guest, uint32_t old, uint32_t new)
     flush(v, what);
 }
 
-static void compare(struct vcpu *v, uint32_t guest, const uint8_t *before)
+/* Returns whether anything was changed. */
+static bool compare(struct vcpu *v, uint32_t guest, const uint8_t *before)
 {
     enum { LINE = 64 };
+    bool changed = false;
     const uint8_t *after = frame_map_page(v->map, guest);
     for (uint32_t line = 0; line < MEMORY_FRAME_SIZE; line += LINE) {
         if (!memcmp(before + line, after + line, LINE))
             continue;
+        changed = true;
         for (uint32_t at = line; at < line + LINE; at += 4) {
             uint32_t old, new;
             memcpy(&old, before + at, sizeof old);
@@ -220,7 +223,9 @@ static void compare(struct vcpu *v, uint32_t guest, const uint8_t *before)
                 wrote(v, guest + at, old, new);
         }
     }
-    flush(v, descriptors_check(&v->tables, v->shadow, &v->state, &v->quiet));
+    if (changed)
+        flush(v, descriptors_check(&v->tables, v->shadow, &v->state, &v->quiet));
+    return changed;
 }
 
 void vcpu_settle(struct vcpu *v)
@@ -282,8 +287,11 @@ void vcpu_close(struct vcpu *v)
     v->opened = 0;
     for (unsigned i = 0; i < opened; i++)
         flush(v, shadow_open(v->shadow, v->open[i].linear, false));
+    /* A write that changes nothing is one all the same: who clears a page that is clear uses it no
+     * longer as a table. */
     for (unsigned i = 0; i < opened; i++)
-        compare(v, v->open[i].guest, v->open[i].before);
+        if (!compare(v, v->open[i].guest, v->open[i].before))
+            flush(v, shadow_written(v->shadow, v->open[i].guest, sizeof(uint32_t)));
 }
 
 /* ---- life ---- */
