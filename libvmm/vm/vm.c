@@ -80,15 +80,23 @@ static int check_config(const struct vmm_config *config, const struct technique 
     return VMM_OK;
 }
 
-/* Machine memory for a VM of `size` bytes: its own frames, shadow tables, descriptor tables. */
-static uint32_t machine_size(const struct vmm_config *config, const struct technique *technique,
-                             uint32_t size)
+/* Machine memory for a VM of `size` bytes and those to come: frames of their own, shadow tables,
+ * descriptor tables. */
+static int machine_size(const struct vmm_config *config, const struct technique *technique,
+                        uint32_t *size, struct vmm_error *error)
 {
     uint32_t vms = config->vms ? config->vms : 1;
-    uint64_t each = (uint64_t)size + (SHADOW_TABLES + VCPU_FRAMES) * MEMORY_FRAME_SIZE;
+    uint64_t each = (uint64_t)*size + (SHADOW_TABLES + VCPU_FRAMES) * MEMORY_FRAME_SIZE;
     if (!technique->virtualizes)
-        return size;
-    return each * vms > MEMORY_MAXIMUM ? MEMORY_MAXIMUM : (uint32_t)(each * vms);
+        return VMM_OK;
+    if (each > MEMORY_MAXIMUM / vms)
+        return error_set(
+            error, VMM_E_MEMORY,
+            "A machine has %u MB at most, too little for %u virtual machines of %u MB; "
+            "give each of them less.",
+            MEMORY_MAXIMUM >> 20, vms, *size >> 20);
+    *size = (uint32_t)(each * vms);
+    return VMM_OK;
 }
 
 /* The VM's share of a machine that virtualizes. */
@@ -128,8 +136,11 @@ static int power_on(struct vmm_vm *vm, const struct vmm_config *config,
     dispatcher_init(&vm->dispatcher, &vm->board, technique, &client);
     vm->machine = config->beside ? config->beside->machine : 0;
     if (!vm->machine) {
-        vm->machine = machine_new(machine_size(config, technique, vm->memory_size),
-                                  technique->virtualizes ? SHADOW_TABLES + VCPU_FRAMES : 0,
+        uint32_t size = vm->memory_size;
+        int code = machine_size(config, technique, &size, error);
+        if (code != VMM_OK)
+            return code;
+        vm->machine = machine_new(size, technique->virtualizes ? SHADOW_TABLES + VCPU_FRAMES : 0,
                                   config->clock == VMM_CLOCK_HOST, &client, why, sizeof why);
         if (!vm->machine)
             return error_set(error, VMM_E_UNSUPPORTED, "%s", why);
