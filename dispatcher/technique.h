@@ -42,6 +42,6 @@ struct technique {
     void (*walk)(const struct dispatcher *dispatcher, struct vmm_walk *walk);
 };
 
-extern const struct technique technique_bare, technique_trap, technique_interp;
+extern const struct technique technique_bare, technique_trap, technique_interp, technique_hybrid;
 
 #endif

@@ -12,13 +12,11 @@
 
 #include "arch/x86/deliver.h"
 #include "arch/x86/walk.h"
+#include "interpreted.h"
 #include "interpreter/execute/cache.h"
 #include "interpreter/interpreter.h"
 #include "outcome.h"
 #include "technique.h"
-
-/* Events in a row, none of which lets an instruction retire. */
-#define PATIENCE 100000u
 
 struct interp {
     struct interpreter interpreter;
@@ -78,12 +76,6 @@ static void record(struct dispatcher *d, enum trap_cause cause, const struct x86
     record_result(r, "interpreter", "delivered");
 }
 
-static void retired(struct dispatcher *d)
-{
-    d->interpreted++;
-    d->cpu->time++;
-}
-
 static void deliver(struct dispatcher *d, struct interp *i, const struct x86_event *event)
 {
     struct cpu_state *state = cpu_modify(d->cpu);
@@ -94,7 +86,7 @@ static void deliver(struct dispatcher *d, struct interp *i, const struct x86_eve
         interpreter_cache_flush(i->context.cache); /* a task gate */
     /* INT n retires if its gate let it through; otherwise a fault was delivered in its place. */
     if (event->kind == X86_SOFTWARE_INTERRUPT && !d->shutdown && log.count == 1)
-        retired(d);
+        interpreted_retired(d);
 }
 
 static void inject(struct dispatcher *d, struct interp *i, const struct x86_event *event)
@@ -111,61 +103,20 @@ static void inject(struct dispatcher *d, struct interp *i, const struct x86_even
     record_end(&d->recorder, d->guest);
 }
 
-/* ---- ports ---- */
-
-static void access_port(struct dispatcher *d, struct interp *i, const struct x86_instruction *insn,
-                        const struct port_access *access)
-{
-    const uint32_t arithmetic = X86_ARITHMETIC;
-    uint32_t value = 0;
-    bool allowed;
-    if (!modules_allow(d, access, &allowed))
-        return;
-    if (!allowed)
-        value = UINT32_MAX; /* as if nothing were there */
-    else if (access->in)
-        value = board_in(d->board, d->cpu->time, access->port, access->size);
-    else
-        board_out(d->board, d->cpu->time, access->port, access->size, access->value);
-    interpreter_port_complete(&i->context, insn, access, value);
-    retired(d);
-    /* As on the bare machine, where nobody knows them at this place (cpu_freeze). */
-    if (d->board->request != BOARD_RUN)
-        d->guest->eflags &= ~arithmetic;
-}
-
 /* ---- the processor's own instructions ---- */
-
-/* Stores of the processor go past our cache. */
-static void note_stores(struct dispatcher *d, struct interp *i, uint32_t linear)
-{
-    enum { LARGEST = 512 }; /* FXSAVE */
-    for (unsigned end = 0; end < 2; end++) {
-        struct x86_walk walk;
-        if (x86_probe(d->guest, d->memory, linear + end * (LARGEST - 1), 0, &walk) == X86_OK &&
-            walk.end == X86_WALK_MAPPED)
-            interpreter_cache_written(i->context.cache, walk.physical);
-    }
-}
 
 static enum cpu_stop execute_alone(struct dispatcher *d, struct interp *i)
 {
-    uint8_t bytes[X86_INSN_MAX];
-    struct x86_instruction insn = {0};
-    struct cpu_state *state = cpu_modify(d->cpu);
-    size_t count =
-        x86_peek(state, d->memory, state->seg[X86_CS].base + state->eip, bytes, sizeof bytes);
-    bool decoded =
-        x86_decode(bytes, (unsigned)count, state->seg[X86_CS].attributes & X86_SEG_DB, &insn);
-    bool memory = decoded && (insn.flags & X86_INSN_MEMORY);
-    uint32_t linear = memory ? x86_effective_address(state, &insn) : 0;
+    uint32_t linear;
+    cpu_modify(d->cpu);
+    bool memory = interpreted_operand(d, &linear);
     cpu_flush_tlb(d->cpu);
     cpu_want_window(d->cpu, false);
     i->in_processor = true;
     enum cpu_stop stop = cpu_step(d->cpu);
     i->in_processor = false;
     if (memory)
-        note_stores(d, i, linear);
+        interpreted_stores(d, i->context.cache, linear);
     return stop;
 }
 
@@ -211,7 +162,7 @@ static bool perform(struct dispatcher *d, struct interp *i, const struct x86_ins
     switch (outcome->kind) {
     case OUTCOME_INJECT: inject(d, i, &outcome->event); break;
     case OUTCOME_PORT:
-        access_port(d, i, insn, &outcome->port);
+        interpreted_port(d, &i->context, insn, &outcome->port);
         if (d->guest->eflags & X86_TF) {
             d->guest->dr[6] |= dr6_bs;
             trap = true;
@@ -228,22 +179,12 @@ static bool perform(struct dispatcher *d, struct interp *i, const struct x86_ins
         d->halted = false;
         inject(d, i, &single_step);
     }
-    if (i->events > PATIENCE)
+    if (i->events > INTERPRETED_PATIENCE)
         *stop = CPU_STOP_STUCK;
     /* The board may want something after an access; whoever watches the traps may, too. */
-    return !port && !d->halted && !d->shutdown && !d->recorder.stopped && i->events <= PATIENCE &&
-           *stop != CPU_STOP_FAILURE && *stop != CPU_STOP_STUCK;
-}
-
-/* How far the interpreter may go before somebody has to look again: for one instruction if there
- * are breakpoints; and with the host's clock, which it does not keep, for a while. */
-static uint64_t next_look(const struct dispatcher *d, uint64_t deadline)
-{
-    enum { WHILE = 100000 };
-    const struct cpu *cpu = d->cpu;
-    if (cpu->break_count)
-        return cpu->time + 1;
-    return cpu->host_clock || deadline - cpu->time > WHILE ? cpu->time + WHILE : deadline;
+    return !port && !d->halted && !d->shutdown && !d->recorder.stopped &&
+           i->events <= INTERPRETED_PATIENCE && *stop != CPU_STOP_FAILURE &&
+           *stop != CPU_STOP_STUCK;
 }
 
 static enum cpu_stop interp_run(struct dispatcher *d, uint64_t deadline)
@@ -257,7 +198,7 @@ static enum cpu_stop interp_run(struct dispatcher *d, uint64_t deadline)
     i->context.window = d->board->intr;
     i->context.modules = d->modules.routines;
     while (cpu_now(cpu) < deadline && !d->interrupted) {
-        uint64_t begin = cpu->time, look = next_look(d, deadline);
+        uint64_t begin = cpu->time, look = interpreted_look(d, deadline);
         struct x86_instruction insn;
         struct outcome outcome;
         if (i->context.window && interp_interruptible(d))

@@ -76,8 +76,9 @@ struct interpreter_context {
     void *modules; /* of replaced routines, which know what it is */
     /* For the full interpreter. */
     struct interpreter_cache
-        *cache;  /* of translations and decoded code (execute/cache.h), or NULL */
-    bool window; /* interpreter_steps returns where an external interrupt could be taken */
+        *cache;      /* of translations and decoded code (execute/cache.h), or NULL */
+    bool window;     /* interpreter_steps returns where an external interrupt could be taken */
+    bool supervisor; /* and where the guest goes to ring 3 */
 };
 
 /* Simulates `insn` at `context->cpu->eip`. */
@@ -113,7 +114,7 @@ struct outcome interpreter_execute(const struct interpreter *interpreter,
 /* Fetches, decodes and executes from EIP on until `context->time` is `deadline` (then the outcome
  * is OUTCOME_DONE) or an instruction comes to another outcome. `context->time` counts what has
  * retired: with OUTCOME_PORT and OUTCOME_PROCESSOR, and INT n in OUTCOME_INJECT, that is up to the
- * caller. OUTCOME_DONE too for `window` and for `single_step`. `insn` becomes the last
+ * caller. OUTCOME_DONE too for `window`, `supervisor` and `single_step`. `insn` becomes the last
  * instruction, for interpreter_port_complete. A fault of the fetch is OUTCOME_INJECT. */
 struct outcome interpreter_steps(const struct interpreter *interpreter,
                                  struct interpreter_context *context, uint64_t deadline,

@@ -29,9 +29,17 @@ run() {
 
 # The virtualizable guests; spin ends at the limit, the broken ones with a shutdown.
 for guest in hello.elf hello-serial.elf smc.elf ports.elf hlt.elf triplefault.elf \
-    jump-unmapped.elf bad-segments.elf cr3-nowhere.elf spin.elf realmode.bin kernel-virt.elf; do
+    jump-unmapped.elf bad-segments.elf cr3-nowhere.elf spin.elf realmode.bin kernel-virt.elf \
+    kernel.elf sensitive.elf exceptions.elf paging.elf timer.elf trapstorm.elf; do
     run "$guest" bare
-    for technique in trap; do
+    case $guest in
+    kernel.elf | sensitive.elf | exceptions.elf | paging.elf | timer.elf | trapstorm.elf)
+        # What is sensitive and unprivileged in them is the supervisor's: theorem 3.
+        techniques=hybrid
+        ;;
+    *) techniques='trap hybrid' ;;
+    esac
+    for technique in $techniques; do
         run "$guest" $technique
         cmp -s "$work/bare.out" "$work/$technique.out" || fail "$guest: $technique: other output"
         cmp -s "$work/bare.end" "$work/$technique.end" ||
@@ -39,16 +47,27 @@ for guest in hello.elf hello-serial.elf smc.elf ports.elf hlt.elf triplefault.el
     done
 done
 
-# silent NAME MNEMONIC [ADDRESS]: trap stops there with status 1 and a sentence.
+# silent TECHNIQUE NAME MNEMONIC [ADDRESS]: it stops there with status 1 and a sentence.
 silent() {
-    run "$1" trap
-    grep -q '^status 1$' "$work/trap.end" || fail "$1: $(cat "$work/trap.end")"
-    grep -q "^trap: $2 at 0x0*${3:-}" "$work/trap.err" || fail "$1: $(cat "$work/trap.err")"
+    run "$2" "$1"
+    grep -q '^status 1$' "$work/$1.end" || fail "$2: $(cat "$work/$1.end")"
+    grep -q "^$1: $3 at 0x0*${4:-}" "$work/$1.err" || fail "$2: $(cat "$work/$1.err")"
 }
 first=$(nm "$guests/sensitive.elf" | sed -n 's/^0*\([0-9a-f]*\) T first_silent$/\1/p')
-silent sensitive.elf '[a-z]*' "$first"
-silent redpill.elf sgdt
-silent kernel.elf '[a-z]*'
+silent trap sensitive.elf '[a-z]*' "$first"
+silent trap redpill.elf sgdt
+silent trap kernel.elf '[a-z]*'
+# In user code nobody interprets; where interrupts are off, which only a guest of the manual's
+# corners has, PUSHF is another.
+silent hybrid redpill.elf sgdt
+silent hybrid gates.elf pushf
+
+# Each instruction is counted once: part by part they are all of them, and each part is there.
+run kernel.elf hybrid
+awk -F'[:,{}]' '{ for (i = 2; i < NF; i++) if ($i ~ /^ *"/) v[$i] = $(i + 1) }
+    END { d = v["\"direct\""]; i = v["\"interpreted\""]; e = v["\"emulated\""]
+        exit !(d > 0 && i > 0 && d + i + e == v["\"guest_instructions\""]) }' "$work/stats" ||
+    fail "hybrid's statistics: $(cat "$work/stats")"
 
 # Three VMs in turns on one machine end as one alone.
 alone=$("$vmm" run -t bare --digest "$guests/kernel-virt.elf" 2>&1 >/dev/null </dev/null |

@@ -46,7 +46,27 @@ uint32_t interpreter_cache_code(struct interpreter_cache *cache, uint32_t physic
         }
         *generation = 1;
     }
-    return *generation;
+    return cache->shared[physical / X86_PAGE_SIZE] ? 0 : *generation;
+}
+
+void interpreter_cache_ask(struct interpreter_cache *cache)
+{
+    memset(cache->write, 0, sizeof cache->write);
+}
+
+void interpreter_cache_watch(struct interpreter_cache *cache, uint32_t physical)
+{
+    if (physical < cache->size) {
+        interpreter_cache_code(cache, physical);
+    }
+}
+
+void interpreter_cache_share(struct interpreter_cache *cache, uint32_t physical)
+{
+    if (physical < cache->size) {
+        interpreter_cache_written(cache, physical);
+        cache->shared[physical / X86_PAGE_SIZE] = true;
+    }
 }
 
 void interpreter_cache_flush(struct interpreter_cache *cache)
@@ -83,8 +103,9 @@ struct interpreter_cache *interpreter_cache_create(const struct x86_memory *memo
     cache->memory = (struct x86_memory){.context = cache, .page = cache_page_of};
     cache->size = size & X86_PAGE_MASK;
     cache->generation = calloc(cache->size / X86_PAGE_SIZE + 1, sizeof *cache->generation);
-    if (!cache->generation) {
-        free(cache);
+    cache->shared = calloc(cache->size / X86_PAGE_SIZE + 1, sizeof *cache->shared);
+    if (!cache->generation || !cache->shared) {
+        interpreter_cache_destroy(cache);
         return NULL;
     }
     return cache;
@@ -94,6 +115,7 @@ void interpreter_cache_destroy(struct interpreter_cache *cache)
 {
     if (cache) {
         free(cache->generation);
+        free(cache->shared);
         free(cache);
     }
 }

@@ -27,6 +27,17 @@ void interpreter_cache_flush_page(struct interpreter_cache *cache, uint32_t line
 /* The page of `physical` was written past the accessor. */
 void interpreter_cache_written(struct interpreter_cache *cache, uint32_t physical);
 
+/* Forgets the translations for writing: the next write to each page asks the accessor. */
+void interpreter_cache_ask(struct interpreter_cache *cache);
+
+/* From now on every write to the page of `physical` asks the accessor; for the accessor itself to
+ * call. */
+void interpreter_cache_watch(struct interpreter_cache *cache, uint32_t physical);
+
+/* From now on others may write to the page of `physical` unseen: code from it is decoded each time.
+ * Clearing the cache does not end that. */
+void interpreter_cache_share(struct interpreter_cache *cache, uint32_t physical);
+
 /* Forgets everything. */
 void interpreter_cache_clear(struct interpreter_cache *cache);
 

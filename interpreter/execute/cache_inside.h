@@ -31,6 +31,7 @@ struct interpreter_cache {
     struct cache_page read[2][CACHE_PAGES], write[2][CACHE_PAGES], fetch[2][CACHE_FETCHES];
     struct cache_code code[CACHE_CODE];
     uint32_t *generation; /* by frame: 0, no code was decoded from it; grows with each write */
+    bool *shared;         /* by frame: others write to it unseen */
 };
 
 static inline uint32_t cache_tag(uint32_t linear)

@@ -132,7 +132,7 @@ struct outcome interpreter_steps(const struct interpreter *interpreter,
 
     while (context->time < deadline) {
         const struct cache_code *code = NULL;
-        bool trap = cpu->eflags & X86_TF;
+        bool trap = cpu->eflags & X86_TF, left = false;
         enum x86_status status = execute_fetch(&x, &spare, &code);
 
         if (status == X86_OK && code->run) {
@@ -144,6 +144,7 @@ struct outcome interpreter_steps(const struct interpreter *interpreter,
             follow(context, &outcome);
             context->time += has_retired(&outcome);
             trap = trap && !loads_ss(insn);
+            left = context->supervisor && cpu->cpl == 3;
             if (outcome.kind != OUTCOME_DONE) {
                 trap = trap && has_retired(&outcome) && outcome.kind != OUTCOME_INJECT;
                 return trap ? single_step(context, outcome) : outcome;
@@ -155,7 +156,7 @@ struct outcome interpreter_steps(const struct interpreter *interpreter,
         if (trap) {
             return single_step(context, outcome);
         }
-        if (window_open(context)) {
+        if (left || window_open(context)) {
             break;
         }
     }

@@ -20,7 +20,7 @@ enum {
 };
 
 static const struct technique *const techniques[] = {&technique_bare, &technique_trap,
-                                                     &technique_interp};
+                                                     &technique_hybrid, &technique_interp};
 #define TECHNIQUES (sizeof techniques / sizeof *techniques)
 
 #define TEXT(x)  #x
@@ -285,9 +285,9 @@ static void describe_divergence(struct vmm_vm *vm)
 {
     const struct silent_place *place = &vm->dispatcher.silent[0];
     snprintf(vm->stop_text, sizeof vm->stop_text,
-             "trap: %s at 0x%08x in ring %u does not trap, and would come to another result than "
+             "%s: %s at 0x%08x in ring %u does not trap, and would come to another result than "
              "on the bare machine: it is sensitive, but not privileged.",
-             place->name, place->linear, place->ring);
+             vm->dispatcher.technique->name, place->name, place->linear, place->ring);
 }
 
 static void describe_stop(struct vmm_vm *vm, enum dispatch_end end)

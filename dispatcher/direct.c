@@ -1,0 +1,295 @@
+/* What stops guest code that runs directly, and whose business it is. See direct.h. */
+#include "direct.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "arch/x86/descriptor.h"
+#include "arch/x86/walk.h"
+#include "outcome.h"
+#include "silent.h"
+#include "vcpu.h"
+
+/* For whoever watches: the guest's instruction, whatever it is that trapped. */
+static void record_instruction(struct dispatcher *d)
+{
+    const struct cpu_state *guest = &d->vcpu->state;
+    uint8_t bytes[X86_INSN_MAX];
+    struct x86_instruction insn;
+    size_t room = x86_peek(guest, &d->vcpu->quiet, d->recorder.open->linear, bytes, sizeof bytes);
+    bool code32 = guest->seg[X86_CS].attributes & X86_SEG_DB;
+    record_bytes(&d->recorder, bytes, x86_decode(bytes, (unsigned)room, code32, &insn));
+}
+
+void direct_record(struct dispatcher *d, unsigned cause)
+{
+    record_begin(&d->recorder, &d->vcpu->state, d->cpu->time, dispatcher_instructions(d));
+    record_cause(&d->recorder, cause);
+    record_step(&d->recorder, 'D');
+    if (record_watched(&d->recorder))
+        record_instruction(d);
+}
+
+/* ---- page faults ---- */
+
+static enum cpu_action refuse(struct dispatcher *d, const char *reason)
+{
+    snprintf(d->reason, sizeof d->reason, "%s", reason);
+    d->refused = true;
+    return CPU_LEAVE;
+}
+
+/* A write to a page table or descriptor table in use: the one instruction is stepped with the page
+ * open, and the shadow told what it changed. */
+static enum cpu_action traced_write(struct dispatcher *d, uint32_t linear, uint32_t guest)
+{
+    record_cause(&d->recorder, TRAP_TABLE_WRITE);
+    record_address(&d->recorder, linear);
+    record_result(&d->recorder, "trace", "stepped");
+    if (!vcpu_open(d->vcpu, linear, guest))
+        return refuse(d, "One instruction writes to more page tables than the VMM can follow");
+    d->vcpu->step_eip = d->vcpu->state.eip;
+    memcpy(d->vcpu->step_gpr, d->vcpu->state.gpr, sizeof d->vcpu->step_gpr);
+    return CPU_STEP;
+}
+
+static enum cpu_action true_fault(struct dispatcher *d, const struct x86_event *event)
+{
+    record_cause(&d->recorder, TRAP_TRUE_FAULT);
+    record_result(&d->recorder, "shadow_fault", "inject");
+    record_event(&d->recorder, event);
+    vcpu_close(d->vcpu);
+    return outcome_inject(d, event);
+}
+
+static enum cpu_action page_fault(struct dispatcher *d, const struct x86_event *event)
+{
+    struct vcpu *v = d->vcpu;
+    record_event(&d->recorder, event);
+    record_step(&d->recorder, 'A');
+    struct shadow_result result =
+        shadow_fault(v->shadow, &v->state, &v->quiet, event->cr2, event->error_code);
+    if (result.flush & SHADOW_FLUSH_ALL)
+        cpu_flush_tlb(d->cpu);
+    if (result.slot_moved)
+        vcpu_project(v);
+    switch (result.end) {
+    case SHADOW_FILLED:
+        record_result(&d->recorder, "shadow_fault", "filled");
+        return result.slot_moved ? CPU_RESUME : CPU_RETRY;
+    case SHADOW_TRUE_FAULT: return true_fault(d, &result.event);
+    case SHADOW_TRACED: return traced_write(d, event->cr2, result.guest);
+    case SHADOW_SLOT_TAKEN:
+        return refuse(d, "The guest maps all of its 4 GB, and leaves no room for the VMM's own "
+                         "tables");
+    default: return refuse(d, "The allocator has no frame left for shadow page tables");
+    }
+}
+
+/* ---- instructions ---- */
+
+/* The instruction at EIP; NULL if it cannot be read. */
+static const struct x86_instruction *decode(struct dispatcher *d, const struct cpu_exit *exit,
+                                            struct x86_instruction *insn)
+{
+    const struct cpu_state *guest = &d->vcpu->state;
+    uint8_t bytes[X86_INSN_MAX];
+    if (exit->known && !d->recorder.sink)
+        return exit->known;
+    unsigned room = cpu_fetch(d->cpu, guest->seg[X86_CS].base + guest->eip, bytes, sizeof bytes);
+    unsigned length =
+        room ? x86_decode(bytes, room, guest->seg[X86_CS].attributes & X86_SEG_DB, insn) : 0;
+    record_bytes(&d->recorder, bytes, length);
+    return length ? insn : 0;
+}
+
+static enum cpu_action emulate(struct dispatcher *d, const struct x86_instruction *insn)
+{
+    record_cause(&d->recorder, TRAP_INSTRUCTION + insn->kind);
+    vcpu_close(d->vcpu);
+    return outcome_emulate(d, insn);
+}
+
+static enum cpu_action reflect(struct dispatcher *d, const struct x86_event *event)
+{
+    record_event(&d->recorder, event);
+    record_result(&d->recorder, "deliver", "inject");
+    vcpu_close(d->vcpu);
+    return outcome_inject(d, event);
+}
+
+/* Might the processor have raised it because the guest's kernel is not at ring 0, or because
+ * descriptors are missing from the shadow tables? */
+static bool suspicious(const struct dispatcher *d, const struct x86_event *event)
+{
+    switch (event->vector) {
+    case X86_TS:
+    case X86_NP:
+    case X86_STACK:
+    case X86_GP: return true;
+    case X86_PAGE: return event->cr2 >> 22 == shadow_slot(d->vcpu->shadow);
+    default: return false;
+    }
+}
+
+static bool interpreted(const struct x86_instruction *insn)
+{
+    return insn->kind != X86_KIND_OTHER && insn->kind < X86_KIND_JMP;
+}
+
+/* Popek and Goldberg's dispatcher in one decision: whose is this trap? */
+static bool decide(struct dispatcher *d, const struct cpu_exit *exit,
+                   const struct x86_instruction **insn, struct x86_instruction *buffer,
+                   enum decision *decision)
+{
+    const struct x86_event *event = &exit->event;
+    bool asked = d->modules.decision != SLOT_STANDARD;
+    *insn = asked || suspicious(d, event) ? decode(d, exit, buffer) : 0;
+    if (*insn && suspicious(d, event) && interpreted(*insn))
+        *decision = DECIDE_EMULATE;
+    else
+        *decision = event->vector == X86_PAGE ? DECIDE_ALLOCATE : DECIDE_REFLECT;
+    return !asked || modules_decide(d, event, *insn, decision);
+}
+
+static enum cpu_action exception(struct dispatcher *d, const struct cpu_exit *exit)
+{
+    const struct x86_event *event = &exit->event;
+    const struct x86_instruction *insn;
+    struct x86_instruction buffer;
+    enum decision decision;
+    direct_record(d, TRAP_EXCEPTION);
+    if (!decide(d, exit, &insn, &buffer, &decision)) {
+        record_result(&d->recorder, "decision", "refused");
+        return CPU_LEAVE;
+    }
+    switch (decision) {
+    case DECIDE_EMULATE: record_event(&d->recorder, event); return emulate(d, insn);
+    case DECIDE_ALLOCATE:
+        record_cause(&d->recorder, TRAP_HIDDEN_FAULT);
+        return page_fault(d, event);
+    default: return reflect(d, event);
+    }
+}
+
+/* A marked instruction: one that the engine must not execute, or one that is silent. */
+static enum cpu_action site(struct dispatcher *d, const struct x86_instruction *insn)
+{
+    if (cpu_wants(&d->cpu->state, insn)) {
+        direct_record(d, TRAP_INSTRUCTION);
+        return emulate(d, insn);
+    }
+    if (!silent_differs(d->vcpu, insn))
+        return CPU_RETRY;
+    direct_record(d, TRAP_SILENT);
+    record_result(&d->recorder, record_cause_name(TRAP_INSTRUCTION + insn->kind), "not trapped");
+    return silent_found(d, insn) ? CPU_RETRY : CPU_LEAVE;
+}
+
+/* The step that a traced write asked for is over; or it was interrupted by another trap, and is
+ * still to be made. */
+static enum cpu_action stepped(struct dispatcher *d)
+{
+    struct vcpu *v = d->vcpu;
+    if (v->opened && v->state.eip == v->step_eip &&
+        !memcmp(v->state.gpr, v->step_gpr, sizeof v->step_gpr))
+        return CPU_STEP;
+    vcpu_close(v);
+    return CPU_RETRY;
+}
+
+bool direct_enabled(const struct dispatcher *d)
+{
+    return d->vcpu->state.eflags & X86_IF;
+}
+
+enum cpu_action direct_exit(struct dispatcher *d, const struct cpu_exit *exit)
+{
+    enum cpu_action action;
+    vcpu_absorb(d->vcpu);
+    switch (exit->kind) {
+    case CPU_EXCEPTION: action = exception(d, exit); break;
+    case CPU_SOFTWARE_INTERRUPT:
+        direct_record(d, TRAP_SOFTWARE_INTERRUPT);
+        action = reflect(d, &exit->event);
+        break;
+    case CPU_INSTRUCTION:
+        direct_record(d, TRAP_INSTRUCTION);
+        action = emulate(d, &exit->insn);
+        break;
+    case CPU_SITE: action = site(d, &exit->insn); break;
+    default: action = stepped(d); break;
+    }
+    if (d->recorder.open)
+        record_end(&d->recorder, &d->vcpu->state);
+    /* Interrupts wait, and the guest has just let them: after this instruction, or its shadow. */
+    if (d->board->intr && direct_enabled(d))
+        cpu_want_window(d->cpu, true);
+    return action;
+}
+
+bool direct_wants(struct dispatcher *d, const struct cpu_state *state,
+                  const struct x86_instruction *insn)
+{
+    (void)d;
+    return cpu_wants(state, insn) || silent_kind(insn);
+}
+
+/* ---- interrupts ---- */
+
+bool direct_interruptible(const struct dispatcher *d)
+{
+    return direct_enabled(d) && !d->vcpu->state.interrupt_shadow;
+}
+
+void direct_interrupt(struct dispatcher *d, uint8_t vector)
+{
+    const struct x86_event event = {.kind = X86_EXTERNAL_INTERRUPT, .vector = vector};
+    direct_record(d, TRAP_INTERRUPT);
+    cpu_modify(d->cpu);
+    reflect(d, &event);
+    record_end(&d->recorder, &d->vcpu->state);
+}
+
+/* ---- life ---- */
+
+void direct_stopped(struct dispatcher *d)
+{
+    vcpu_absorb(d->vcpu);
+}
+
+void direct_modified(struct dispatcher *d)
+{
+    cpu_modify(d->cpu);
+    vcpu_reset(d->vcpu);
+}
+
+/* ---- for debuggers ---- */
+
+/* The shadow tables have 4 KB pages only, and lie in machine memory. */
+void direct_walk(const struct dispatcher *d, struct vmm_walk *walk)
+{
+    const struct vcpu *v = d->vcpu;
+    const struct cpu_state real = {.cr0 = X86_CR0_PE | X86_CR0_PG | X86_CR0_WP, .cr3 = v->root};
+    struct x86_walk shadow = {0};
+    if (x86_probe(&real, &d->cpu->physical, walk->linear, 0, &shadow) == X86_OK) {
+        walk->shadowed = true;
+        walk->shadow = (struct vmm_levels){
+            .count = shadow.levels,
+            .pde_address = shadow.pde_address,
+            .pde = shadow.pde,
+            .pte_address = shadow.pte_address,
+            .pte = shadow.pte,
+            .mapped = shadow.end == X86_WALK_MAPPED,
+            .physical = shadow.physical,
+        };
+    }
+    uint32_t machine = frame_map_machine(v->map, walk->guest.physical);
+    walk->has_machine = walk->guest.mapped && machine != FRAMES_NONE;
+    walk->machine = (machine & X86_PAGE_MASK) | (walk->guest.physical & ~X86_PAGE_MASK);
+}
+
+struct interpreter *direct_interpreter(struct dispatcher *d)
+{
+    return &d->vcpu->interpreter;
+}
