@@ -272,18 +272,20 @@ static bool abnormal(enum vmm_stop stop)
 static void list_silent(const struct vmm_vm *vm)
 {
     struct vmm_silent silent;
+    struct vmm_statistics statistics;
     uint64_t listed = 0;
+    vmm_statistics(vm, &statistics);
     for (size_t i = 0; vmm_silent(vm, i, &silent); i++) {
         char symbol[128];
         vmm_symbol_text(vm, silent.linear, symbol, sizeof symbol);
         fprintf(stderr,
-                "trap: %s at 0x%08" PRIx32 "%s%.100s in ring %u did not trap, %" PRIu64 " time%s\n",
-                silent.mnemonic, silent.linear, *symbol ? " " : "", symbol, silent.ring,
-                silent.count, silent.count == 1 ? "" : "s");
+                "%s: %s at 0x%08" PRIx32 "%s%.100s in ring %u did not trap, %" PRIu64 " time%s\n",
+                statistics.technique, silent.mnemonic, silent.linear, *symbol ? " " : "", symbol,
+                silent.ring, silent.count, silent.count == 1 ? "" : "s");
         listed += silent.count;
     }
     if (vmm_silent_total(vm) > listed)
-        fprintf(stderr, "trap: and at other places, %" PRIu64 " times\n",
+        fprintf(stderr, "%s: and at other places, %" PRIu64 " times\n", statistics.technique,
                 vmm_silent_total(vm) - listed);
 }
 

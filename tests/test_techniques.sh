@@ -30,10 +30,12 @@ run() {
 # The virtualizable guests; spin ends at the limit, the broken ones with a shutdown.
 for guest in hello.elf hello-serial.elf smc.elf ports.elf hlt.elf triplefault.elf \
     jump-unmapped.elf bad-segments.elf cr3-nowhere.elf spin.elf realmode.bin kernel-virt.elf \
-    kernel.elf sensitive.elf exceptions.elf paging.elf timer.elf trapstorm.elf; do
+    kernel.elf sensitive.elf exceptions.elf paging.elf timer.elf trapstorm.elf \
+    both-rings.elf; do
     run "$guest" bare
     case $guest in
-    kernel.elf | sensitive.elf | exceptions.elf | paging.elf | timer.elf | trapstorm.elf)
+    kernel.elf | sensitive.elf | exceptions.elf | paging.elf | timer.elf | trapstorm.elf | \
+        both-rings.elf)
         # What is sensitive and unprivileged in them is the supervisor's: theorem 3.
         techniques=hybrid
         ;;
