@@ -3,6 +3,7 @@
  * Results go to standard output, everything else to standard error. Exit status: 0 success, 1
  * failure, 2 a mistake in the command line, told in one sentence. */
 #include "shell/cmd_classify.h"
+#include "shell/cmd_compare.h"
 #include "shell/cmd_new.h"
 #include "shell/cmd_theorem.h"
 #include "shell/command.h"
@@ -33,6 +34,7 @@ static int cmd_version(int argc, char **argv)
 static const struct vmm_command commands[] = {
     {"run", "run a guest until it stops", vmm_cmd_run},
     {"debug", "watch a guest trap by trap, at a prompt; plain 'vmm' does so, too", vmm_cmd_debug},
+    {"compare", "run a guest under several techniques, side by side", vmm_cmd_compare},
     {"classify", "find the sensitive and privileged instructions, by experiment", vmm_cmd_classify},
     {"theorem", "decide Popek and Goldberg's theorems for a machine", vmm_cmd_theorem},
     {"new", "make a folder with a guest of your own", vmm_cmd_new},
