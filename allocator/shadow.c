@@ -711,3 +711,60 @@ struct shadow_statistics shadow_statistics(const struct shadow *shadow)
 {
     return shadow->statistics;
 }
+
+/* ---- for an audit ---------------------------------------------------------------------- */
+
+static bool is_table(const struct shadow *shadow, uint32_t machine)
+{
+    for (uint32_t table = 0; table < shadow->limit; table++) {
+        if (shadow->table[table].used && shadow->table[table].machine == machine) {
+            return !is_directory(shadow, table);
+        }
+    }
+    return false;
+}
+
+static void visit_table(const struct shadow *shadow, uint32_t table,
+                        void (*visit)(void *context, const struct shadow_entry *entry),
+                        void *context)
+{
+    bool directory = is_directory(shadow, table);
+
+    for (uint32_t index = 0; index < ENTRIES; index++) {
+        uint32_t value = entries(shadow, table)[index];
+        struct shadow_entry entry = {
+            .value = value,
+            .table = shadow->table[table].machine,
+            .index = index,
+            .directory = directory,
+            .vmm = directory && index == shadow->slot,
+        };
+
+        if (value & X86_PTE_P) {
+            entry.to_table = directory && is_table(shadow, value & X86_PAGE_MASK);
+            visit(context, &entry);
+        }
+    }
+}
+
+void shadow_visit(const struct shadow *shadow,
+                  void (*visit)(void *context, const struct shadow_entry *entry), void *context)
+{
+    for (uint32_t table = 0; table < shadow->limit; table++) {
+        if (shadow->table[table].used) {
+            visit_table(shadow, table, visit, context);
+        }
+    }
+}
+
+void shadow_visit_guest_tables(const struct shadow *shadow,
+                               void (*visit)(void *context, uint32_t guest), void *context)
+{
+    for (uint32_t table = 0; table < shadow->limit; table++) {
+        const struct table *it = &shadow->table[table];
+
+        if (it->used && is_traceable(shadow, it->role, it->key)) {
+            visit(context, it->key << MEMORY_FRAME_SHIFT);
+        }
+    }
+}

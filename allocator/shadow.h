@@ -115,4 +115,23 @@ uint32_t shadow_slot(const struct shadow *shadow);
 
 struct shadow_statistics shadow_statistics(const struct shadow *shadow);
 
+/* An entry of a shadow table, to be looked at. */
+struct shadow_entry {
+    uint32_t value; /* as the processor reads it: present */
+    uint32_t table; /* machine address of the table that it is in */
+    uint32_t index; /* 0 to 1023 */
+    bool directory; /* it is of a directory: points at a shadow table, or is the VMM's slot */
+    bool vmm;       /* it is the VMM's slot */
+    bool to_table;  /* of a directory: what it points at is a shadow table in use */
+};
+
+/* Calls `visit` with every present entry of every shadow table. Read-only: for an audit. */
+void shadow_visit(const struct shadow *shadow,
+                  void (*visit)(void *context, const struct shadow_entry *entry), void *context);
+
+/* Calls `visit` with the guest-physical address of every guest page table that a shadow table
+ * stands for: all of them must be traced. */
+void shadow_visit_guest_tables(const struct shadow *shadow,
+                               void (*visit)(void *context, uint32_t guest), void *context);
+
 #endif

@@ -18,4 +18,7 @@ int vmm_cmd_run(int argc, char **argv);
 /* `vmm debug`: a guest at a prompt, or driven by a script; see shell/repl/repl.h. */
 int vmm_cmd_debug(int argc, char **argv);
 
+/* `vmm audit`: a technique in lockstep with the bare machine; see vmm/audit.h. */
+int vmm_cmd_audit(int argc, char **argv);
+
 #endif

@@ -35,6 +35,7 @@ static const struct vmm_command commands[] = {
     {"run", "run a guest until it stops", vmm_cmd_run},
     {"debug", "watch a guest trap by trap, at a prompt; plain 'vmm' does so, too", vmm_cmd_debug},
     {"compare", "run a guest under several techniques, side by side", vmm_cmd_compare},
+    {"audit", "measure equivalence, resource control and efficiency of a technique", vmm_cmd_audit},
     {"classify", "find the sensitive and privileged instructions, by experiment", vmm_cmd_classify},
     {"theorem", "decide Popek and Goldberg's theorems for a machine", vmm_cmd_theorem},
     {"new", "make a folder with a guest of your own", vmm_cmd_new},

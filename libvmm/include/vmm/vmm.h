@@ -3,6 +3,7 @@
 #ifndef VMM_VMM_H
 #define VMM_VMM_H
 
+#include "vmm/audit.h"
 #include "vmm/classes.h"
 #include "vmm/classify.h"
 #include "vmm/debug.h"

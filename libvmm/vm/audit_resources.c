@@ -1,0 +1,180 @@
+/* Resource control (Popek and Goldberg 1974, section 3: it must be impossible for a program to
+ * affect the system resources; the allocator is invoked upon any attempt). Here it is a property of
+ * the tables that the processor walks while the guest runs, and can be read off them:
+ *
+ *   - no entry leads to a frame that is not the VM's, or to a table that is not the allocator's;
+ *   - the VMM's own 4 MB, in every address space, are closed to ring 3 and read-only in ring 1;
+ *   - no page that holds a page table or descriptor table in use is writable: it is traced. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocator/descriptors.h"
+#include "audit.h"
+#include "dispatcher/technique.h"
+#include "vm.h"
+
+struct check {
+    const struct vmm_vm *vm;
+    struct vmm_audit *audit;
+    uint64_t instructions;
+    uint32_t *page; /* guest-physical page number by machine frame, UINT32_MAX for none */
+    uint32_t frames;
+};
+
+static __attribute__((format(printf, 2, 3))) void violation(struct check *check, const char *format,
+                                                            ...)
+{
+    struct vmm_audit *audit = check->audit;
+    va_list arguments;
+    if (audit->violation_count < VMM_AUDIT_VIOLATIONS) {
+        struct vmm_audit_violation *v = &audit->violations[audit->violation_count];
+        v->instruction = check->instructions;
+        va_start(arguments, format);
+        vsnprintf(v->text, sizeof v->text, format, arguments);
+        va_end(arguments);
+    }
+    audit->violation_count++;
+}
+
+static uint16_t owner_of(const struct check *check, uint32_t machine)
+{
+    return frames_owner(check->vm->map.pool, machine >> MEMORY_FRAME_SHIFT);
+}
+
+/* Traced pages are writable while one instruction is stepped with them open. */
+static bool is_open(const struct vcpu *vcpu, uint32_t guest)
+{
+    for (unsigned i = 0; i < vcpu->opened; i++)
+        if ((vcpu->open[i].guest ^ guest) < MEMORY_FRAME_SIZE)
+            return true;
+    return false;
+}
+
+static void check_slot(struct check *check, const struct shadow_entry *entry)
+{
+    if (entry->value != descriptors_slot_entry(&check->vm->vcpu->tables))
+        violation(check, "the VMM's slot %u of the directory at 0x%08x holds 0x%08x", entry->index,
+                  entry->table, entry->value);
+    if (entry->value & X86_PTE_US)
+        violation(check, "the VMM's memory is open to ring 3 in slot %u of the directory at 0x%08x",
+                  entry->index, entry->table);
+}
+
+static void check_leaf(struct check *check, const struct shadow_entry *entry)
+{
+    const struct vmm_vm *vm = check->vm;
+    uint32_t machine = entry->value & X86_PAGE_MASK, frame = machine >> MEMORY_FRAME_SHIFT;
+    uint16_t owner = owner_of(check, machine);
+    uint32_t page = frame < check->frames ? check->page[frame] : UINT32_MAX;
+    if (frame >= check->frames)
+        return; /* no memory of the machine's: what the guest has none at is mapped there */
+    if (owner != vm->owner || page == UINT32_MAX) {
+        violation(check, "entry %u of the shadow table at 0x%08x reaches frame 0x%x of %s",
+                  entry->index, entry->table, frame,
+                  owner == FRAMES_VMM    ? "the VMM"
+                  : owner == FRAMES_FREE ? "nobody"
+                                         : "another VM");
+        return;
+    }
+    uint32_t guest = page << MEMORY_FRAME_SHIFT;
+    if ((entry->value & X86_PTE_RW) && shadow_traced(vm->vcpu->shadow, guest) &&
+        !is_open(vm->vcpu, guest))
+        violation(check, "the guest can write to the traced page 0x%08x by entry %u of 0x%08x",
+                  guest, entry->index, entry->table);
+}
+
+static void check_entry(void *context, const struct shadow_entry *entry)
+{
+    struct check *check = context;
+    check->audit->entries++;
+    if (owner_of(check, entry->table) != FRAMES_VMM)
+        violation(check, "the shadow table at 0x%08x is not in a frame of the VMM", entry->table);
+    if (entry->vmm)
+        check_slot(check, entry);
+    else if (!entry->directory)
+        check_leaf(check, entry);
+    else if (!entry->to_table)
+        violation(check, "entry %u of the directory at 0x%08x leads to no shadow table: 0x%08x",
+                  entry->index, entry->table, entry->value);
+}
+
+static void check_guest_table(void *context, uint32_t guest)
+{
+    struct check *check = context;
+    if (!shadow_traced(check->vm->vcpu->shadow, guest))
+        violation(check, "the page table at 0x%08x is in use and not traced", guest);
+}
+
+/* What is behind the VMM's slot: the shadow descriptor tables. */
+static void check_vmm_pages(struct check *check)
+{
+    const struct descriptors *tables = &check->vm->vcpu->tables;
+    const struct frames *pool = check->vm->map.pool;
+    const uint32_t *entry =
+        (const uint32_t *)(const void *)memory_frame(pool->memory, tables->page_table);
+    if (owner_of(check, tables->page_table) != FRAMES_VMM)
+        violation(check, "the table of the VMM's slot is not in a frame of the VMM");
+    for (unsigned i = 0; i < MEMORY_FRAME_SIZE / sizeof *entry; i++) {
+        if (!(entry[i] & X86_PTE_P))
+            continue;
+        check->audit->entries++;
+        if (entry[i] & (X86_PTE_US | X86_PTE_RW))
+            violation(check, "page %u of the VMM's slot is open to %s", i,
+                      entry[i] & X86_PTE_US ? "ring 3" : "writes");
+        if (owner_of(check, entry[i] & X86_PAGE_MASK) != FRAMES_VMM)
+            violation(check, "page %u of the VMM's slot is not in a frame of the VMM", i);
+    }
+}
+
+static void check_descriptor_pages(struct check *check)
+{
+    const struct vcpu *vcpu = check->vm->vcpu;
+    for (unsigned t = 0; t < DESCRIPTORS_TABLES; t++) {
+        const struct shadow_descriptor_table *table = &vcpu->tables.table[t];
+        uint32_t first = table->base >> MEMORY_FRAME_SHIFT;
+        uint32_t last = (table->base + table->size - 1) >> MEMORY_FRAME_SHIFT;
+        for (uint32_t i = 0; table->size && i <= last - first && i <= DESCRIPTORS_PAGES; i++) {
+            uint32_t guest = table->page[i];
+            if (guest < check->vm->memory_size && !shadow_traced(vcpu->shadow, guest))
+                violation(check, "the %s's page at 0x%08x is in use and not traced",
+                          t == DESCRIPTORS_GDT ? "GDT" : "LDT", guest);
+        }
+    }
+}
+
+static bool number_frames(struct check *check)
+{
+    const struct frame_map *map = &check->vm->map;
+    check->frames = map->pool->memory->size >> MEMORY_FRAME_SHIFT;
+    check->page = malloc(check->frames * sizeof *check->page);
+    if (!check->page)
+        return false;
+    memset(check->page, 0xff, check->frames * sizeof *check->page);
+    for (uint32_t page = 0; page < map->pages; page++)
+        check->page[map->frame[page]] = page;
+    return true;
+}
+
+void audit_resources(const struct vmm_vm *vm, struct vmm_audit *audit)
+{
+    struct check check = {.vm = vm, .audit = audit};
+    /* Under a technique that walks no shadow tables there are none to check. */
+    if (!vm->vcpu || !vm->dispatcher.technique->walk)
+        return;
+    check.instructions = dispatcher_instructions(&vm->dispatcher);
+    if (!number_frames(&check)) {
+        violation(&check, "the host has no memory to check the shadow tables");
+        return;
+    }
+    for (uint32_t page = 0; page < vm->map.pages; page++)
+        if (owner_of(&check, vm->map.frame[page] << MEMORY_FRAME_SHIFT) != vm->owner)
+            violation(&check, "guest page 0x%08x has a frame of another owner",
+                      page << MEMORY_FRAME_SHIFT);
+    shadow_visit(vm->vcpu->shadow, check_entry, &check);
+    shadow_visit_guest_tables(vm->vcpu->shadow, check_guest_table, &check);
+    check_vmm_pages(&check);
+    check_descriptor_pages(&check);
+    free(check.page);
+}

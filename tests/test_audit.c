@@ -1,0 +1,249 @@
+/* The audit: a healthy VMM passes; a fault planted in one of its routines is found at exactly the
+ * instruction that it touches; a breach of resource control planted in the shadow tables is named.
+ * The properties are those of Popek and Goldberg (CACM 17(7), 1974, section 3); what CLI, STI and
+ * the others do is in the Intel SDM, volume 2. */
+#include "vm/audit.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+#include <vmm/vmm.h>
+
+#include "vm/vm.h"
+
+enum { IF = 1 << 9, RW = 1 << 1, US = 1 << 2, EAX = 0 };
+
+/* sti; nop; nop; cli; nop; in al,0x21; mov al,0; out 0xf4,al */
+static const uint8_t code[] = {0xfb, 0x90, 0x90, 0xfa, 0x90, 0xe4, 0x21, 0xb0, 0x00, 0xe6, 0xf4};
+
+struct plant {
+    const char *module;
+    vmm_routine *routine;
+};
+
+static void put_plant(void *context, struct vmm_vm *vm)
+{
+    const struct plant *plant = context;
+    struct vmm_error error;
+    cr_assert_eq(vmm_module_replace(vm, plant->module, plant->routine, 0, &error), VMM_OK, "%s",
+                 error.text);
+}
+
+static struct vmm_audit run_audit(const char *technique, uint64_t every, struct plant *plant)
+{
+    struct vmm_audit audit;
+    struct vmm_error error;
+    const struct vmm_audit_request request = {
+        .config = {.technique = technique, .memory_size = 2 << 20},
+        .image = {.kind = "flat@0x100000", .file = {.bytes = code, .size = sizeof code}},
+        .every = every,
+        .prepare = plant ? put_plant : NULL,
+        .context = plant,
+    };
+    cr_assert_eq(vmm_audit(&request, &audit, &error), VMM_OK, "%s", error.text);
+    return audit;
+}
+
+static struct vmm_outcome nothing(void *context, struct vmm_call *call)
+{
+    (void)context;
+    (void)call;
+    return (struct vmm_outcome){0};
+}
+
+static struct vmm_outcome always_seven(void *context, struct vmm_call *call)
+{
+    (void)context;
+    call->registers.gpr[EAX] = (call->registers.gpr[EAX] & ~0xffu) | 7;
+    return (struct vmm_outcome){0};
+}
+
+static struct vmm_outcome clobber(void *context, struct vmm_call *call)
+{
+    (void)context;
+    call->registers.eflags &= ~(uint32_t)IF;
+    call->registers.gpr[EAX] ^= 1;
+    return (struct vmm_outcome){0};
+}
+
+static struct vmm_outcome one_too_far(void *context, struct vmm_call *call)
+{
+    (void)context;
+    call->registers.eflags &= ~(uint32_t)IF;
+    call->registers.eip++;
+    return (struct vmm_outcome){0};
+}
+
+static struct vmm_outcome by_the_manual(void *context, struct vmm_call *call)
+{
+    (void)context;
+    call->registers.eflags &= ~(uint32_t)IF;
+    return (struct vmm_outcome){0};
+}
+
+static const char *const techniques[] = {"trap", "interp"};
+
+Test(audit, a_healthy_vmm_has_all_three_properties)
+{
+    static const uint64_t every[] = {1, 3, 100000};
+    struct plant healthy = {"interpreter.cli", by_the_manual};
+    for (size_t t = 0; t < 2; t++)
+        for (size_t i = 0; i < 6; i++) {
+            struct vmm_audit audit = run_audit(techniques[t], every[i % 3], i < 3 ? 0 : &healthy);
+            cr_assert(audit.equivalent, "%s, %zu: %s", techniques[t], i,
+                      audit.divergence.explanation);
+            cr_assert_eq(audit.violation_count, 0, "%s", audit.violations[0].text);
+            cr_assert_eq(audit.stop, VMM_STOP_EXIT);
+            cr_assert_eq(audit.instructions, 8);
+        }
+    struct vmm_audit audit = run_audit("trap", 1, 0);
+    cr_assert_geq(audit.comparisons, 8);
+    cr_assert_gt(audit.entries, 0);
+    cr_assert_float_eq(audit.direct, 4 / 8.0, 1e-9, "two NOPs and a third, and MOV: %f",
+                       audit.direct);
+}
+
+Test(audit, a_planted_fault_is_found_at_its_instruction)
+{
+    static const struct {
+        struct plant plant;
+        uint64_t instruction;
+        const char *text, *part;
+    } cases[] = {
+        {{"interpreter.cli", nothing}, 4, "cli", "if"},
+        {{"interpreter.cli", clobber}, 4, "cli", "eax"},
+        {{"interpreter.cli", one_too_far}, 4, "cli", "eip"},
+        {{"interpreter.sti", nothing}, 1, "sti", "if"},
+        {{"interpreter.in_imm", always_seven}, 6, "in al, 0x21", "eax"},
+    };
+    static const uint64_t every[] = {1, 3, 100000};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++)
+        for (size_t i = 0; i < 6; i++) {
+            struct plant plant = cases[c].plant;
+            struct vmm_audit audit = run_audit(techniques[i / 3], every[i % 3], &plant);
+            const struct vmm_audit_divergence *d = &audit.divergence;
+            bool named = false;
+            cr_assert_not(audit.equivalent, "%zu", c);
+            cr_expect_eq(d->instruction, cases[c].instruction, "%zu: %llu", c,
+                         (unsigned long long)d->instruction);
+            cr_expect_str_eq(d->text, cases[c].text);
+            cr_expect_str_eq(d->property, "equivalence");
+            cr_expect(strstr(d->class_name, "sensitive") != NULL, "%s", d->class_name);
+            cr_expect_not(d->silent);
+            for (size_t p = 0; p < d->difference_count && p < VMM_AUDIT_DIFFERENCES; p++)
+                named |= strcmp(d->differences[p].name, cases[c].part) == 0;
+            cr_expect(named, "case %zu: %s is not among the parts", c, cases[c].part);
+        }
+}
+
+/* ---- resource control ---- */
+
+static struct vmm_vm *running(void)
+{
+    struct vmm_error error;
+    const struct vmm_config config = {.technique = "trap", .memory_size = 2 << 20};
+    const struct vmm_image image = {.kind = "flat@0x100000",
+                                    .file = {.bytes = code, .size = sizeof code}};
+    struct vmm_vm *vm = vmm_create(&config, &error);
+    cr_assert_not_null(vm, "%s", error.text);
+    cr_assert_eq(vmm_load(vm, &image, &error), VMM_OK, "%s", error.text);
+    cr_assert_eq(vmm_run(vm, 3), VMM_STOP_LIMIT);
+    return vm;
+}
+
+static uint32_t *entries(struct vmm_vm *vm, uint32_t machine)
+{
+    return (uint32_t *)(void *)memory_frame(vm->map.pool->memory, machine);
+}
+
+/* The shadow entry that maps the guest's code. */
+static uint32_t *leaf(struct vmm_vm *vm)
+{
+    uint32_t pde = entries(vm, vm->vcpu->root)[0];
+    cr_assert(pde & 1);
+    uint32_t *entry = &entries(vm, pde & ~0xfffu)[0x100];
+    cr_assert(*entry & 1);
+    return entry;
+}
+
+static void expect_violation(struct vmm_vm *vm, const char *words)
+{
+    struct vmm_audit audit = {0};
+    audit_resources(vm, &audit);
+    cr_assert_eq(audit.violation_count, 1, "%zu", audit.violation_count);
+    cr_assert(strstr(audit.violations[0].text, words) != NULL, "%s", audit.violations[0].text);
+    cr_assert_eq(audit.violations[0].instruction, 3);
+}
+
+Test(audit, no_violation_where_nothing_is_planted)
+{
+    struct vmm_vm *vm = running();
+    struct vmm_audit audit = {0};
+    audit_resources(vm, &audit);
+    cr_assert_eq(audit.violation_count, 0, "%s", audit.violations[0].text);
+    vmm_destroy(vm);
+}
+
+Test(audit, an_entry_that_reaches_the_vmm_is_a_violation)
+{
+    struct vmm_vm *vm = running();
+    uint32_t *entry = leaf(vm), old = *entry;
+    *entry = vm->vcpu->root | (old & 0xfff);
+    expect_violation(vm, "of the VMM");
+    *entry = old;
+    vmm_destroy(vm);
+}
+
+Test(audit, an_entry_that_reaches_nobodys_frame_is_a_violation)
+{
+    struct vmm_vm *vm = running();
+    uint32_t *entry = leaf(vm), old = *entry, frame = 0;
+    while (frames_owner(vm->map.pool, frame) != FRAMES_FREE)
+        frame++;
+    *entry = frame << 12 | (old & 0xfff);
+    expect_violation(vm, "of nobody");
+    *entry = old;
+    vmm_destroy(vm);
+}
+
+Test(audit, a_writable_traced_page_is_a_violation)
+{
+    struct vmm_vm *vm = running();
+    uint32_t *entry = leaf(vm);
+    shadow_trace(vm->vcpu->shadow, 0x100000);
+    *entry |= RW;
+    expect_violation(vm, "traced page 0x00100000");
+    vmm_destroy(vm);
+}
+
+Test(audit, the_vmms_slot_is_closed_to_ring_3)
+{
+    struct vmm_vm *vm = running();
+    uint32_t *page = entries(vm, vm->vcpu->tables.page_table);
+    while (!(*page & 1))
+        page++;
+    *page |= US;
+    expect_violation(vm, "open to ring 3");
+    *page &= ~(uint32_t)US;
+    *page |= RW;
+    expect_violation(vm, "open to writes");
+    vmm_destroy(vm);
+}
+
+Test(audit, what_cannot_be_audited_is_refused)
+{
+    struct vmm_audit audit;
+    struct vmm_error error;
+    struct vmm_audit_request request = {
+        .image = {.kind = "flat@0x100000", .file = {.bytes = code, .size = sizeof code}}};
+    request.config.technique = "bare";
+    cr_assert_eq(vmm_audit(&request, &audit, &error), VMM_E_USAGE);
+    request.config.technique = "nonsense";
+    cr_assert_eq(vmm_audit(&request, &audit, &error), VMM_E_USAGE);
+    request.config.technique = "trap";
+    request.config.clock = VMM_CLOCK_HOST;
+    cr_assert_eq(vmm_audit(&request, &audit, &error), VMM_E_USAGE);
+    request.config.clock = VMM_CLOCK_VIRTUAL;
+    request.config.vms = 2;
+    cr_assert_eq(vmm_audit(&request, &audit, NULL), VMM_E_USAGE);
+}
