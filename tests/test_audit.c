@@ -62,7 +62,7 @@ static struct vmm_outcome clobber(void *context, struct vmm_call *call)
 {
     (void)context;
     call->registers.eflags &= ~(uint32_t)IF;
-    call->registers.gpr[EAX] ^= 1;
+    call->registers.gpr[EAX] ^= 1u << 16;
     return (struct vmm_outcome){0};
 }
 
@@ -70,7 +70,7 @@ static struct vmm_outcome one_too_far(void *context, struct vmm_call *call)
 {
     (void)context;
     call->registers.eflags &= ~(uint32_t)IF;
-    call->registers.eip++;
+    call->registers.eip += 2;
     return (struct vmm_outcome){0};
 }
 
@@ -109,17 +109,20 @@ Test(audit, a_planted_fault_is_found_at_its_instruction)
         struct plant plant;
         uint64_t instruction;
         const char *text, *part;
+        bool heals; /* a later instruction of the guest makes the states equal again */
     } cases[] = {
-        {{"interpreter.cli", nothing}, 4, "cli", "if"},
-        {{"interpreter.cli", clobber}, 4, "cli", "eax"},
-        {{"interpreter.cli", one_too_far}, 4, "cli", "eip"},
-        {{"interpreter.sti", nothing}, 1, "sti", "if"},
-        {{"interpreter.in_imm", always_seven}, 6, "in al, 0x21", "eax"},
+        {{"interpreter.cli", nothing}, 4, "cli", "if", false},
+        {{"interpreter.cli", clobber}, 4, "cli", "eax", false},
+        {{"interpreter.cli", one_too_far}, 4, "cli", "eip", false},
+        {{"interpreter.sti", nothing}, 1, "sti", "if", true},
+        {{"interpreter.in_imm", always_seven}, 6, "in al, 0x21", "eax", true},
     };
     static const uint64_t every[] = {1, 3, 100000};
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++)
         for (size_t i = 0; i < 6; i++) {
             struct plant plant = cases[c].plant;
+            if (cases[c].heals && i % 3 == 2)
+                continue;
             struct vmm_audit audit = run_audit(techniques[i / 3], every[i % 3], &plant);
             const struct vmm_audit_divergence *d = &audit.divergence;
             bool named = false;

@@ -26,6 +26,10 @@ struct audit_words;
 /* The words of guest memory that differ now; NULL without memory. To be freed with free(). */
 struct audit_words *audit_words(const struct audit_pair *pair);
 
+/* Whether the two states are the same: by digest, or, where digests differ, in all but accessed
+ * bits of page tables. */
+bool audit_same(const struct audit_pair *pair);
+
 /* Names the parts in which the states differ, leaving out the words of memory that differed as much
  * in `before` (may be NULL): those are accessed bits. */
 void audit_compare(const struct audit_pair *pair, const struct audit_words *before,
