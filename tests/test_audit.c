@@ -115,7 +115,7 @@ Test(audit, a_planted_fault_is_found_at_its_instruction)
         {{"interpreter.cli", clobber}, 4, "cli", "eax", false},
         {{"interpreter.cli", one_too_far}, 4, "cli", "eip", false},
         {{"interpreter.sti", nothing}, 1, "sti", "if", true},
-        {{"interpreter.in_imm", always_seven}, 6, "in al, 0x21", "eax", true},
+        {{"interpreter.in", always_seven}, 6, "in al, 0x21", "eax", true},
     };
     static const uint64_t every[] = {1, 3, 100000};
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++)
