@@ -148,7 +148,6 @@ static enum cpu_stop execute_alone(struct dispatcher *d, struct hybrid *h)
     h->strayed = true;
     catch_up(d, h);
     cpu_want_window(d->cpu, false);
-    uint64_t begin = d->cpu->time;
     h->alone = true;
     h->vcpu->step_eip = d->vcpu->state.eip;
     enum cpu_stop stop = cpu_step(d->cpu);
@@ -157,7 +156,6 @@ static enum cpu_stop execute_alone(struct dispatcher *d, struct hybrid *h)
     h->stale = true;
     if (memory)
         interpreted_stores(d, h->context.cache, linear);
-    d->interpreted += d->cpu->time - begin;
     return stop;
 }
 

@@ -74,9 +74,9 @@ static void guest_path(char *path, size_t room, const char *name)
     snprintf(path, room, "%s/guests/%s", build ? build : "build", name);
 }
 
-static void same(const char *what, const struct vmm_image *image)
+static void same_under(const char *technique, const char *what, const struct vmm_image *image)
 {
-    struct run bare = run_image("bare", image, LIMIT), interp = run_image("interp", image, LIMIT);
+    struct run bare = run_image("bare", image, LIMIT), interp = run_image(technique, image, LIMIT);
 
     cr_assert_str_eq(interp.text, bare.text, "%s", what);
     cr_assert_eq(interp.stop, bare.stop, "%s: %d", what, interp.stop);
@@ -87,6 +87,11 @@ static void same(const char *what, const struct vmm_image *image)
     cr_assert_eq(interp.digest, bare.digest, "%s", what);
     free(bare.text);
     free(interp.text);
+}
+
+static void same(const char *what, const struct vmm_image *image)
+{
+    same_under("interp", what, image);
 }
 
 static void same_guest(const char *name, const char *kind, const char *command_line)
@@ -157,6 +162,7 @@ static void same_code(const char *what, const uint8_t *code, size_t size)
                                     .file = {.bytes = code, .size = (uint32_t)size}};
 
     same(what, &image);
+    same_under("hybrid", what, &image); /* all of it is the supervisor's */
 }
 #define SAME_CODE(what, code) same_code(what, code, sizeof(code))
 

@@ -242,21 +242,24 @@ Test(trap, random_guests_do_as_on_the_bare_machine)
     static uint8_t image[RANDOM_SIZE];
     for (seed = 1; seed <= RANDOM_GUESTS; seed++) {
         uint32_t number = seed;
-        struct output output[2];
-        uint64_t digests[2];
+        static const char *const techniques[] = {"bare", "trap", "interp", "hybrid"};
+        struct output output[4];
+        uint64_t digests[4];
         seed *= 2654435761u;
         make_guest(image);
         seed = number;
-        for (unsigned i = 0; i < 2; i++) {
-            const char *technique = i ? "trap" : "bare";
-            struct vmm_vm *vm = start_with((struct vmm_config){.technique = technique}, image,
+        for (unsigned i = 0; i < 4; i++) {
+            struct vmm_vm *vm = start_with((struct vmm_config){.technique = techniques[i]}, image,
                                            sizeof image, &output[i]);
             vmm_run(vm, RANDOM_STEPS);
             digests[i] = vmm_digest(vm);
             vmm_destroy(vm);
+            /* Flags that the manual leaves undefined are the interpreter's own. */
+            unsigned reference = i & ~1u;
+            cr_assert_str_eq(output[reference].text, output[i].text, "guest %u: %s", number,
+                             techniques[i]);
+            cr_assert_eq(digests[reference], digests[i], "guest %u: %s", number, techniques[i]);
         }
-        cr_assert_str_eq(output[0].text, output[1].text, "guest %u", number);
-        cr_assert_eq(digests[0], digests[1], "guest %u", number);
     }
 }
 
