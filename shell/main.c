@@ -4,6 +4,7 @@
  * failure, 2 a mistake in the command line, told in one sentence. */
 #include "shell/cmd_classify.h"
 #include "shell/cmd_compare.h"
+#include "shell/cmd_lab.h"
 #include "shell/cmd_new.h"
 #include "shell/cmd_theorem.h"
 #include "shell/command.h"
@@ -38,6 +39,7 @@ static const struct vmm_command commands[] = {
     {"audit", "measure equivalence, resource control and efficiency of a technique", vmm_cmd_audit},
     {"classify", "find the sensitive and privileged instructions, by experiment", vmm_cmd_classify},
     {"theorem", "decide Popek and Goldberg's theorems for a machine", vmm_cmd_theorem},
+    {"lab", "exercises: modules of the monitor to write, and a grader", vmm_cmd_lab},
     {"new", "make a folder with a guest of your own", vmm_cmd_new},
     {"help", "explain a command", cmd_help},
     {"version", "print the version", cmd_version},

@@ -1,0 +1,11 @@
+/* name: mov to a control register in ring 3
+ * points: 1
+ * modules: mov_to_cr
+ * hint: it is for CPL 0, whatever IOPL is; otherwise #GP(0) */
+#include "guest.inc"
+begin:
+    enter_user user, 3
+user:
+    mov %eax, %cr2
+    finish
+    tables

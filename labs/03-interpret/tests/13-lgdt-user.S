@@ -1,0 +1,11 @@
+/* name: lgdt in ring 3
+ * points: 1
+ * modules: lgdt
+ * hint: LGDT is for CPL 0, whatever IOPL is; otherwise #GP(0) */
+#include "guest.inc"
+begin:
+    enter_user user, 3
+user:
+    lgdt AT(random)
+    finish
+    tables

@@ -1,0 +1,11 @@
+/* name: in in ring 3
+ * points: 1
+ * modules: in in_dx
+ * hint: ring 3 needs CPL <= IOPL; no guest of this lab has a permission bitmap, so otherwise it is #GP(0) */
+#include "guest.inc"
+begin:
+    enter_user user, 0
+user:
+    in $0x61, %al
+    finish
+    tables

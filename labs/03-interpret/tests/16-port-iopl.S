@@ -1,0 +1,13 @@
+/* name: in and out in ring 3 with IOPL 3
+ * points: 1
+ * modules: in in_dx out out_dx
+ * hint: with IOPL = 3 ring 3 may use every port */
+#include "guest.inc"
+begin:
+    enter_user user, 3
+user:
+    mov $'u', %al
+    out %al, $0xe9
+    in $0x61, %al
+    finish
+    tables

@@ -1,0 +1,72 @@
+/* What the process that runs a student's module tells the scorer: the state of the virtual machine
+ * after each instruction, and nothing that is a verdict. The scorer computes the same with the
+ * library's own modules, in a process that never loads a student's code, and compares. Guests are
+ * given random numbers after the module was built, so that no state is known beforehand. */
+#ifndef LABS_GRADER_EVIDENCE_H
+#define LABS_GRADER_EVIDENCE_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <vmm/vmm.h>
+
+enum {
+    LAB_CHANNEL = 3,              /* the file descriptor that evidence goes to */
+    LAB_STEPS = 400,              /* instructions a guest of a lab may take */
+    LAB_MEMORY = 4 << 20,         /* bytes of guest memory */
+    LAB_GUEST_ROOM = 64 << 10,    /* bytes of a guest at most */
+    LAB_NO_MODULE = 40,           /* the runner's exit status: the file defines nothing useful */
+    LAB_NO_MACHINE = 41           /* the runner's exit status: no VM, through no fault of his */
+};
+
+struct lab_evidence {
+    uint64_t nonce; /* of this run: what somebody else writes to the channel is no evidence */
+    uint64_t digest, instructions;
+    uint32_t stop, exit_code;
+    struct vmm_registers registers;
+    uint32_t sent;    /* bytes that the guest has sent to its console */
+    uint8_t last;     /* the last of them */
+    char text[200];   /* the stop's sentence */
+};
+
+static inline void lab_count_output(void *context, const uint8_t *bytes, size_t count)
+{
+    struct lab_evidence *evidence = context;
+    evidence->sent += (uint32_t)count;
+    if (count)
+        evidence->last = bytes[count - 1];
+}
+
+static inline struct vmm_vm *lab_vm(const char *technique, const uint8_t *guest, size_t size,
+                                    struct lab_evidence *evidence, struct vmm_error *error)
+{
+    const struct vmm_config config = {
+        .technique = technique,
+        .memory_size = LAB_MEMORY,
+        .console = {.context = evidence, .output = lab_count_output}};
+    const struct vmm_image image = {.kind = "flat@0x100000",
+                                    .file = {.bytes = guest, .size = (uint32_t)size}};
+    struct vmm_vm *vm = vmm_create(&config, error);
+    if (vm && vmm_load(vm, &image, error) != VMM_OK) {
+        vmm_destroy(vm);
+        vm = NULL;
+    }
+    return vm;
+}
+
+/* Runs one instruction; whether there is another. */
+static inline bool lab_step(struct vmm_vm *vm, struct lab_evidence *evidence)
+{
+    struct vmm_statistics statistics;
+    enum vmm_stop stop = vmm_run(vm, 1);
+    vmm_statistics(vm, &statistics);
+    vmm_registers(vm, &evidence->registers);
+    evidence->stop = stop;
+    evidence->exit_code = statistics.exit_code;
+    evidence->instructions = statistics.guest_instructions;
+    evidence->digest = vmm_digest(vm);
+    snprintf(evidence->text, sizeof evidence->text, "%s", vmm_stop_text(vm));
+    return stop == VMM_STOP_LIMIT;
+}
+
+#endif
