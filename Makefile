@@ -208,6 +208,8 @@ mandir ?= $(datadir)/man
 headers := $(wildcard libvmm/include/vmm/*.h)
 manuals := $(wildcard docs/man/*.[1-8])
 templates := $(wildcard shell/templates/*/*)
+# What students get; solutions stay here.
+lab_files := $(wildcard labs/*.h labs/grader/* labs/[0-9]*/README.md labs/[0-9]*/starter/* labs/[0-9]*/tests/*)
 private_libs = $(if $(ENGINE_BUNDLED),-L$${libdir}/libvmm) -lunicorn -lcapstone -ljansson -lzstd -lpthread -lm
 
 $(OUT)/libvmm.pc: libvmm.pc.in FORCE
@@ -228,6 +230,7 @@ install: $(libraries) $(program) $(OUT)/libvmm.pc
 	$(if $(program),install -m 755 $(program) $(DESTDIR)$(bindir))
 	$(foreach file,$(templates),install -D -m 644 $(file) \
 	  $(DESTDIR)$(datadir)/vmm/$(file:shell/%=%) &&) true
+	$(foreach file,$(lab_files),install -D -m 644 $(file) $(DESTDIR)$(datadir)/vmm/$(file) &&) true
 	$(if $(ENGINE_BUNDLED),install -d $(DESTDIR)$(libdir)/libvmm)
 	$(if $(ENGINE_BUNDLED),install -m 644 $(ENGINE_LIBS) $(DESTDIR)$(libdir)/libvmm)
 	$(foreach page,$(manuals),install -D -m 644 $(page) \

@@ -21,7 +21,8 @@ static const char help_text[] =
     "       vmm lab start N\n"
     "       vmm lab grade N [DIR] [OPTION]...\n"
     "Exercises: a module of the monitor is yours to write, and real guests live or die by it.\n"
-    "'start' makes the folder of lab N here; 'grade' builds the file in DIR (here), runs every test\n"
+    "'start' makes the folder of lab N here; 'grade' builds the file in DIR (here), runs every "
+    "test\n"
     "in a process of its own, and says of each that fails at which instruction and in which "
     "register.\n"
     "\n"
@@ -73,8 +74,7 @@ static bool find_places(struct lab_places *places)
                              *const headers[] = {"../include", "../libvmm/include",
                                                  "../../libvmm/include", NULL},
                              *const library[] = {"../lib", ".", NULL};
-    return find(places->labs, labs, "lab.h") &&
-           find(places->include, headers, "vmm/module.h") &&
+    return find(places->labs, labs, "lab.h") && find(places->include, headers, "vmm/module.h") &&
            find(places->library, library, "libvmm.so");
 }
 
@@ -162,8 +162,8 @@ static int list(void)
 
 static int copy(const char *from, const char *to)
 {
-    char output[LAB_SENTENCE],
-        *const arguments[] = {"cp", "-r", "--", (char *)from, (char *)to, NULL};
+    char output[LAB_SENTENCE], *const arguments[] = {"cp",         "-r",       "--",
+                                                     (char *)from, (char *)to, NULL};
     return lab_run(arguments, output, sizeof output, 60) == 0
                ? VMM_SUCCESS
                : complain(VMM_FAILURE, "'%s' cannot be copied: %s", from, output);
@@ -243,11 +243,10 @@ static void print_json(FILE *to, const struct lab_result *result, long number)
     json_t *tests = json_array();
     for (size_t i = 0; i < result->count; i++) {
         const struct lab_test *test = &result->tests[i];
-        json_array_append_new(tests, json_pack("{s:o, s:f, s:f, s:s, s:o}", "name",
-                                               text_of(test->name), "score", test->score,
-                                               "max_score", test->points, "status",
-                                               test->passed ? "passed" : "failed", "output",
-                                               text_of(test->output)));
+        json_array_append_new(
+            tests, json_pack("{s:o, s:f, s:f, s:s, s:o}", "name", text_of(test->name), "score",
+                             test->score, "max_score", test->points, "status",
+                             test->passed ? "passed" : "failed", "output", text_of(test->output)));
     }
     json_t *root = json_pack("{s:I, s:f, s:f, s:o, s:o}", "lab", (json_int_t)number, "score",
                              total(result, false), "max_score", total(result, true), "output",
@@ -303,8 +302,7 @@ static void remove_work(const struct lab_places *places)
     rmdir(places->work);
 }
 
-static int write_result(const struct options *options, const struct lab_result *result,
-                        long number)
+static int write_result(const struct options *options, const struct lab_result *result, long number)
 {
     FILE *to = options->output ? fopen(options->output, "we") : stdout;
     if (!to)

@@ -383,8 +383,7 @@ static void judge(struct lab_test *test, const struct lab_evidence *expected, si
     }
 }
 
-static bool run_test(const struct lab_places *places, struct lab_test *test,
-                     char why[LAB_SENTENCE])
+static bool run_test(const struct lab_places *places, struct lab_test *test, char why[LAB_SENTENCE])
 {
     static uint8_t guest[LAB_GUEST_ROOM];
     struct lab_evidence *expected = calloc(LAB_STEPS, sizeof *expected),
@@ -413,8 +412,7 @@ static bool run_test(const struct lab_places *places, struct lab_test *test,
     return good && wanted;
 }
 
-bool lab_grade(const struct lab_places *places, struct lab_result *result,
-               char why[LAB_SENTENCE])
+bool lab_grade(const struct lab_places *places, struct lab_result *result, char why[LAB_SENTENCE])
 {
     if (!build_runner(places, why))
         return false;

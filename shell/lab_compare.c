@@ -10,24 +10,43 @@ struct field {
     size_t offset, size;
 };
 
-#define FIELD(name, member) {name, offsetof(struct vmm_registers, member),                         \
-                             sizeof((struct vmm_registers *)0)->member}
-static const struct field fields[] = {
-    FIELD("EIP", eip),         FIELD("EFLAGS", eflags),       FIELD("EAX", gpr[0]),
-    FIELD("ECX", gpr[1]),      FIELD("EDX", gpr[2]),          FIELD("EBX", gpr[3]),
-    FIELD("ESP", gpr[4]),      FIELD("EBP", gpr[5]),          FIELD("ESI", gpr[6]),
-    FIELD("EDI", gpr[7]),      FIELD("ES", segment[0]),       FIELD("CS", segment[1]),
-    FIELD("SS", segment[2]),   FIELD("DS", segment[3]),       FIELD("FS", segment[4]),
-    FIELD("GS", segment[5]),   FIELD("CR0", cr0),             FIELD("CR2", cr2),
-    FIELD("CR3", cr3),         FIELD("CR4", cr4),             FIELD("GDT base", gdt_base),
-    FIELD("GDT limit", gdt_limit), FIELD("IDT base", idt_base), FIELD("IDT limit", idt_limit),
-    FIELD("LDT", ldt),         FIELD("TR", tr),               FIELD("CPL", cpl)};
+#define FIELD(name, member)                                                                        \
+    {                                                                                              \
+        name, offsetof(struct vmm_registers, member), sizeof((struct vmm_registers *)0)->member    \
+    }
+static const struct field fields[] = {FIELD("EIP", eip),
+                                      FIELD("EFLAGS", eflags),
+                                      FIELD("EAX", gpr[0]),
+                                      FIELD("ECX", gpr[1]),
+                                      FIELD("EDX", gpr[2]),
+                                      FIELD("EBX", gpr[3]),
+                                      FIELD("ESP", gpr[4]),
+                                      FIELD("EBP", gpr[5]),
+                                      FIELD("ESI", gpr[6]),
+                                      FIELD("EDI", gpr[7]),
+                                      FIELD("ES", segment[0]),
+                                      FIELD("CS", segment[1]),
+                                      FIELD("SS", segment[2]),
+                                      FIELD("DS", segment[3]),
+                                      FIELD("FS", segment[4]),
+                                      FIELD("GS", segment[5]),
+                                      FIELD("CR0", cr0),
+                                      FIELD("CR2", cr2),
+                                      FIELD("CR3", cr3),
+                                      FIELD("CR4", cr4),
+                                      FIELD("GDT base", gdt_base),
+                                      FIELD("GDT limit", gdt_limit),
+                                      FIELD("IDT base", idt_base),
+                                      FIELD("IDT limit", idt_limit),
+                                      FIELD("LDT", ldt),
+                                      FIELD("TR", tr),
+                                      FIELD("CPL", cpl)};
 
 static const struct {
     const char *name;
     uint32_t bits;
-} flags[] = {{"CF", 1}, {"PF", 4}, {"AF", 16}, {"ZF", 64}, {"SF", 128}, {"TF", 256}, {"IF", 512},
-             {"DF", 1024}, {"OF", 2048}, {"IOPL", 0x3000}, {"NT", 0x4000}};
+} flags[] = {{"CF", 1},   {"PF", 4},    {"AF", 16},   {"ZF", 64},       {"SF", 128},   {"TF", 256},
+             {"IF", 512}, {"DF", 1024}, {"OF", 2048}, {"IOPL", 0x3000}, {"NT", 0x4000}};
 
 static __attribute__((format(printf, 3, 4))) void add(char *text, size_t room, const char *format,
                                                       ...)

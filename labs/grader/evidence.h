@@ -11,12 +11,12 @@
 #include <vmm/vmm.h>
 
 enum {
-    LAB_CHANNEL = 3,              /* the file descriptor that evidence goes to */
-    LAB_STEPS = 400,              /* instructions a guest of a lab may take */
-    LAB_MEMORY = 4 << 20,         /* bytes of guest memory */
-    LAB_GUEST_ROOM = 64 << 10,    /* bytes of a guest at most */
-    LAB_NO_MODULE = 40,           /* the runner's exit status: the file defines nothing useful */
-    LAB_NO_MACHINE = 41           /* the runner's exit status: no VM, through no fault of his */
+    LAB_CHANNEL = 3,           /* the file descriptor that evidence goes to */
+    LAB_STEPS = 400,           /* instructions a guest of a lab may take */
+    LAB_MEMORY = 4 << 20,      /* bytes of guest memory */
+    LAB_GUEST_ROOM = 64 << 10, /* bytes of a guest at most */
+    LAB_NO_MODULE = 40,        /* the runner's exit status: the file defines nothing useful */
+    LAB_NO_MACHINE = 41        /* the runner's exit status: no VM, through no fault of his */
 };
 
 struct lab_evidence {
@@ -24,9 +24,9 @@ struct lab_evidence {
     uint64_t digest, instructions;
     uint32_t stop, exit_code;
     struct vmm_registers registers;
-    uint32_t sent;    /* bytes that the guest has sent to its console */
-    uint8_t last;     /* the last of them */
-    char text[200];   /* the stop's sentence */
+    uint32_t sent;  /* bytes that the guest has sent to its console */
+    uint8_t last;   /* the last of them */
+    char text[200]; /* the stop's sentence */
 };
 
 static inline void lab_count_output(void *context, const uint8_t *bytes, size_t count)
@@ -40,10 +40,9 @@ static inline void lab_count_output(void *context, const uint8_t *bytes, size_t 
 static inline struct vmm_vm *lab_vm(const char *technique, const uint8_t *guest, size_t size,
                                     struct lab_evidence *evidence, struct vmm_error *error)
 {
-    const struct vmm_config config = {
-        .technique = technique,
-        .memory_size = LAB_MEMORY,
-        .console = {.context = evidence, .output = lab_count_output}};
+    const struct vmm_config config = {.technique = technique,
+                                      .memory_size = LAB_MEMORY,
+                                      .console = {.context = evidence, .output = lab_count_output}};
     const struct vmm_image image = {.kind = "flat@0x100000",
                                     .file = {.bytes = guest, .size = (uint32_t)size}};
     struct vmm_vm *vm = vmm_create(&config, error);

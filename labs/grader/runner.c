@@ -35,16 +35,67 @@ enum { CPU_SECONDS = 3, MOST_RULES = 160 };
 /* Denied with EPERM; the rest of the filter is about arguments. */
 static const int denied[] = {
 #ifdef __x86_64__
-    SYS_fork, SYS_vfork, SYS_open, SYS_creat, SYS_unlink, SYS_rename, SYS_mkdir, SYS_rmdir,
-    SYS_link, SYS_symlink, SYS_chmod, SYS_chown, SYS_mknod, SYS_utimes, SYS_alarm,
+    SYS_fork,
+    SYS_vfork,
+    SYS_open,
+    SYS_creat,
+    SYS_unlink,
+    SYS_rename,
+    SYS_mkdir,
+    SYS_rmdir,
+    SYS_link,
+    SYS_symlink,
+    SYS_chmod,
+    SYS_chown,
+    SYS_mknod,
+    SYS_utimes,
+    SYS_alarm,
 #endif
-    SYS_execve, SYS_execveat, SYS_unlinkat, SYS_renameat, SYS_renameat2, SYS_mkdirat, SYS_linkat,
-    SYS_symlinkat, SYS_mknodat, SYS_fchmodat, SYS_fchmod, SYS_fchownat, SYS_truncate, SYS_utimensat,
-    SYS_socket, SYS_socketpair, SYS_connect, SYS_bind, SYS_ptrace, SYS_process_vm_readv,
-    SYS_process_vm_writev, SYS_kill, SYS_tkill, SYS_rt_sigqueueinfo, SYS_setrlimit, SYS_prlimit64,
-    SYS_mount, SYS_umount2, SYS_chroot, SYS_setsid, SYS_setpgid, SYS_shmget, SYS_msgget, SYS_semget,
-    SYS_mq_open, SYS_memfd_create, SYS_bpf, SYS_perf_event_open, SYS_keyctl, SYS_add_key,
-    SYS_unshare, SYS_setns, SYS_setpriority, SYS_fallocate, SYS_setxattr};
+    SYS_execve,
+    SYS_execveat,
+    SYS_unlinkat,
+    SYS_renameat,
+    SYS_renameat2,
+    SYS_mkdirat,
+    SYS_linkat,
+    SYS_symlinkat,
+    SYS_mknodat,
+    SYS_fchmodat,
+    SYS_fchmod,
+    SYS_fchownat,
+    SYS_truncate,
+    SYS_utimensat,
+    SYS_socket,
+    SYS_socketpair,
+    SYS_connect,
+    SYS_bind,
+    SYS_ptrace,
+    SYS_process_vm_readv,
+    SYS_process_vm_writev,
+    SYS_kill,
+    SYS_tkill,
+    SYS_rt_sigqueueinfo,
+    SYS_setrlimit,
+    SYS_prlimit64,
+    SYS_mount,
+    SYS_umount2,
+    SYS_chroot,
+    SYS_setsid,
+    SYS_setpgid,
+    SYS_shmget,
+    SYS_msgget,
+    SYS_semget,
+    SYS_mq_open,
+    SYS_memfd_create,
+    SYS_bpf,
+    SYS_perf_event_open,
+    SYS_keyctl,
+    SYS_add_key,
+    SYS_unshare,
+    SYS_setns,
+    SYS_setpriority,
+    SYS_fallocate,
+    SYS_setxattr};
 
 static struct sock_filter rules[MOST_RULES];
 static unsigned rule_count;
@@ -126,8 +177,8 @@ static bool replace(struct vmm_vm *vm, const struct lab_module *modules, const c
 {
     for (; modules->slot; modules++)
         if (strcmp(modules->slot, slot) == 0)
-            return modules->routine && vmm_module_replace(vm, slot, guarded, (void *)modules,
-                                                          NULL) == VMM_OK;
+            return modules->routine &&
+                   vmm_module_replace(vm, slot, guarded, (void *)modules, NULL) == VMM_OK;
     return vmm_module_remove(vm, slot, NULL) == VMM_OK;
 }
 

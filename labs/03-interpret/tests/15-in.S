@@ -15,7 +15,7 @@ begin:
     mov $0x71, %edx
     in %dx, %al
     mov AT(random) + 12, %eax
-    mov $0x1234, %edx
+    mov $0x271, %edx
     in %dx, %ax
     mov AT(random) + 16, %eax
     in %dx, %eax

@@ -1,5 +1,5 @@
-/* Lab 3, the reference: Popek and Goldberg's v_i for the instructions that guard interrupts, control
- * registers, system tables and ports (Intel SDM volume 2; CACM 17(7), 1974, section 3). */
+/* Lab 3, the reference: Popek and Goldberg's v_i for the instructions that guard interrupts,
+ * control registers, system tables and ports (Intel SDM volume 2; CACM 17(7), 1974, section 3). */
 #include "lab.h"
 
 #include <string.h>

@@ -1,0 +1,3 @@
+# fails: mov to control registers
+# mistake: CR0.ET can be cleared
+s/value | ET/value/

@@ -1,0 +1,3 @@
+# fails: lgdt
+# mistake: LGDT loads the IDTR
+/outcome lgdt(/,/^}/s/gdt_/idt_/g
