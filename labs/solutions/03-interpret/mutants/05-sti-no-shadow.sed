@@ -1,3 +1,0 @@
-# fails: sti with an interrupt pending
-# mistake: STI takes an interrupt at once
-s/, \.shadow = true//
