@@ -10,9 +10,13 @@ begin:
     mov %cl, %al
     out %al, $0x71
     mov AT(random) + 4, %eax
+    mov %cl, %al
+    not %al
     in $0x71, %al
     mov AT(random) + 8, %eax
     mov $0x71, %edx
+    mov %cl, %al
+    not %al
     in %dx, %al
     mov AT(random) + 12, %eax
     mov $0x271, %edx
