@@ -5,6 +5,7 @@
 #include "shell/cmd_classify.h"
 #include "shell/cmd_compare.h"
 #include "shell/cmd_lab.h"
+#include "shell/cmd_gdb.h"
 #include "shell/cmd_new.h"
 #include "shell/cmd_theorem.h"
 #include "shell/command.h"
@@ -37,6 +38,7 @@ static const struct vmm_command commands[] = {
     {"debug", "watch a guest trap by trap, at a prompt; plain 'vmm' does so, too", vmm_cmd_debug},
     {"compare", "run a guest under several techniques, side by side", vmm_cmd_compare},
     {"audit", "measure equivalence, resource control and efficiency of a technique", vmm_cmd_audit},
+    {"gdb", "serve a guest to gdb", vmm_cmd_gdb},
     {"classify", "find the sensitive and privileged instructions, by experiment", vmm_cmd_classify},
     {"theorem", "decide Popek and Goldberg's theorems for a machine", vmm_cmd_theorem},
     {"lab", "exercises: modules of the monitor to write, and a grader", vmm_cmd_lab},

@@ -1,0 +1,188 @@
+/* `vmm gdb`: a guest that stands at its entry and waits for gdb. It lives on when gdb leaves, and
+ * stops again when one comes back; its end, or gdb's kill, is the server's. */
+#include "shell/cmd_gdb.h"
+
+#include "shell/command.h"
+#include "shell/gdb/server.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct request {
+    const char *listen;
+    bool remote, help;
+};
+
+static volatile sig_atomic_t asked;
+static struct vmm_vm *volatile running;
+
+int gdb_signal(void)
+{
+    return asked;
+}
+
+static void end_asked(int number)
+{
+    asked = number;
+    if (running)
+        vmm_interrupt(running);
+}
+
+static void print_help(void)
+{
+    printf("Usage: vmm gdb [--listen HOST:PORT|unix:PATH] [OPTION]... IMAGE\n"
+           "Serve a guest to gdb: it stands at its first instruction until gdb says go.\n"
+           "\n"
+           "  --listen HOST:PORT      where gdb connects to (127.0.0.1:1234); port 0: any\n"
+           "  --listen unix:PATH      ... or a socket in the file system\n"
+           "  --allow-remote          HOST may be one that other machines reach\n"
+           "%s"
+           "  --help                  this text\n"
+           "\n"
+           "In gdb: 'target remote :1234', and 'monitor help' for what is the VMM's.\n"
+           "\n",
+           guest_help);
+    guest_print_techniques();
+}
+
+static const struct option options[] = {
+    GUEST_LONG,
+    {"listen", required_argument, NULL, 'l'},
+    {"allow-remote", no_argument, NULL, 'r'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+static int check(struct guest_options *guest, int argc, char **argv)
+{
+    if (optind == argc)
+        return guest_complain(guest, VMM_USAGE, "there is no guest; name an image");
+    if (optind + 1 < argc)
+        return guest_complain(guest, VMM_USAGE,
+                              "'%s' is one image too many; options go before the image",
+                              argv[optind + 1]);
+    guest->image = argv[optind];
+    if (guest->beside_count)
+        return guest_complain(guest, VMM_USAGE,
+                              "gdb gets one guest; leave --vm away, or use vmm run");
+    if (guest->config.clock == VMM_CLOCK_HOST)
+        return guest_complain(guest, VMM_USAGE,
+                              "with the host's clock instructions are not counted, and nothing "
+                              "can be stepped; use --clock virtual");
+    return VMM_SUCCESS;
+}
+
+static int parse(struct request *request, struct guest_options *guest, int argc, char **argv)
+{
+    int option;
+    optind = 0; /* another command may have used getopt before */
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":" GUEST_SHORT "h", options, NULL)) != -1) {
+        int status = VMM_SUCCESS;
+        switch (option) {
+        case '?':
+        case ':': return guest_complain_of_option(guest, option, argv);
+        case 'l': request->listen = optarg; break;
+        case 'r': request->remote = true; break;
+        case 'h': request->help = true; return VMM_SUCCESS;
+        default: status = guest_option(guest, option); break;
+        }
+        if (status != VMM_SUCCESS)
+            return status;
+    }
+    return check(guest, argc, argv);
+}
+
+/* ---- serving ---- */
+
+enum { PATIENCE_MS = 500 }; /* between looks at the signals */
+
+static void talk(struct gdb_server *server)
+{
+    while (server->state == GDB_TALKING && !asked)
+        if (gdb_receive(server, PATIENCE_MS) == PACKET_READY)
+            gdb_command(server);
+    /* A guest that nobody looks after has no breakpoints to stop at. */
+    gdb_delete_points(server);
+    gdb_hang_up(server);
+}
+
+/* Returns false when there is nobody to wait for any more. */
+static bool wait_for_gdb(struct gdb_server *server)
+{
+    if (server->state == GDB_DETACHED && !gdb_run_alone(server))
+        return false;
+    while (!asked)
+        if (gdb_knocks(server, PATIENCE_MS) && gdb_accept(server))
+            return true;
+    return false;
+}
+
+static void serve(struct gdb_server *server)
+{
+    do {
+        if (!wait_for_gdb(server))
+            return;
+        talk(server);
+    } while (server->state == GDB_LOST || server->state == GDB_DETACHED);
+}
+
+static void handle_signals(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    const struct sigaction action = {.sa_handler = end_asked};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        sigaction(numbers[i], &action, NULL);
+}
+
+/* The guest's own status, if it came to its end. */
+static int end_status(const struct gdb_server *server)
+{
+    struct vmm_statistics statistics;
+    vmm_statistics(server->guest.vm, &statistics);
+    if (asked)
+        return 128 + asked;
+    if (server->state == GDB_KILLED)
+        return VMM_SUCCESS;
+    if (server->state == GDB_DETACHED && statistics.stop != VMM_STOP_EXIT)
+        guest_complain(&server->options, statistics.status, "%s", vmm_stop_text(server->guest.vm));
+    return statistics.status;
+}
+
+int vmm_cmd_gdb(int argc, char **argv)
+{
+    static struct gdb_server server; /* large, and there is one */
+    struct request request = {.listen = "127.0.0.1:1234"};
+    server = (struct gdb_server){.options = {.command = "gdb",
+                                             .config = {.technique = guest_default_technique(),
+                                                        .console = vmm_console_standard()}},
+                                 .listener = -1,
+                                 .client = -1,
+                                 .slice = 100000,
+                                 .stop = "T05thread:01;"};
+    int status = parse(&request, &server.options, argc, argv);
+    if (status != VMM_SUCCESS)
+        return status;
+    if (request.help) {
+        print_help();
+        return VMM_SUCCESS;
+    }
+    status = guest_create(&server.guest, &server.options);
+    if (status == VMM_SUCCESS) {
+        running = server.guest.vm;
+        handle_signals();
+        vmm_stop_at_traps(server.guest.vm, gdb_catches, &server);
+        status = gdb_listen(&server, request.listen, request.remote);
+    }
+    if (status == VMM_SUCCESS) {
+        serve(&server);
+        status = end_status(&server);
+    }
+    gdb_close(&server);
+    running = NULL;
+    guest_destroy(&server.guest);
+    return status;
+}

@@ -1,0 +1,309 @@
+/* Moving the guest on. It runs in slices, between which the link is looked at: gdb's ^C is a byte
+ * that comes while nobody waits for one. The guest does not notice the slices, nor that a
+ * watchpoint makes them one instruction long. */
+#include "shell/gdb/server.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* gdb's numbers for signals (include/gdb/signals.def), which are not the host's. */
+enum {
+    GDB_SIGINT = 2,
+    GDB_SIGILL = 4,
+    GDB_SIGTRAP = 5,
+    GDB_SIGABRT = 6,
+    GDB_SIGSEGV = 11,
+    GDB_SIGXCPU = 24
+};
+
+/* ---- breakpoints and watchpoints ---- */
+
+static struct gdb_point *find_point(struct gdb_server *server, uint32_t linear)
+{
+    for (unsigned i = 0; i < server->point_count; i++)
+        if (server->points[i].linear == linear)
+            return &server->points[i];
+    return NULL;
+}
+
+bool gdb_add_point(struct gdb_server *server, uint32_t linear, bool hardware)
+{
+    struct vmm_error error;
+    struct gdb_point *point = find_point(server, linear);
+    if (!point) {
+        if (server->point_count == GDB_POINTS ||
+            vmm_break_add(server->guest.vm, linear, &error) != VMM_OK)
+            return false;
+        point = &server->points[server->point_count++];
+        *point = (struct gdb_point){.linear = linear};
+    }
+    *(hardware ? &point->hardware : &point->software) = true;
+    return true;
+}
+
+void gdb_delete_point(struct gdb_server *server, uint32_t linear, bool hardware)
+{
+    struct gdb_point *point = find_point(server, linear);
+    if (!point)
+        return;
+    *(hardware ? &point->hardware : &point->software) = false;
+    if (point->hardware || point->software)
+        return;
+    vmm_break_delete(server->guest.vm, linear);
+    *point = server->points[--server->point_count];
+}
+
+bool gdb_add_watch(struct gdb_server *server, uint32_t linear, uint32_t count)
+{
+    if (server->watch_count == GDB_WATCHES || !count || count > GDB_WATCHED)
+        return false;
+    struct gdb_watch *watch = &server->watches[server->watch_count++];
+    *watch = (struct gdb_watch){.linear = linear, .count = count};
+    return true;
+}
+
+void gdb_delete_watch(struct gdb_server *server, uint32_t linear, uint32_t count)
+{
+    for (unsigned i = 0; i < server->watch_count; i++) {
+        struct gdb_watch *watch = &server->watches[i];
+        if (watch->linear != linear || watch->count != count)
+            continue;
+        *watch = server->watches[--server->watch_count];
+        return;
+    }
+}
+
+void gdb_delete_points(struct gdb_server *server)
+{
+    for (unsigned i = 0; i < server->point_count; i++)
+        vmm_break_delete(server->guest.vm, server->points[i].linear);
+    server->point_count = server->watch_count = 0;
+    server->catching = false;
+}
+
+/* What is not mapped reads as zeros: its coming and going is no write. */
+static void look(const struct gdb_server *server, const struct gdb_watch *watch, uint8_t *bytes)
+{
+    memset(bytes, 0, watch->count);
+    vmm_read_linear(server->guest.vm, watch->linear, bytes, watch->count);
+}
+
+static void begin_watches(struct gdb_server *server)
+{
+    for (unsigned i = 0; i < server->watch_count; i++)
+        look(server, &server->watches[i], server->watches[i].bytes);
+}
+
+/* The first watchpoint whose bytes have changed, or NULL. */
+static const struct gdb_watch *changed(const struct gdb_server *server)
+{
+    uint8_t bytes[GDB_WATCHED];
+    for (unsigned i = 0; i < server->watch_count; i++) {
+        const struct gdb_watch *watch = &server->watches[i];
+        look(server, watch, bytes);
+        if (memcmp(bytes, watch->bytes, watch->count) != 0)
+            return watch;
+    }
+    return NULL;
+}
+
+bool gdb_catches(void *context, const struct vmm_record *record)
+{
+    const struct gdb_server *server = context;
+    return server->catching && (!server->caught || strcmp(server->caught, record->cause) == 0);
+}
+
+/* ---- what gdb is told ---- */
+
+static uint32_t linear_pc(const struct gdb_server *server)
+{
+    struct vmm_registers r;
+    vmm_registers(server->guest.vm, &r);
+    return r.segment_base[1] + r.eip;
+}
+
+static void say(struct gdb_server *server, const char *sentence)
+{
+    char line[512];
+    int length = snprintf(line, sizeof line, "%.500s\n", sentence);
+    gdb_print(server, line, (size_t)length);
+}
+
+static void stop_with(struct gdb_server *server, int number, const char *reason)
+{
+    snprintf(server->stop, sizeof server->stop, "T%02xthread:01;%s", (unsigned)number, reason);
+}
+
+static void tell_break(struct gdb_server *server)
+{
+    const struct gdb_point *point = find_point(server, linear_pc(server));
+    bool hardware = point && point->hardware && !point->software;
+    const char *reason = hardware ? "hwbreak:;" : "swbreak:;";
+    stop_with(server, GDB_SIGTRAP, (hardware ? server->hwbreak : server->swbreak) ? reason : "");
+}
+
+static void tell_trap(struct gdb_server *server)
+{
+    struct vmm_record record;
+    char text[VMM_RECORD_TEXT];
+    if (vmm_last_record(server->guest.vm, 0, &record)) {
+        vmm_record_text(server->guest.vm, &record, text, sizeof text);
+        say(server, text);
+    }
+    stop_with(server, GDB_SIGTRAP, "");
+}
+
+/* An end that nobody wanted is a signal first, so that the guest can be looked at as it lies there;
+ * going on from it is the end. */
+static void tell_end(struct gdb_server *server, enum vmm_stop stop)
+{
+    struct vmm_statistics statistics;
+    int number = stop == VMM_STOP_SHUTDOWN     ? GDB_SIGSEGV
+                 : stop == VMM_STOP_DIVERGENCE ? GDB_SIGILL
+                 : stop == VMM_STOP_STUCK      ? GDB_SIGXCPU
+                 : stop == VMM_STOP_FAILURE    ? GDB_SIGABRT
+                                               : 0;
+    if (number && !server->end_told) {
+        server->end_told = true;
+        say(server, vmm_stop_text(server->guest.vm));
+        stop_with(server, number, "");
+        return;
+    }
+    if (stop != VMM_STOP_EXIT)
+        say(server, vmm_stop_text(server->guest.vm));
+    vmm_statistics(server->guest.vm, &statistics);
+    snprintf(server->stop, sizeof server->stop, "W%02x", (unsigned)statistics.status & 0xff);
+    server->state = GDB_ENDED;
+}
+
+static void tell_stop(struct gdb_server *server, enum vmm_stop stop)
+{
+    switch (stop) {
+    case VMM_STOP_NONE:
+    case VMM_STOP_LIMIT: stop_with(server, GDB_SIGTRAP, ""); break;
+    case VMM_STOP_USER: stop_with(server, GDB_SIGINT, ""); break;
+    case VMM_STOP_BREAK: tell_break(server); break;
+    case VMM_STOP_TRAP: tell_trap(server); break;
+    default: tell_end(server, stop); break;
+    }
+}
+
+/* ---- running ---- */
+
+static uint64_t retired(const struct gdb_server *server)
+{
+    struct vmm_statistics statistics;
+    vmm_statistics(server->guest.vm, &statistics);
+    return statistics.guest_instructions;
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+/* A slice takes about a fiftieth of a second, whatever the technique. */
+static enum vmm_stop run_slice(struct gdb_server *server, uint64_t most)
+{
+    enum { LEAST = 1000, MOST = 50000000, SHORT_NS = 10000000, LONG_NS = 40000000 };
+    uint64_t slice = most && most < server->slice ? most : server->slice, begin = now_ns();
+    enum vmm_stop stop = vmm_run(server->guest.vm, slice);
+    uint64_t taken = now_ns() - begin;
+    if (taken < SHORT_NS && slice == server->slice && server->slice < MOST)
+        server->slice *= 2;
+    if (taken > LONG_NS && server->slice > LEAST)
+        server->slice /= 2;
+    return stop;
+}
+
+/* Instructions that --max-instructions leaves; 0 is no limit, and so the end is told apart. */
+static bool at_limit(const struct gdb_server *server, uint64_t *most)
+{
+    uint64_t limit = server->options.most_instructions, done = retired(server);
+    *most = limit > done ? limit - done : 0;
+    return limit && done >= limit;
+}
+
+/* The same, instruction by instruction. */
+static enum vmm_stop run_watching(struct gdb_server *server, uint64_t most,
+                                  const struct gdb_watch **hit)
+{
+    enum { TOGETHER = 1000 };
+    enum vmm_stop stop = VMM_STOP_LIMIT;
+    for (unsigned i = 0; i < TOGETHER && (!most || i < most) && stop == VMM_STOP_LIMIT; i++) {
+        stop = vmm_run(server->guest.vm, 1);
+        if ((*hit = changed(server)))
+            break;
+    }
+    return stop;
+}
+
+/* Whether gdb asked for a stop, is gone, or the server is to end. */
+static bool called(struct gdb_server *server)
+{
+    enum packet_event event;
+    while ((event = gdb_receive(server, 0)) != PACKET_NONE)
+        if (event == PACKET_INTERRUPT)
+            return true;
+    return server->state != GDB_TALKING || gdb_signal();
+}
+
+static enum vmm_stop run_until_called(struct gdb_server *server, const struct gdb_watch **hit)
+{
+    uint64_t most;
+    begin_watches(server);
+    for (;;) {
+        if (at_limit(server, &most))
+            return VMM_STOP_LIMIT;
+        enum vmm_stop stop =
+            server->watch_count ? run_watching(server, most, hit) : run_slice(server, most);
+        bool goes_on = stop == VMM_STOP_LIMIT || stop == VMM_STOP_USER;
+        if (!goes_on || *hit)
+            return stop;
+        if (called(server))
+            return VMM_STOP_USER;
+    }
+}
+
+void gdb_resume(struct gdb_server *server, bool step)
+{
+    const struct gdb_watch *hit = NULL;
+    uint64_t most;
+    char reason[32];
+    enum vmm_stop stop;
+    if (step && !at_limit(server, &most)) {
+        begin_watches(server);
+        stop = vmm_run(server->guest.vm, 1);
+        hit = changed(server);
+    } else {
+        stop = run_until_called(server, &hit);
+        if (stop == VMM_STOP_LIMIT && !hit)
+            say(server, "The limit of --max-instructions is reached.");
+    }
+    fflush(stdout);
+    tell_stop(server, stop);
+    if (hit && server->state == GDB_TALKING) {
+        snprintf(reason, sizeof reason, "watch:%08x;", hit->linear);
+        stop_with(server, GDB_SIGTRAP, reason);
+    }
+    server->stops_sent++;
+    gdb_send(server, server->stop, strlen(server->stop));
+}
+
+bool gdb_run_alone(struct gdb_server *server)
+{
+    uint64_t most;
+    enum vmm_stop stop = VMM_STOP_LIMIT;
+    while (!gdb_signal() && !gdb_knocks(server, 0)) {
+        if (stop != VMM_STOP_LIMIT && stop != VMM_STOP_USER)
+            return false;
+        if (at_limit(server, &most))
+            return false;
+        stop = run_slice(server, most);
+    }
+    stop_with(server, GDB_SIGINT, "");
+    return !gdb_signal();
+}

@@ -1,0 +1,115 @@
+/* The gdb server: one guest, one gdb at a time. The link carries packets, commands answer them, run
+ * moves the guest on, monitor is what `monitor` in gdb says. */
+#ifndef SHELL_GDB_SERVER_H
+#define SHELL_GDB_SERVER_H
+
+#include "shell/gdb/packet.h"
+#include "shell/guest.h"
+
+#include <vmm/vmm.h>
+
+#include <sys/un.h>
+
+enum { GDB_POINTS = 32, GDB_WATCHES = 8, GDB_WATCHED = 64 };
+
+/* A breakpoint of gdb's: the two kinds may be at one address, and are one for the VM. */
+struct gdb_point {
+    uint32_t linear;
+    bool software, hardware;
+};
+
+/* A write watchpoint: the bytes are compared behind each instruction. */
+struct gdb_watch {
+    uint32_t linear, count;
+    uint8_t bytes[GDB_WATCHED];
+};
+
+enum gdb_state {
+    GDB_TALKING,
+    GDB_LOST,     /* the connection is; the guest waits for the next */
+    GDB_DETACHED, /* the guest runs until somebody connects */
+    GDB_KILLED,
+    GDB_ENDED, /* the guest has ended, and gdb knows */
+};
+
+struct gdb_server {
+    struct guest_options options;
+    struct guest guest;
+    enum gdb_state state;
+
+    int listener, client;                                   /* -1: none */
+    char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* to remove at the end; or "" */
+    uint8_t input[4096];
+    size_t input_at, input_end;
+    struct packet_reader reader;
+    uint8_t frame[PACKET_FRAME]; /* what was sent last */
+    size_t frame_length;
+    bool quiet; /* packets are not acknowledged any more */
+
+    struct packet_reply reply;
+    bool swbreak, hwbreak; /* gdb wants to be told which kind it was */
+    bool physical;         /* memory packets mean guest-physical addresses */
+    char stop[80];         /* the last stop reply */
+    uint64_t stops_sent;   /* how many were sent */
+    bool end_told;         /* a bad end was reported as a signal */
+    struct gdb_point points[GDB_POINTS];
+    unsigned point_count;
+    struct gdb_watch watches[GDB_WATCHES];
+    unsigned watch_count;
+    bool catching;      /* stop behind traps ... */
+    const char *caught; /* ... of this cause; NULL: of any */
+    uint64_t slice;     /* instructions between looks at the link */
+};
+
+/* ---- link.c ---- */
+
+/* Listens where `where` says: HOST:PORT, or unix:PATH. Without `remote` only on this machine.
+ * Returns VMM_SUCCESS, or another status after a sentence. */
+int gdb_listen(struct gdb_server *server, const char *where, bool remote);
+void gdb_close(struct gdb_server *server);
+
+/* Whether somebody wants to connect; waits for at most `milliseconds`. */
+bool gdb_knocks(const struct gdb_server *server, int milliseconds);
+
+/* Takes the connection. False if there is none after all. */
+bool gdb_accept(struct gdb_server *server);
+void gdb_hang_up(struct gdb_server *server);
+
+/* The next event of the link; waits for at most `milliseconds`, PACKET_NONE if nothing came. If the
+ * connection is lost, the server's state says so. Acknowledges packets. */
+enum packet_event gdb_receive(struct gdb_server *server, int milliseconds);
+
+/* Sends a packet. */
+void gdb_send(struct gdb_server *server, const char *data, size_t count);
+
+/* Sends text for gdb to print, in as many packets as it needs. */
+void gdb_print(struct gdb_server *server, const char *text, size_t count);
+
+/* ---- the rest ---- */
+
+/* Answers the packet in `server->reader`. */
+void gdb_command(struct gdb_server *server);
+
+/* Runs the guest by one instruction, or until it stops or gdb asks for it, and sends why. */
+void gdb_resume(struct gdb_server *server, bool step);
+
+/* Lets the guest run with nobody attached, until somebody knocks (true), or it has ended. */
+bool gdb_run_alone(struct gdb_server *server);
+
+/* Whether breakpoints and watchpoints can be set, after which they are. */
+bool gdb_add_point(struct gdb_server *server, uint32_t linear, bool hardware);
+void gdb_delete_point(struct gdb_server *server, uint32_t linear, bool hardware);
+bool gdb_add_watch(struct gdb_server *server, uint32_t linear, uint32_t count);
+void gdb_delete_watch(struct gdb_server *server, uint32_t linear, uint32_t count);
+void gdb_delete_points(struct gdb_server *server);
+
+/* For vmm_stop_at_traps; `context` is the server. */
+bool gdb_catches(void *context, const struct vmm_record *record);
+
+/* Does what follows `monitor`; the answer is printed by gdb. */
+void gdb_monitor(struct gdb_server *server, char *line);
+
+/* The signal that asked the server to end; 0: none did. */
+int gdb_signal(void);
+
+#endif
