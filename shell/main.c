@@ -4,8 +4,8 @@
  * failure, 2 a mistake in the command line, told in one sentence. */
 #include "shell/cmd_classify.h"
 #include "shell/cmd_compare.h"
-#include "shell/cmd_lab.h"
 #include "shell/cmd_gdb.h"
+#include "shell/cmd_lab.h"
 #include "shell/cmd_new.h"
 #include "shell/cmd_theorem.h"
 #include "shell/command.h"

@@ -1,0 +1,196 @@
+#!/bin/sh
+# `vmm gdb` and the real gdb: breakpoints at symbols, steps, registers, memory, a watchpoint, monitor
+# commands, detaching and coming back, ^C, under several techniques; who may connect; and that
+# garbage on the line ends nothing.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+build=${VMM_BUILD:-$PWD/build}
+vmm=$build/vmm
+guests=$build/guests
+[ -x "$vmm" ] && [ -e "$guests/kernel-virt.elf" ] || {
+    echo 'skipped: the program or its guests are not built'
+    exit 77
+}
+work=$(mktemp -d)
+server=
+finish() {
+    [ -z "$server" ] || kill "$server" 2>/dev/null
+    rm -rf "$work"
+}
+trap finish EXIT
+export HOME="$work"
+bad=0
+fail() {
+    echo "$*"
+    bad=1
+}
+kernel=$guests/kernel-virt.elf
+
+# ---- the command line ----
+
+for options in "" "--listen 0.0.0.0:0 $kernel" "--listen nowhere $kernel" "--listen :x $kernel" \
+    "--listen unix: $kernel" "--clock host $kernel" "--vm a $kernel" "$kernel b" "--unknown"; do
+    # shellcheck disable=SC2086 # options are words
+    timeout 20 "$vmm" gdb $options >"$work/out" 2>"$work/err" </dev/null
+    status=$?
+    [ $status = 2 ] && [ "$(wc -l <"$work/err")" = 1 ] ||
+        fail "gdb $options: status $status: $(cat "$work/err")"
+done
+timeout 20 "$vmm" gdb --listen unix:/nonexistent/socket "$kernel" >"$work/out" 2>"$work/err"
+[ $? = 1 ] && [ "$(wc -l <"$work/err")" = 1 ] || fail "a socket nowhere: $(cat "$work/err")"
+
+# ---- with gdb ----
+
+command -v gdb >/dev/null 2>&1 || {
+    [ $bad = 0 ] || exit 1
+    echo 'skipped: gdb is not installed'
+    exit 77
+}
+
+# serve OPTION...: starts a server; `address` is where.
+serve() {
+    : >"$work/server.err"
+    "$vmm" gdb "$@" </dev/null >"$work/console" 2>"$work/server.err" &
+    server=$!
+    address=
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
+        address=$(sed -n 's/.*target remote //p' "$work/server.err")
+        [ -z "$address" ] || return 0
+        sleep 0.2
+    done
+    fail "the server does not listen: $(cat "$work/server.err")"
+}
+# ends STATUS: the server does, with this status.
+ends() {
+    wait "$server"
+    status=$?
+    server=
+    [ $status = "$1" ] || fail "the server's status is $status, not $1: $(cat "$work/server.err")"
+}
+# gdb_with IMAGE: commands on standard input, after having connected.
+gdb_with() {
+    {
+        printf 'set pagination off\nset confirm off\nset remotetimeout 20\n'
+        printf 'target remote %s\n' "$address"
+        cat
+    } >"$work/script"
+    timeout 120 gdb -nx -q -batch -x "$work/script" "$1" >"$work/out" 2>&1 </dev/null
+}
+shows() { # PATTERN...: each is in what gdb said
+    for pattern in "$@"; do
+        grep -q -e "$pattern" "$work/out" || fail "'$pattern' is not shown ($technique): $(cat "$work/out")"
+    done
+}
+
+for technique in bare trap; do
+    serve --listen unix:"$work/socket" -t $technique "$kernel"
+    gdb_with "$kernel" <<'END'
+info symbol $pc
+info registers
+break kernel_main
+hbreak proc_start_first
+continue
+stepi
+x/2i $pc
+set $ebx = 0x1234
+print/x $ebx
+set {int}($esp - 64) = 0x11223344
+x/xw $esp - 64
+dump binary memory /dev/null kernel_main kernel_main+5000
+info threads
+monitor walk $esp
+monitor technique
+monitor wolk
+monitor help
+continue
+info registers cr0 cr3 cpl
+print $eflags
+detach
+END
+    shows '^_start in section' '^cr3 .*0x0' '^cpl .*0x0' 'Breakpoint 1, .* in kernel_main ()' \
+        '^=> .*<kernel_main+' '\$1 = 0x1234' ':.*0x11223344' "ring 0, technique $technique" \
+        'guest-physical' "^$technique: .* guest instructions" "did you mean 'monitor walk'" \
+        'monitor traps' 'Breakpoint 2, .* in proc_start_first ()' '^cr0 .*0x8' '\[ .*\]' 'detached'
+    # The kernel's own status is that of a run without gdb.
+    timeout 60 "$vmm" run -t $technique "$kernel" </dev/null >"$work/plain" 2>/dev/null
+    ends $?
+    cmp -s "$work/console" "$work/plain" || fail "the console is another under gdb ($technique)"
+    [ -e "$work/socket" ] && fail 'the socket is left behind'
+
+    # A loop is interrupted, left alone, found again where it is, and killed; by TCP.
+    serve --listen 127.0.0.1:0 -t $technique "$guests/spin.elf"
+    {
+        printf 'target remote %s\ncontinue\nprint "stopped"\ninfo symbol $pc\ndetach\n' "$address"
+    } >"$work/script"
+    timeout -s KILL 60 sh -c 'echo $$ >"$0/pid"; exec gdb -nx -q -batch -x "$0/script" "$1"' \
+        "$work" "$guests/spin.elf" >"$work/out" 2>&1 </dev/null &
+    interrupted=$!
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
+        grep -q Spinning "$work/console" && break
+        sleep 0.2
+    done
+    kill -INT "$(cat "$work/pid")"
+    wait $interrupted
+    shows 'SIGINT' '"stopped"' '^main.* in section' 'detached'
+    gdb_with "$guests/spin.elf" <<'END'
+info symbol $pc
+kill
+END
+    shows '^main.* in section' 'killed'
+    ends 0
+done
+
+# A trap is stopped at and explained; the end has its status.
+technique=trap
+serve --listen 127.0.0.1:0 "$kernel"
+gdb_with "$kernel" <<'END'
+monitor catch mov_to_cr
+continue
+monitor traps 2
+monitor why
+monitor why 99
+monitor catch nonsense
+monitor catch off
+continue
+END
+shows 'SIGTRAP' 'mov_to_cr' '^It wants' 'is no number' "There is no cause 'nonsense'" \
+    'exited with code'
+timeout 60 "$vmm" run "$kernel" </dev/null >/dev/null 2>&1
+ends $?
+
+# A write is found by a watchpoint.
+serve --listen 127.0.0.1:0 "$kernel"
+gdb_with "$kernel" <<'END'
+break kernel_main
+continue
+set $word = (int *)($esp - 4)
+set *$word = 85
+delete
+watch *$word
+continue
+print *$word != 85
+kill
+END
+shows 'ardware watchpoint 2' 'Old value = 85' '\$1 = 1'
+ends 0
+
+# A triple fault is a signal, so that it can be looked at; then the end.
+serve --listen 127.0.0.1:0 "$guests/triplefault.elf"
+gdb_with "$guests/triplefault.elf" <<'END'
+continue
+info registers eip
+continue
+END
+shows 'SIGSEGV' '^eip' 'exited with code'
+timeout 60 "$vmm" run "$guests/triplefault.elf" </dev/null >/dev/null 2>&1
+ends $?
+
+# The limit of instructions holds.
+serve --listen 127.0.0.1:0 --max-instructions 100000 "$guests/spin.elf"
+gdb_with "$guests/spin.elf" <<'END'
+continue
+kill
+END
+shows 'max-instructions'
+ends 0
+exit $bad
