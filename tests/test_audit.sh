@@ -40,7 +40,7 @@ done
 audit 0 "$guests/kernel-virt.elf"
 has '^Equivalence  *holds$'
 has '^Resource control  *holds'
-audit 0 -t interp --max-instructions 1000000 "$guests/kernel-virt.elf"
+audit 0 -t interp "$guests/smc.elf"
 audit 0 -t trap -m 2M --every 1 "$guests/hello.elf"
 has '6[0-9]* comparisons'
 
