@@ -1,7 +1,6 @@
 /* What stops guest code that runs directly, and whose business it is. See direct.h. */
 #include "direct.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "arch/x86/descriptor.h"
@@ -34,8 +33,7 @@ void direct_record(struct dispatcher *d, unsigned cause)
 
 static enum cpu_action refuse(struct dispatcher *d, const char *reason)
 {
-    snprintf(d->reason, sizeof d->reason, "%s", reason);
-    d->refused = true;
+    dispatcher_refuse(d, reason);
     return CPU_LEAVE;
 }
 
@@ -94,13 +92,11 @@ static const struct x86_instruction *decode(struct dispatcher *d, const struct c
 {
     const struct cpu_state *guest = &d->vcpu->state;
     uint8_t bytes[X86_INSN_MAX];
-    if (exit->known && !d->recorder.sink)
+    if (exit->known)
         return exit->known;
     unsigned room = cpu_fetch(d->cpu, guest->seg[X86_CS].base + guest->eip, bytes, sizeof bytes);
-    unsigned length =
-        room ? x86_decode(bytes, room, guest->seg[X86_CS].attributes & X86_SEG_DB, insn) : 0;
-    record_bytes(&d->recorder, bytes, length);
-    return length ? insn : 0;
+    bool code32 = guest->seg[X86_CS].attributes & X86_SEG_DB;
+    return room && x86_decode(bytes, room, code32, insn) ? insn : 0;
 }
 
 static enum cpu_action emulate(struct dispatcher *d, const struct x86_instruction *insn)
@@ -132,11 +128,6 @@ static bool suspicious(const struct dispatcher *d, const struct x86_event *event
     }
 }
 
-static bool interpreted(const struct x86_instruction *insn)
-{
-    return insn->kind != X86_KIND_OTHER && insn->kind < X86_KIND_JMP;
-}
-
 /* Popek and Goldberg's dispatcher in one decision: whose is this trap? */
 static bool decide(struct dispatcher *d, const struct cpu_exit *exit,
                    const struct x86_instruction **insn, struct x86_instruction *buffer,
@@ -145,7 +136,7 @@ static bool decide(struct dispatcher *d, const struct cpu_exit *exit,
     const struct x86_event *event = &exit->event;
     bool asked = d->modules.decision != SLOT_STANDARD;
     *insn = asked || suspicious(d, event) ? decode(d, exit, buffer) : 0;
-    if (*insn && suspicious(d, event) && interpreted(*insn))
+    if (*insn && suspicious(d, event) && interpreter_simulates(*insn))
         *decision = DECIDE_EMULATE;
     else
         *decision = event->vector == X86_PAGE ? DECIDE_ALLOCATE : DECIDE_REFLECT;
@@ -274,15 +265,7 @@ void direct_walk(const struct dispatcher *d, struct vmm_walk *walk)
     struct x86_walk shadow = {0};
     if (x86_probe(&real, &d->cpu->physical, walk->linear, 0, &shadow) == X86_OK) {
         walk->shadowed = true;
-        walk->shadow = (struct vmm_levels){
-            .count = shadow.levels,
-            .pde_address = shadow.pde_address,
-            .pde = shadow.pde,
-            .pte_address = shadow.pte_address,
-            .pte = shadow.pte,
-            .mapped = shadow.end == X86_WALK_MAPPED,
-            .physical = shadow.physical,
-        };
+        walk->shadow = technique_levels(&shadow);
     }
     uint32_t machine = frame_map_machine(v->map, walk->guest.physical);
     walk->has_machine = walk->guest.mapped && machine != FRAMES_NONE;

@@ -85,6 +85,10 @@ void dispatcher_init(struct dispatcher *dispatcher, struct board *board,
                      const struct technique *technique, struct cpu_client *client);
 void dispatcher_use(struct dispatcher *dispatcher, struct cpu *cpu);
 
+/* The guest cannot be run on: it ends with DISPATCH_REFUSED and `reason`, a sentence without a full
+ * stop, which is copied. */
+void dispatcher_refuse(struct dispatcher *dispatcher, const char *reason);
+
 /* Frees what the technique has. */
 void dispatcher_destroy(struct dispatcher *dispatcher);
 

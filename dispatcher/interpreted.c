@@ -9,25 +9,22 @@ void interpreted_retired(struct dispatcher *d)
     d->cpu->time++;
 }
 
-void interpreted_port(struct dispatcher *d, struct interpreter_context *context,
+bool interpreted_port(struct dispatcher *d, struct interpreter_context *context,
                       const struct x86_instruction *insn, const struct port_access *access)
 {
     const uint32_t arithmetic = X86_ARITHMETIC;
-    uint32_t value = 0;
-    bool allowed;
-    if (!modules_allow(d, access, &allowed))
-        return;
-    if (!allowed)
-        value = UINT32_MAX; /* as if nothing were there */
-    else if (access->in)
-        value = board_in(d->board, d->cpu->time, access->port, access->size);
-    else
-        board_out(d->board, d->cpu->time, access->port, access->size, access->value);
-    interpreter_port_complete(context, insn, access, value);
-    interpreted_retired(d);
-    /* As on the bare machine, where nobody knows them at this place (cpu_freeze). */
-    if (d->board->request != BOARD_RUN)
-        d->guest->eflags &= ~arithmetic;
+    uint32_t value;
+    if (modules_access_port(d, access, d->cpu->time, &value)) {
+        interpreter_port_complete(context, insn, access, value);
+        interpreted_retired(d);
+        /* As on the bare machine, where nobody knows them at this place (cpu_freeze). */
+        if (d->board->request != BOARD_RUN)
+            d->guest->eflags &= ~arithmetic;
+    }
+    if (!(d->guest->eflags & X86_TF))
+        return false;
+    d->guest->dr[6] |= X86_DR6_BS;
+    return true;
 }
 
 uint64_t interpreted_look(const struct dispatcher *d, uint64_t deadline)

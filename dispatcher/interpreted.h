@@ -13,8 +13,9 @@
 /* An instruction has retired. */
 void interpreted_retired(struct dispatcher *dispatcher);
 
-/* Performs the port access that `insn` came to, and finishes the instruction. */
-void interpreted_port(struct dispatcher *dispatcher, struct interpreter_context *context,
+/* Performs the port access that `insn` came to, and finishes the instruction. Returns whether a
+ * single-step trap follows. */
+bool interpreted_port(struct dispatcher *dispatcher, struct interpreter_context *context,
                       const struct x86_instruction *insn, const struct port_access *access);
 
 /* How far the interpreter may go before somebody has to look again: for one instruction if there

@@ -1,23 +1,14 @@
 /* Asking a replaced module, and finding out whether its answer makes sense. See modules.h. */
 #include "modules.h"
 
-#include <stdio.h>
-
 #include "allocator/ports.h"
 #include "dispatcher.h"
 #include "interpreter/interpreter.h"
 
 static bool refuse(struct dispatcher *d, const char *reason)
 {
-    snprintf(d->reason, sizeof d->reason, "%s", reason);
-    d->refused = true;
+    dispatcher_refuse(d, reason);
     return false;
-}
-
-/* Transfers and arithmetic have no routine: nobody could emulate them. */
-static bool has_routine(const struct x86_instruction *insn)
-{
-    return insn && insn->kind != X86_KIND_OTHER && insn->kind < X86_KIND_JMP;
 }
 
 bool modules_decide(struct dispatcher *d, const struct x86_event *event,
@@ -28,7 +19,7 @@ bool modules_decide(struct dispatcher *d, const struct x86_event *event,
     unsigned wanted = d->modules.decide(d->modules.context, event, insn, *decision);
     if (wanted >= DECISIONS)
         return refuse(d, "Module dispatcher.decision misbehaved: there is no such decision");
-    if (wanted == DECIDE_EMULATE && !has_routine(insn))
+    if (wanted == DECIDE_EMULATE && !(insn && interpreter_simulates(insn)))
         return refuse(d, "Module dispatcher.decision misbehaved: no routine can emulate an "
                          "instruction that is not sensitive");
     if (wanted == DECIDE_ALLOCATE && event->vector != X86_PAGE)
@@ -38,7 +29,7 @@ bool modules_decide(struct dispatcher *d, const struct x86_event *event,
     return true;
 }
 
-bool modules_allow(struct dispatcher *d, const struct port_access *access, bool *allowed)
+static bool allow(struct dispatcher *d, const struct port_access *access, bool *allowed)
 {
     switch (d->modules.ports) {
     case SLOT_EMPTY:
@@ -49,4 +40,18 @@ bool modules_allow(struct dispatcher *d, const struct port_access *access, bool 
         *allowed = !d->ports || ports_allow(d->ports, d->owner, access->port, access->size);
         return true;
     }
+}
+
+bool modules_access_port(struct dispatcher *d, const struct port_access *access, uint64_t now,
+                         uint32_t *value)
+{
+    bool allowed;
+    *value = UINT32_MAX;
+    if (!allow(d, access, &allowed))
+        return false;
+    if (allowed && access->in)
+        *value = board_in(d->board, now, access->port, access->size);
+    else if (allowed)
+        board_out(d->board, now, access->port, access->size, access->value);
+    return true;
 }

@@ -40,7 +40,9 @@ struct dispatch_modules {
 bool modules_decide(struct dispatcher *dispatcher, const struct x86_event *event,
                     const struct x86_instruction *insn, enum decision *decision);
 
-/* Whether the guest may make this access to a port; in the same manner. */
-bool modules_allow(struct dispatcher *dispatcher, const struct port_access *access, bool *allowed);
+/* Makes an access to a port at exact time `now`; `value` becomes what the device answers, ones
+ * where the module does not allow it, as if nothing were there. False in the same manner. */
+bool modules_access_port(struct dispatcher *dispatcher, const struct port_access *access,
+                         uint64_t now, uint32_t *value);
 
 #endif

@@ -33,12 +33,11 @@ static void follow_task(struct dispatcher *d)
 
 enum cpu_action outcome_inject(struct dispatcher *d, const struct x86_event *event)
 {
-    const uint32_t single_step = 1u << 14; /* DR6.BS */
     struct cpu_state *guest = &d->vcpu->state;
     uint16_t task = guest->tr.selector;
     struct x86_delivery log;
     if (event->kind == X86_EXCEPTION && event->vector == X86_DB && (guest->eflags & X86_TF))
-        guest->dr[6] |= single_step;
+        guest->dr[6] |= X86_DR6_BS;
     if (x86_deliver(guest, &d->vcpu->memory, event, &log) == X86_SHUTDOWN) {
         d->shutdown = true;
         record_result(&d->recorder, "deliver", "shutdown");
@@ -112,18 +111,6 @@ static enum cpu_action invalidate(struct dispatcher *d, const struct x86_instruc
     return done(d, insn, outcome);
 }
 
-/* What the device answers; ports that the VM does not own answer as if nothing were there. */
-static uint32_t access_port(struct dispatcher *d, const struct port_access *access, bool allowed)
-{
-    uint64_t now = cpu_now(d->cpu);
-    if (!allowed)
-        return UINT32_MAX;
-    if (access->in)
-        return board_in(d->board, now, access->port, access->size);
-    board_out(d->board, now, access->port, access->size, access->value);
-    return 0;
-}
-
 static enum cpu_action port(struct dispatcher *d, const struct x86_instruction *insn,
                             const struct outcome *outcome)
 {
@@ -131,10 +118,9 @@ static enum cpu_action port(struct dispatcher *d, const struct x86_instruction *
         .cpu = &d->vcpu->state, .memory = &d->vcpu->memory, .time = d->cpu->time};
     record_step(&d->recorder, 'A');
     record_address(&d->recorder, outcome->port.port);
-    bool allowed;
-    if (!modules_allow(d, &outcome->port, &allowed))
+    uint32_t value;
+    if (!modules_access_port(d, &outcome->port, cpu_now(d->cpu), &value))
         return CPU_LEAVE;
-    uint32_t value = access_port(d, &outcome->port, allowed);
     cpu_rearm(d->cpu, d->board->clock.next);
     record_step(&d->recorder, 'I');
     struct outcome end = interpreter_port_complete(&context, insn, &outcome->port, value);
@@ -151,13 +137,11 @@ static enum cpu_action port(struct dispatcher *d, const struct x86_instruction *
 void outcome_refuse(struct dispatcher *d, const struct x86_instruction *insn,
                     const struct outcome *outcome)
 {
-    if (outcome->kind == OUTCOME_REFUSED)
-        snprintf(d->reason, sizeof d->reason, "%s", outcome->why);
-    else
-        snprintf(d->reason, sizeof d->reason,
-                 "Module missing: this virtual machine has no interpreter routine for %s",
-                 record_cause_name(TRAP_INSTRUCTION + insn->kind));
-    d->refused = true;
+    char text[sizeof d->reason];
+    snprintf(text, sizeof text,
+             "Module missing: this virtual machine has no interpreter routine for %s",
+             record_cause_name(TRAP_INSTRUCTION + insn->kind));
+    dispatcher_refuse(d, outcome->kind == OUTCOME_REFUSED ? outcome->why : text);
 }
 
 static enum cpu_action refuse(struct dispatcher *d, const struct x86_instruction *insn,

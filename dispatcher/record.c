@@ -3,7 +3,8 @@
 
 #include <assert.h>
 #include <string.h>
-#include <time.h>
+
+#include "machine/host.h"
 
 static const char *const names[TRAP_CAUSES] = {
     [TRAP_EXCEPTION] = "exception",
@@ -113,24 +114,15 @@ static uint64_t ticks_now(void)
 #if defined(__x86_64__)
     return __builtin_ia32_rdtsc();
 #else
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return host_nanoseconds();
 #endif
-}
-
-static uint64_t nanoseconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 uint64_t record_nanoseconds(const struct recorder *r, uint64_t ticks)
 {
     uint64_t passed = ticks_now() - r->born_ticks;
     double share = passed ? (double)ticks / (double)passed : 0;
-    return (uint64_t)(share * (double)(nanoseconds_now() - r->born_nanoseconds));
+    return (uint64_t)(share * (double)(host_nanoseconds() - r->born_nanoseconds));
 }
 
 void record_init(struct recorder *r, unsigned vm)
@@ -138,7 +130,7 @@ void record_init(struct recorder *r, unsigned vm)
     memset(r, 0, sizeof *r);
     r->vm = vm;
     r->born_ticks = ticks_now();
-    r->born_nanoseconds = nanoseconds_now();
+    r->born_nanoseconds = host_nanoseconds();
 }
 
 /* ---- one record ---- */

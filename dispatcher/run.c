@@ -1,6 +1,7 @@
 /* The run loop, and the processor's calls in it. */
 #include "dispatcher.h"
 
+#include <stdio.h>
 #include <time.h>
 
 #include "technique.h"
@@ -81,6 +82,12 @@ void dispatcher_use(struct dispatcher *d, struct cpu *cpu)
     d->cpu = cpu;
     d->guest = &cpu->state;
     d->memory = &cpu->physical;
+}
+
+void dispatcher_refuse(struct dispatcher *d, const char *reason)
+{
+    snprintf(d->reason, sizeof d->reason, "%s", reason);
+    d->refused = true;
 }
 
 void dispatcher_destroy(struct dispatcher *d)

@@ -3,6 +3,7 @@
 #ifndef DISPATCHER_TECHNIQUE_H
 #define DISPATCHER_TECHNIQUE_H
 
+#include "arch/x86/walk.h"
 #include "dispatcher/dispatcher.h"
 #include "vmm/debug.h"
 
@@ -41,6 +42,21 @@ struct technique {
      * walk->linear and walk->guest. NULL where there is nothing. */
     void (*walk)(const struct dispatcher *dispatcher, struct vmm_walk *walk);
 };
+
+/* What `walk` went through, as debuggers see it. */
+static inline struct vmm_levels technique_levels(const struct x86_walk *walk)
+{
+    return (struct vmm_levels){
+        .count = walk->levels,
+        .large = walk->large,
+        .pde_address = walk->pde_address,
+        .pde = walk->pde,
+        .pte_address = walk->pte_address,
+        .pte = walk->pte,
+        .mapped = walk->end == X86_WALK_MAPPED,
+        .physical = walk->physical,
+    };
+}
 
 extern const struct technique technique_bare, technique_trap, technique_interp, technique_hybrid;
 

@@ -195,7 +195,6 @@ static void switch_space(struct dispatcher *d, struct hybrid *h)
 static enum cpu_stop perform(struct dispatcher *d, struct hybrid *h,
                              const struct x86_instruction *insn, const struct outcome *outcome)
 {
-    const uint32_t dr6_bs = 1u << 14;
     enum cpu_stop stop = CPU_STOP_LEFT;
     bool trap = outcome->single_step;
     if (outcome->task_switched)
@@ -205,13 +204,7 @@ static enum cpu_stop perform(struct dispatcher *d, struct hybrid *h,
     case OUTCOME_CR3:
     case OUTCOME_PAGING: switch_space(d, h); break;
     case OUTCOME_INVLPG: shadow_invlpg(d->vcpu->shadow, outcome->linear); break;
-    case OUTCOME_PORT:
-        interpreted_port(d, &h->context, insn, &outcome->port);
-        if (d->guest->eflags & X86_TF) {
-            d->guest->dr[6] |= dr6_bs;
-            trap = true;
-        }
-        break;
+    case OUTCOME_PORT: trap |= interpreted_port(d, &h->context, insn, &outcome->port); break;
     case OUTCOME_PROCESSOR: stop = execute_alone(d, h); break;
     case OUTCOME_IDLE: d->halted = true; break;
     case OUTCOME_MISSING:

@@ -156,18 +156,11 @@ static bool interp_interruptible(const struct dispatcher *d)
 static bool perform(struct dispatcher *d, struct interp *i, const struct x86_instruction *insn,
                     const struct outcome *outcome, enum cpu_stop *stop)
 {
-    const uint32_t dr6_bs = 1u << 14;
     bool port = outcome->kind == OUTCOME_PORT, trap = outcome->single_step;
     *stop = CPU_STOP_LEFT;
     switch (outcome->kind) {
     case OUTCOME_INJECT: inject(d, i, &outcome->event); break;
-    case OUTCOME_PORT:
-        interpreted_port(d, &i->context, insn, &outcome->port);
-        if (d->guest->eflags & X86_TF) {
-            d->guest->dr[6] |= dr6_bs;
-            trap = true;
-        }
-        break;
+    case OUTCOME_PORT: trap |= interpreted_port(d, &i->context, insn, &outcome->port); break;
     case OUTCOME_PROCESSOR: *stop = execute_alone(d, i); break;
     case OUTCOME_IDLE: d->halted = true; break;
     case OUTCOME_MISSING:

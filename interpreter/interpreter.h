@@ -93,6 +93,14 @@ struct interpreter {
  * X86_KIND_OTHER) are empty, and those that this build leaves out. */
 extern const struct interpreter interpreter_standard;
 
+/* The kinds that have a slot, for a routine of the library's or of somebody else's. */
+enum { INTERPRETER_FIRST = X86_KIND_INVALID, INTERPRETER_END = X86_KIND_JMP };
+
+static inline bool interpreter_simulates(const struct x86_instruction *insn)
+{
+    return insn->kind >= INTERPRETER_FIRST && insn->kind < INTERPRETER_END;
+}
+
 /* Fills the table with them. */
 void interpreter_init(struct interpreter *interpreter);
 

@@ -109,9 +109,7 @@ static bool loads_ss(const struct x86_instruction *insn)
 
 static struct outcome single_step(struct interpreter_context *context, struct outcome outcome)
 {
-    const uint32_t dr6_bs = 1u << 14;
-
-    context->cpu->dr[6] |= dr6_bs;
+    context->cpu->dr[6] |= X86_DR6_BS;
     outcome.single_step = true;
     return outcome;
 }

@@ -17,6 +17,7 @@
 #include "arch/x86/deliver.h"
 #include "blocks.h"
 #include "codepages.h"
+#include "host.h"
 #include "inline.h"
 #include "svm.h"
 
@@ -30,13 +31,6 @@
  *
  * The engine must not be stopped from another thread; so the alarm's thread only sets a flag, which
  * every block's entry reads. */
-
-static uint64_t host_nanoseconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static uint64_t host_cycles(const struct cpu *cpu)
 {

@@ -211,9 +211,8 @@ static enum x86_status execute(struct cpu *cpu, const struct x86_instruction *in
 /* The only debug exception that the engine raises by itself is the single step. */
 static void note_debug_exception(struct cpu *cpu)
 {
-    const uint32_t single_step = 1u << 14; /* DR6.BS */
     if (cpu->state.eflags & X86_TF)
-        cpu->dr[6] = cpu->state.dr[6] |= single_step;
+        cpu->dr[6] = cpu->state.dr[6] |= X86_DR6_BS;
 }
 
 static enum cpu_action deliver(struct cpu *cpu, const struct x86_event *event,

@@ -232,16 +232,7 @@ void vmm_walk(const struct vmm_vm *vm, uint32_t linear, struct vmm_walk *walk)
         walk->result = "a table lies where there is no memory";
         return;
     }
-    walk->guest = (struct vmm_levels){
-        .count = guest.levels,
-        .large = guest.large,
-        .pde_address = guest.pde_address,
-        .pde = guest.pde,
-        .pte_address = guest.pte_address,
-        .pte = guest.pte,
-        .mapped = guest.end == X86_WALK_MAPPED,
-        .physical = guest.physical,
-    };
+    walk->guest = technique_levels(&guest);
     walk->user = guest.user;
     walk->writable = guest.writable;
     walk->global = guest.global;

@@ -22,7 +22,7 @@ struct machine *machine_new(uint32_t size, uint32_t reserve, bool host_clock,
         free(machine);
         return 0;
     }
-    if (frames_init(&machine->frames, &machine->memory, reserve, SCATTER_SEED)) {
+    if (!reserve || frames_init(&machine->frames, &machine->memory, reserve, SCATTER_SEED)) {
         if (cpu_init(&machine->cpu, &machine->memory, client, host_clock, why, room))
             return machine;
         frames_destroy(&machine->frames);

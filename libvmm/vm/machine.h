@@ -20,8 +20,9 @@ struct machine {
     uint16_t next_owner;  /* for the allocator */
 };
 
-/* A machine with `size` bytes, `reserve` frames of which are the VMM's own; `client` is what the
- * processor calls first. NULL with one sentence in `why`. Its first VM has to be counted. */
+/* A machine with `size` bytes, `reserve` frames of which are the VMM's own (0: a bare machine,
+ * whose frames nobody hands out); `client` is what the processor calls first. NULL with one
+ * sentence in `why`. Its first VM has to be counted. */
 struct machine *machine_new(uint32_t size, uint32_t reserve, bool host_clock,
                             const struct cpu_client *client, char *why, size_t room);
 

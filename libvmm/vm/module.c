@@ -11,7 +11,7 @@
 #include "vm.h"
 #include "vm/error.h"
 
-enum { FIRST = X86_KIND_INVALID, END = X86_KIND_JMP, NAME = 40 };
+enum { FIRST = INTERPRETER_FIRST, END = INTERPRETER_END, NAME = 40 };
 
 static const char decision_slot[] = "dispatcher.decision", ports_slot[] = "allocator.ports";
 

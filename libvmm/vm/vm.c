@@ -9,6 +9,7 @@
 #include "arch/x86/walk.h"
 #include "dispatcher/technique.h"
 #include "loader.h"
+#include "machine/host.h"
 #include "vm/error.h"
 #include "vmm/record.h"
 #include "vmm/version.h"
@@ -274,13 +275,6 @@ static const struct {
     [DISPATCH_FAILURE] = {VMM_STOP_FAILURE, "The engine failed"},
 };
 
-static uint64_t host_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void describe_divergence(struct vmm_vm *vm)
 {
     const struct silent_place *place = &vm->dispatcher.silent[0];
@@ -327,14 +321,14 @@ enum vmm_stop vmm_run(struct vmm_vm *vm, uint64_t instructions)
     const struct vmm_vm *turn = vm->machine->turn;
     if (!vm->loaded || !resumable(vm->stop) || (turn && turn->dispatcher.running))
         return vm->stop; /* the last: from within a replaced module */
-    uint64_t begin = host_now(), done = dispatcher_instructions(&vm->dispatcher);
+    uint64_t begin = host_nanoseconds(), done = dispatcher_instructions(&vm->dispatcher);
     uint64_t limit =
         instructions && instructions < UINT64_MAX - done ? done + instructions : UINT64_MAX;
     machine_turn(vm->machine, vm);
     cpu_break_pass(vm->dispatcher.cpu);
     enum dispatch_end end = dispatcher_run(&vm->dispatcher, limit);
     vm->dispatcher.interrupted = 0;
-    vm->host_ns += host_now() - begin;
+    vm->host_ns += host_nanoseconds() - begin;
     describe_stop(vm, end);
     return vm->stop;
 }

@@ -37,6 +37,8 @@ enum x86_eflags {
 };
 #define X86_IOPL_SHIFT 12
 
+#define X86_DR6_BS (1u << 14) /* a single step (SDM volume 3, section 17.2.3) */
+
 enum x86_cr0 {
     X86_CR0_PE = 1u << 0,
     X86_CR0_MP = 1u << 1,
