@@ -61,3 +61,10 @@ void interpreted_stores(const struct dispatcher *d, struct interpreter_cache *ca
             interpreter_cache_written(cache, walk.physical);
     }
 }
+
+void interpreted_epoch(const struct dispatcher *d, struct interpreter_cache *cache, uint32_t *epoch)
+{
+    if (*epoch != d->cpu->dirty.epoch)
+        interpreter_cache_ask(cache);
+    *epoch = d->cpu->dirty.epoch;
+}

@@ -29,4 +29,9 @@ bool interpreted_operand(const struct dispatcher *dispatcher, uint32_t *linear);
 void interpreted_stores(const struct dispatcher *dispatcher, struct interpreter_cache *cache,
                         uint32_t linear);
 
+/* An epoch of the dirty log may have begun (machine/dirty.h): then the next write to each page has
+ * to be noticed again. `*epoch` is the one that the cache knows of. */
+void interpreted_epoch(const struct dispatcher *dispatcher, struct interpreter_cache *cache,
+                       uint32_t *epoch);
+
 #endif

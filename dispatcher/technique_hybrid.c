@@ -30,6 +30,7 @@ struct hybrid {
     bool strayed;        /* the virtual processor is ahead of its stand-in */
     bool stale;          /* others than the interpreter have changed state or memory */
     uint32_t cr3;        /* of the cached translations */
+    uint32_t epoch;      /* of the dirty log */
 };
 
 /* ---- memory that both see ---- */
@@ -258,6 +259,7 @@ static enum cpu_stop interpret(struct dispatcher *d, struct hybrid *h, uint64_t 
     struct cpu *cpu = d->cpu;
     h->context.window = d->board->intr;
     h->context.modules = d->modules.routines;
+    interpreted_epoch(d, h->context.cache, &h->epoch);
     while (cpu_now(cpu) < deadline && !d->interrupted && !runs_directly(d)) {
         uint64_t begin = cpu->time, look = interpreted_look(d, deadline);
         struct x86_instruction insn;

@@ -24,6 +24,7 @@ struct interp {
     uint64_t event_time; /* of the last event */
     unsigned events;     /* without progress */
     bool in_processor;   /* the processor executes an instruction for us */
+    uint32_t epoch;      /* of the dirty log */
 };
 
 /* Created when the guest first runs: the memory is there then. */
@@ -190,6 +191,7 @@ static enum cpu_stop interp_run(struct dispatcher *d, uint64_t deadline)
     i->context.cpu = cpu_modify(cpu);
     i->context.window = d->board->intr;
     i->context.modules = d->modules.routines;
+    interpreted_epoch(d, i->context.cache, &i->epoch);
     while (cpu_now(cpu) < deadline && !d->interrupted) {
         uint64_t begin = cpu->time, look = interpreted_look(d, deadline);
         struct x86_instruction insn;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "blocks.h"
+#include "dirty.h"
 
 /* A page that is opened more often than this within CODE_PAGE_CALM cycles is taken for mixed code
  * and data, and its stores are stepped. */
@@ -73,6 +74,7 @@ static void unlock(struct cpu *cpu, uint32_t frame, struct code_page *page)
 
 void cpu_written(struct cpu *cpu, uint32_t frame)
 {
+    dirty_note(cpu, frame); /* the protection goes with the next write of the processor's */
     if (frame < memory_frames(cpu->memory) && cpu->pages[frame] && cpu->pages[frame]->locked)
         codepages_drop(cpu, frame);
 }
@@ -90,6 +92,12 @@ bool codepages_fault(struct cpu *cpu, uint32_t address)
 {
     uint32_t frame = address >> MEMORY_FRAME_SHIFT;
     struct code_page *page = frame < memory_frames(cpu->memory) ? cpu->pages[frame] : 0;
+    dirty_note(cpu, frame);
+    if (frame < memory_frames(cpu->memory) && !(page && page->locked)) {
+        /* A first write; or it was opened meanwhile, and the engine's TLB was behind. */
+        engine_protect(cpu->engine, frame, true);
+        return true;
+    }
     cpu->statistics.code_writes++;
     if (page && page->locked && !executing_from(cpu, frame)) {
         if (cpu->time - page->last > CODE_PAGE_CALM)
@@ -100,8 +108,6 @@ bool codepages_fault(struct cpu *cpu, uint32_t address)
             return true;
         }
     }
-    if (page && !page->locked)
-        return true; /* opened meanwhile: the engine's TLB was behind */
     /* Nobody stores to more pages than there is room for; if he did, he would be found stuck. */
     if (cpu->open < CPU_OPEN)
         cpu->open_address[cpu->open++] = address;
@@ -123,6 +129,7 @@ void codepages_open(struct cpu *cpu)
             continue;
         }
         memcpy(before(cpu, i), memory_frame(cpu->memory, address), MEMORY_FRAME_SIZE);
+        dirty_note(cpu, frame);
         engine_protect(cpu->engine, frame, true);
     }
     cpu->opened = cpu->open;

@@ -17,6 +17,7 @@
 #include "arch/x86/deliver.h"
 #include "blocks.h"
 #include "codepages.h"
+#include "dirty.h"
 #include "host.h"
 #include "inline.h"
 #include "svm.h"
@@ -769,6 +770,7 @@ void cpu_destroy(struct cpu *cpu)
     engine_image_free(cpu->reset);
     engine_close(cpu->engine);
     codepages_destroy(cpu);
+    dirty_destroy(cpu);
     blocks_destroy(cpu);
     inline_destroy(cpu);
     memset(cpu, 0, sizeof *cpu);

@@ -83,6 +83,9 @@ enum cpu_stop {
 #define CPU_EXITS  64u
 #define CPU_BREAKS 32u
 
+/* Frames that an epoch of the dirty log remembers by number; beyond that all are looked through. */
+#define DIRTY_LISTED 1024u
+
 struct block;
 struct block_exit;
 struct code_page;
@@ -156,6 +159,12 @@ struct cpu {
 
     uint8_t nowhere[MEMORY_FRAME_SIZE]; /* stands in for missing memory */
     struct code_page **pages;           /* by machine frame; NULL: no code was translated from it */
+    struct dirty_log {                  /* machine/dirty.h */
+        uint32_t epoch;                 /* 0: there is no log */
+        uint32_t count;                 /* frames written in this epoch */
+        uint32_t listed[DIRTY_LISTED];
+        uint32_t *written; /* by frame: the last epoch in which it was; 0: never */
+    } dirty;
     bool translate_anew;                /* the code buffer is emptied before the next run */
     uintptr_t first_site;               /* the lowest place in it that a block was called from */
     struct cpu_site {

@@ -46,4 +46,11 @@ static inline const uint8_t *vm_page(const struct vmm_vm *vm, uint32_t physical)
     return physical < vm_memory_size(vm) ? memory->page(memory->context, physical, false) : 0;
 }
 
+/* The number of the machine frame behind the guest-physical page that holds `physical`. */
+static inline uint32_t vm_frame(const struct vmm_vm *vm, uint32_t physical)
+{
+    uint32_t machine = vm->vcpu ? frame_map_machine(&vm->map, physical) : physical;
+    return machine >> MEMORY_FRAME_SHIFT;
+}
+
 #endif
