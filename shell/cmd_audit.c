@@ -8,7 +8,6 @@
 
 #include <vmm/vmm.h>
 
-#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -23,7 +22,6 @@ struct request {
     const char *input;
     uint64_t every;
     enum format format;
-    bool help;
 };
 
 static void print_help(void)
@@ -54,32 +52,16 @@ static const struct option options[] = {
     {"every", required_argument, NULL, 'e'},
     {"input", required_argument, NULL, 'i'},
     {"format", required_argument, NULL, 'f'},
-    {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
 
-static int parse_every(struct request *request, const char *text)
+static int parse_option(void *context, int option)
 {
-    char *rest = NULL;
-    errno = 0;
-    request->every = *text >= '0' && *text <= '9' ? strtoull(text, &rest, 10) : 0;
-    if (!rest || *rest || errno || request->every == 0)
-        return guest_complain(&request->guest, VMM_USAGE,
-                              "'%s' is no number of instructions; give one from 1", text);
-    return VMM_SUCCESS;
-}
-
-static int parse_option(struct request *request, int option)
-{
+    struct request *request = context;
     switch (option) {
-    case 'e': return parse_every(request, optarg);
+    case 'e': return guest_instructions(&request->guest, optarg, &request->every);
     case 'i': request->input = optarg; break;
-    case 'h': request->help = true; break;
-    case 'f':
-        if (!format_parse(optarg, &request->format))
-            return guest_complain(&request->guest, VMM_USAGE,
-                                  "there is no format '%s'; use table, json or csv", optarg);
-        break;
+    case 'f': return guest_format(&request->guest, optarg, &request->format);
     default: return guest_option(&request->guest, option);
     }
     return VMM_SUCCESS;
@@ -87,25 +69,15 @@ static int parse_option(struct request *request, int option)
 
 static int parse(struct request *request, int argc, char **argv)
 {
-    int option;
-    optind = 0;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":" GUEST_SHORT "h", options, NULL)) != -1) {
-        if (option == '?' || option == ':')
-            return guest_complain_of_option(&request->guest, option, argv);
-        int status = parse_option(request, option);
-        if (status != VMM_SUCCESS || request->help)
-            return status;
-    }
-    if (argc - optind != 1)
-        return guest_complain(
-            &request->guest, VMM_USAGE, "%s; give one image: vmm audit [OPTION]... IMAGE",
-            argc == optind ? "there is no image" : "there is more than one image");
-    request->guest.image = argv[optind];
-    if (request->guest.beside_count)
+    static const struct guest_syntax syntax = {.shorts = ":" GUEST_SHORT,
+                                               .longs = options,
+                                               .usage = "vmm audit [OPTION]... IMAGE",
+                                               .option = parse_option};
+    int status = guest_parse(&request->guest, &syntax, request, argc, argv);
+    if (status == VMM_SUCCESS && !request->guest.help && request->guest.beside_count)
         return guest_complain(&request->guest, VMM_USAGE,
                               "an audit is of one virtual machine; leave --vm away");
-    return VMM_SUCCESS;
+    return status;
 }
 
 /* ---- JSON ---- */
@@ -276,7 +248,7 @@ int vmm_cmd_audit(int argc, char **argv)
     int status = parse(&request, argc, argv);
     if (status != VMM_SUCCESS)
         return status;
-    if (request.help) {
+    if (request.guest.help) {
         print_help();
         return VMM_SUCCESS;
     }

@@ -10,13 +10,12 @@
 #include "shell/console.h"
 #include "shell/format.h"
 #include "shell/guest.h"
+#include "shell/table.h"
 
 #include <vmm/vmm.h>
 
 #include <inttypes.h>
 #include <jansson.h>
-#include <libsmartcols/libsmartcols.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +40,6 @@ struct request {
     size_t count;
     char *list; /* what -t gave, taken apart; owned */
     enum format format;
-    bool help;
 };
 
 static void print_help(void)
@@ -66,7 +64,6 @@ static void print_help(void)
 static const struct option options[] = {
     GUEST_LONG,
     {"format", required_argument, NULL, 'f'},
-    {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
 
@@ -110,11 +107,11 @@ static int parse_techniques(struct request *request, const char *text)
     return VMM_SUCCESS;
 }
 
-static int parse_option(struct request *request, int option)
+static int parse_option(void *context, int option)
 {
+    struct request *request = context;
     switch (option) {
     case 't': return parse_techniques(request, optarg);
-    case 'h': request->help = true; return VMM_SUCCESS;
     case 'C':
         return guest_complain(&request->guest, VMM_USAGE,
                               "--clock is not for comparing, which counts instructions; leave it "
@@ -122,39 +119,25 @@ static int parse_option(struct request *request, int option)
     case 'V':
         return guest_complain(&request->guest, VMM_USAGE,
                               "--vm is not for comparing, which runs one guest; leave it away");
-    case 'f':
-        if (!format_parse(optarg, &request->format))
-            return guest_complain(&request->guest, VMM_USAGE,
-                                  "there is no format '%s'; use table, json or csv", optarg);
-        return VMM_SUCCESS;
+    case 'f': return guest_format(&request->guest, optarg, &request->format);
     default: return guest_option(&request->guest, option);
     }
 }
 
 static int parse(struct request *request, int argc, char **argv)
 {
+    static const struct guest_syntax syntax = {.shorts = ":" GUEST_SHORT,
+                                               .longs = options,
+                                               .usage = "vmm compare [OPTION]... IMAGE",
+                                               .option = parse_option};
     const char *name;
-    int option;
-    optind = 0; /* another command may have used getopt before */
-    opterr = 0;
     add(request, "bare");
-    while ((option = getopt_long(argc, argv, ":" GUEST_SHORT "h", options, NULL)) != -1) {
-        if (option == '?' || option == ':')
-            return guest_complain_of_option(&request->guest, option, argv);
-        int status = parse_option(request, option);
-        if (status != VMM_SUCCESS || request->help)
-            return status;
-    }
-    if (argc - optind != 1)
-        return guest_complain(
-            &request->guest, VMM_USAGE, "%s; give one image: vmm compare [OPTION]... IMAGE",
-            argc == optind ? "there is no image" : "there is more than one image");
-    request->guest.image = argv[optind];
+    int status = guest_parse(&request->guest, &syntax, request, argc, argv);
     if (!request->guest.most_instructions)
         request->guest.most_instructions = USUAL_LIMIT;
     for (size_t i = 0; !request->list && (name = vmm_technique(i)); i++)
         add(request, name);
-    return VMM_SUCCESS;
+    return status;
 }
 
 /* ---- the runs ---- */
@@ -276,32 +259,21 @@ static bool print_csv(const struct request *request, const struct compared *runs
     return !ferror(stdout);
 }
 
-static __attribute__((format(printf, 3, 4))) void set_cell(struct libscols_line *line,
-                                                           size_t column, const char *format, ...)
-{
-    char text[64];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    scols_line_set_data(line, column, text);
-}
-
 static void fill_line(struct libscols_line *line, const struct compared *run,
                       const struct compared *bare)
 {
     const struct vmm_statistics *s = &run->statistics;
     size_t column = 0;
-    set_cell(line, column++, "%s", s->technique);
-    set_cell(line, column++, "%s", vmm_stop_name(s->stop));
-    set_cell(line, column++, "%" PRIu64, s->guest_instructions);
-    set_cell(line, column++, "%.2f", percent(s->direct, s));
-    set_cell(line, column++, "%.2f", percent(s->interpreted, s));
-    set_cell(line, column++, "%.2f", percent(s->emulated, s));
-    set_cell(line, column++, "%" PRIu64, run->exits);
-    set_cell(line, column++, "%.2f", slower(run, bare));
-    set_cell(line, column++, "%s", yes(same_console(run, bare)));
-    set_cell(line, column++, "%s", yes(run->digest == bare->digest));
+    table_cell(line, column++, "%s", s->technique);
+    table_cell(line, column++, "%s", vmm_stop_name(s->stop));
+    table_cell(line, column++, "%" PRIu64, s->guest_instructions);
+    table_cell(line, column++, "%.2f", percent(s->direct, s));
+    table_cell(line, column++, "%.2f", percent(s->interpreted, s));
+    table_cell(line, column++, "%.2f", percent(s->emulated, s));
+    table_cell(line, column++, "%" PRIu64, run->exits);
+    table_cell(line, column++, "%.2f", slower(run, bare));
+    table_cell(line, column++, "%s", yes(same_console(run, bare)));
+    table_cell(line, column++, "%s", yes(run->digest == bare->digest));
 }
 
 /* Below the table: how those ended that did not end as the bare machine. What the VMM itself has to
@@ -351,11 +323,12 @@ int vmm_cmd_compare(int argc, char **argv)
     struct request request = {.guest.command = "compare", .format = FORMAT_TABLE};
     struct compared runs[MOST_RUNS];
     int status = parse(&request, argc, argv);
-    if (request.help)
+    if (request.guest.help)
         print_help();
-    for (size_t i = 0; i < request.count && status == VMM_SUCCESS && !request.help; i++)
+    for (size_t i = 0; i < request.count && status == VMM_SUCCESS && !request.guest.help; i++)
         status = run_one(&request, request.techniques[i], &runs[i]);
-    if (status == VMM_SUCCESS && !request.help && (!print(&request, runs) || fflush(stdout) != 0))
+    if (status == VMM_SUCCESS && !request.guest.help &&
+        (!print(&request, runs) || fflush(stdout) != 0))
         status = guest_complain(&request.guest, VMM_FAILURE,
                                 "the comparison cannot be written to standard output; free some "
                                 "space or send it elsewhere");

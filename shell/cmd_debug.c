@@ -9,7 +9,7 @@
 struct request {
     struct session session;
     const char *script;
-    bool batch, help;
+    bool batch;
 };
 
 static void print_help(void)
@@ -31,7 +31,6 @@ static void print_help(void)
 static const struct option options[] = {
     GUEST_LONG,
     {"batch", no_argument, NULL, 'b'},
-    {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
 
@@ -44,35 +43,30 @@ static void spell_batch(int argc, char **argv)
             argv[i] = batch;
 }
 
+static int parse_option(void *context, int option)
+{
+    struct request *request = context;
+    struct guest_options *guest = &request->session.options;
+    switch (option) {
+    case 'x': request->script = optarg; break;
+    case 'b': request->batch = true; break;
+    case 'V':
+        return guest_complain(guest, VMM_USAGE,
+                              "the prompt has one guest; leave --vm away, or use vmm run");
+    default: return guest_option(guest, option);
+    }
+    return VMM_SUCCESS;
+}
+
 static int parse(struct request *request, int argc, char **argv)
 {
-    struct guest_options *guest = &request->session.options;
-    int option;
-    optind = 0; /* another command may have used getopt before */
-    opterr = 0;
+    static const struct guest_syntax syntax = {.shorts = ":" GUEST_SHORT "x:",
+                                               .longs = options,
+                                               .usage = "vmm debug [OPTION]... IMAGE",
+                                               .without_image = true,
+                                               .option = parse_option};
     spell_batch(argc, argv);
-    while ((option = getopt_long(argc, argv, ":" GUEST_SHORT "x:h", options, NULL)) != -1) {
-        int status = VMM_SUCCESS;
-        switch (option) {
-        case '?':
-        case ':': return guest_complain_of_option(guest, option, argv);
-        case 'x': request->script = optarg; break;
-        case 'b': request->batch = true; break;
-        case 'V':
-            return guest_complain(guest, VMM_USAGE,
-                                  "the prompt has one guest; leave --vm away, or use vmm run");
-        case 'h': request->help = true; return VMM_SUCCESS;
-        default: status = guest_option(guest, option); break;
-        }
-        if (status != VMM_SUCCESS)
-            return status;
-    }
-    if (argc - optind > 1)
-        return guest_complain(
-            guest, VMM_USAGE,
-            "there is more than one image; give one: vmm debug [OPTION]... IMAGE");
-    guest->image = argv[optind];
-    return VMM_SUCCESS;
+    return guest_parse(&request->session.options, &syntax, request, argc, argv);
 }
 
 /* ~/.vmmrc, if there is one. None is read from the working folder: that may be somebody else's. */
@@ -120,7 +114,7 @@ int vmm_cmd_debug(int argc, char **argv)
     int status = parse(&request, argc, argv);
     if (status != VMM_SUCCESS)
         return status;
-    if (request.help) {
+    if (session->options.help) {
         print_help();
         return VMM_SUCCESS;
     }

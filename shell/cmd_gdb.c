@@ -12,8 +12,9 @@
 #include <unistd.h>
 
 struct request {
+    struct guest_options *guest; /* the server's */
     const char *listen;
-    bool remote, help;
+    bool remote;
 };
 
 static volatile sig_atomic_t asked;
@@ -52,19 +53,30 @@ static const struct option options[] = {
     GUEST_LONG,
     {"listen", required_argument, NULL, 'l'},
     {"allow-remote", no_argument, NULL, 'r'},
-    {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
 
-static int check(struct guest_options *guest, int argc, char **argv)
+static int parse_option(void *context, int option)
 {
-    if (optind == argc)
-        return guest_complain(guest, VMM_USAGE, "there is no guest; name an image");
-    if (optind + 1 < argc)
-        return guest_complain(guest, VMM_USAGE,
-                              "'%s' is one image too many; options go before the image",
-                              argv[optind + 1]);
-    guest->image = argv[optind];
+    struct request *request = context;
+    switch (option) {
+    case 'l': request->listen = optarg; break;
+    case 'r': request->remote = true; break;
+    default: return guest_option(request->guest, option);
+    }
+    return VMM_SUCCESS;
+}
+
+static int parse(struct request *request, int argc, char **argv)
+{
+    static const struct guest_syntax syntax = {.shorts = ":" GUEST_SHORT,
+                                               .longs = options,
+                                               .usage = "vmm gdb [OPTION]... IMAGE",
+                                               .option = parse_option};
+    struct guest_options *guest = request->guest;
+    int status = guest_parse(guest, &syntax, request, argc, argv);
+    if (status != VMM_SUCCESS || guest->help)
+        return status;
     if (guest->beside_count)
         return guest_complain(guest, VMM_USAGE,
                               "gdb gets one guest; leave --vm away, or use vmm run");
@@ -73,27 +85,6 @@ static int check(struct guest_options *guest, int argc, char **argv)
                               "with the host's clock instructions are not counted, and nothing "
                               "can be stepped; use --clock virtual");
     return VMM_SUCCESS;
-}
-
-static int parse(struct request *request, struct guest_options *guest, int argc, char **argv)
-{
-    int option;
-    optind = 0; /* another command may have used getopt before */
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":" GUEST_SHORT "h", options, NULL)) != -1) {
-        int status = VMM_SUCCESS;
-        switch (option) {
-        case '?':
-        case ':': return guest_complain_of_option(guest, option, argv);
-        case 'l': request->listen = optarg; break;
-        case 'r': request->remote = true; break;
-        case 'h': request->help = true; return VMM_SUCCESS;
-        default: status = guest_option(guest, option); break;
-        }
-        if (status != VMM_SUCCESS)
-            return status;
-    }
-    return check(guest, argc, argv);
 }
 
 /* ---- serving ---- */
@@ -155,7 +146,7 @@ static int end_status(const struct gdb_server *server)
 int vmm_cmd_gdb(int argc, char **argv)
 {
     static struct gdb_server server; /* large, and there is one */
-    struct request request = {.listen = "127.0.0.1:1234"};
+    struct request request = {.guest = &server.options, .listen = "127.0.0.1:1234"};
     server = (struct gdb_server){.options = {.command = "gdb",
                                              .config = {.technique = guest_default_technique(),
                                                         .console = vmm_console_standard()}},
@@ -163,10 +154,10 @@ int vmm_cmd_gdb(int argc, char **argv)
                                  .client = -1,
                                  .slice = 100000,
                                  .stop = "T05thread:01;"};
-    int status = parse(&request, &server.options, argc, argv);
+    int status = parse(&request, argc, argv);
     if (status != VMM_SUCCESS)
         return status;
-    if (request.help) {
+    if (server.options.help) {
         print_help();
         return VMM_SUCCESS;
     }

@@ -28,7 +28,7 @@ struct request {
     const char *stats_file, *trace_file, *core_file;
     enum format format;
     uint64_t digest_every; /* instructions; 0: only at the end */
-    bool digest, stats, help;
+    bool digest, stats;
 };
 
 struct run {
@@ -75,7 +75,6 @@ static const struct option options[] = {
     {"format", required_argument, NULL, 'f'},
     {"trace", required_argument, NULL, 'r'},
     {"core", required_argument, NULL, 'c'},
-    {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
 
@@ -98,22 +97,18 @@ static int parse_digest(struct request *request, const char *text)
     return VMM_SUCCESS;
 }
 
-static int parse_option(struct request *request, int option)
+static int parse_option(void *context, int option)
 {
+    struct request *request = context;
     switch (option) {
     case 'd': return parse_digest(request, optarg);
-    case 'h': request->help = true; break;
     case 'r': request->trace_file = optarg; break;
     case 'c': request->core_file = optarg; break;
     case 's':
         request->stats = true;
         request->stats_file = optarg;
         break;
-    case 'f':
-        if (!format_parse(optarg, &request->format))
-            return guest_complain(&request->guest, VMM_USAGE,
-                                  "there is no format '%s'; use table, json or csv", optarg);
-        break;
+    case 'f': return guest_format(&request->guest, optarg, &request->format);
     default: return guest_option(&request->guest, option);
     }
     return VMM_SUCCESS;
@@ -142,22 +137,12 @@ static int settle(struct request *request)
 
 static int parse(struct request *request, int argc, char **argv)
 {
-    int option;
-    optind = 0; /* another command may have used getopt before */
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":" GUEST_SHORT "h", options, NULL)) != -1) {
-        if (option == '?' || option == ':')
-            return guest_complain_of_option(&request->guest, option, argv);
-        int status = parse_option(request, option);
-        if (status != VMM_SUCCESS || request->help)
-            return status;
-    }
-    if (argc - optind != 1)
-        return guest_complain(
-            &request->guest, VMM_USAGE, "%s; give one image: vmm run [OPTION]... IMAGE",
-            argc == optind ? "there is no image" : "there is more than one image");
-    request->guest.image = argv[optind];
-    return settle(request);
+    static const struct guest_syntax syntax = {.shorts = ":" GUEST_SHORT,
+                                               .longs = options,
+                                               .usage = "vmm run [OPTION]... IMAGE",
+                                               .option = parse_option};
+    int status = guest_parse(&request->guest, &syntax, request, argc, argv);
+    return status == VMM_SUCCESS && !request->guest.help ? settle(request) : status;
 }
 
 /* ---- before the run ---- */
@@ -401,7 +386,7 @@ int vmm_cmd_run(int argc, char **argv)
     int status = parse(&request, argc, argv);
     if (status != VMM_SUCCESS)
         return status;
-    if (request.help) {
+    if (request.guest.help) {
         print_help();
         return VMM_SUCCESS;
     }

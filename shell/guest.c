@@ -42,7 +42,8 @@ int guest_complain_of(const struct guest_options *options, const struct vmm_erro
                           error->text);
 }
 
-int guest_complain_of_option(const struct guest_options *options, int option, char **argv)
+/* What getopt_long could not make sense of: `option` is '?' or ':'. Returns VMM_USAGE. */
+static int complain_of_option(const struct guest_options *options, int option, char **argv)
 {
     char shorter[] = {'-', (char)optopt, '\0'};
     const char *word = argv[optind - 1];
@@ -102,14 +103,21 @@ static int parse_size(struct guest_options *options, const char *text)
     return VMM_SUCCESS;
 }
 
-static int parse_limit(struct guest_options *options, const char *text)
+int guest_instructions(const struct guest_options *options, const char *text, uint64_t *number)
 {
     char *rest;
-    if (!parse_digits(text, &options->most_instructions, &rest) || *rest ||
-        options->most_instructions == 0)
+    if (!parse_digits(text, number, &rest) || *rest || *number == 0)
         return guest_complain(options, VMM_USAGE,
                               "'%s' is no number of instructions; give one from 1", text);
     return VMM_SUCCESS;
+}
+
+int guest_format(const struct guest_options *options, const char *text, enum format *format)
+{
+    if (format_parse(text, format))
+        return VMM_SUCCESS;
+    return guest_complain(options, VMM_USAGE, "there is no format '%s'; use table, json or csv",
+                          text);
 }
 
 static int parse_clock(struct guest_options *options, const char *text)
@@ -150,11 +158,33 @@ int guest_option(struct guest_options *options, int option)
     case 'A': options->append = optarg; break;
     case 'M': return add_module(options, optarg);
     case 'C': return parse_clock(options, optarg);
-    case 'N': return parse_limit(options, optarg);
+    case 'N': return guest_instructions(options, optarg, &options->most_instructions);
     case 'V': return add_vm(options, optarg);
     case 'K': options->config.keep_going = true; break;
+    case 'h': options->help = true; break;
     }
     return VMM_SUCCESS;
+}
+
+int guest_parse(struct guest_options *options, const struct guest_syntax *syntax, void *request,
+                int argc, char **argv)
+{
+    int option;
+    optind = 0; /* another command may have used getopt before */
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, syntax->shorts, syntax->longs, NULL)) != -1) {
+        if (option == '?' || option == ':')
+            return complain_of_option(options, option, argv);
+        int status = syntax->option(request, option);
+        if (status != VMM_SUCCESS || options->help)
+            return status;
+    }
+    options->image = argv[optind];
+    if (argc - optind == 1 || (argc == optind && syntax->without_image))
+        return VMM_SUCCESS;
+    return guest_complain(options, VMM_USAGE, "%s; give one image: %s",
+                          argc == optind ? "there is no image" : "there is more than one image",
+                          syntax->usage);
 }
 
 /* ---- the machine ---- */

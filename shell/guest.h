@@ -4,6 +4,7 @@
 #define SHELL_GUEST_H
 
 #include "shell/console.h"
+#include "shell/format.h"
 
 #include <vmm/vm.h>
 
@@ -23,6 +24,7 @@ struct guest_options {
     const char *beside[GUEST_VMS]; /* images of further VMs on the same machine */
     size_t beside_count;
     uint64_t most_instructions;
+    bool help; /* --help was given: nothing else counts */
 };
 
 /* A virtual machine and the files that must outlive it. */
@@ -37,14 +39,15 @@ struct guest {
 };
 
 /* For getopt_long: the short options, and the long ones as initializers of struct option. Their
- * values are capital letters, so that a command has the small ones for itself. */
-#define GUEST_SHORT "t:m:"
+ * values are capital letters, so that a command has the small ones but h, m and t for itself. */
+#define GUEST_SHORT "t:m:h"
 /* clang-format off */
 #define GUEST_LONG                                                                                 \
     {"load", required_argument, NULL, 'L'}, {"initrd", required_argument, NULL, 'I'},              \
     {"append", required_argument, NULL, 'A'}, {"module", required_argument, NULL, 'M'},            \
     {"clock", required_argument, NULL, 'C'}, {"max-instructions", required_argument, NULL, 'N'},   \
-    {"keep-going", no_argument, NULL, 'K'}, {"vm", required_argument, NULL, 'V'}
+    {"keep-going", no_argument, NULL, 'K'}, {"vm", required_argument, NULL, 'V'},                  \
+    {"help", no_argument, NULL, 'h'}
 /* clang-format on */
 
 /* What --help prints of them. */
@@ -63,12 +66,31 @@ int guest_complain(const struct guest_options *options, int status, const char *
 /* The sentence of `error`. Returns the exit status that fits it. */
 int guest_complain_of(const struct guest_options *options, const struct vmm_error *error);
 
-/* What getopt_long could not make sense of: `option` is '?' or ':'. Returns VMM_USAGE. */
-int guest_complain_of_option(const struct guest_options *options, int option, char **argv);
+/* What a command has beside the options of the guest. */
+struct guest_syntax {
+    const char *shorts;         /* for getopt_long: ":" GUEST_SHORT and its own */
+    const struct option *longs; /* GUEST_LONG and its own */
+    const char *usage;          /* for sentences: "vmm run [OPTION]... IMAGE" */
+    bool without_image;         /* is allowed: `image` is NULL then */
+    /* Takes one option, with optarg, and hands what is not its own to guest_option. Returns
+     * VMM_SUCCESS, or another status after a sentence. */
+    int (*option)(void *request, int option);
+};
+
+/* Parses a command line into `options`, up to --help if that comes. `request` is handed to
+ * `syntax->option`. Returns VMM_SUCCESS, or another status after a sentence. */
+int guest_parse(struct guest_options *options, const struct guest_syntax *syntax, void *request,
+                int argc, char **argv);
 
 /* Takes one option that getopt_long returned, with optarg. Returns VMM_SUCCESS, also for what is no
  * option of a guest, or VMM_USAGE after a sentence. */
 int guest_option(struct guest_options *options, int option);
+
+/* Takes the value of --format. Returns VMM_SUCCESS, or VMM_USAGE after a sentence. */
+int guest_format(const struct guest_options *options, const char *text, enum format *format);
+
+/* Takes a number from 1 on, of instructions. Returns VMM_SUCCESS, or VMM_USAGE after a sentence. */
+int guest_instructions(const struct guest_options *options, const char *text, uint64_t *number);
 
 /* Reads the files, creates the machine and loads it. Returns VMM_SUCCESS, or another status after a
  * sentence. The caller gives `guest` to guest_destroy, after a failure too. */

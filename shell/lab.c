@@ -6,6 +6,7 @@
 #include "shell/lab.h"
 
 #include "labs/grader/evidence.h"
+#include "shell/clock.h"
 #include "shell/file.h"
 #include "shell/lab_compare.h"
 
@@ -18,7 +19,6 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { RANDOM_OFFSET = 8, RANDOM_BYTES = 32, MOST_MODULES = 16, WALL_SECONDS = 20 };
@@ -34,24 +34,17 @@ static __attribute__((format(printf, 3, 4))) void say(char *text, size_t room, c
 
 /* ---- processes ---- */
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Reads until the end, or until `seconds` are over; then kills. Returns the bytes kept. */
 static size_t collect(pid_t child, int from, void *bytes, size_t room, int seconds, bool *late)
 {
-    int64_t end = now_ms() + (int64_t)seconds * 1000;
+    uint64_t end = clock_ns() + (uint64_t)seconds * 1000 * CLOCK_NS_PER_MS;
     size_t count = 0;
     char rest[4096];
     *late = false;
     for (;;) {
-        int64_t left = end - now_ms();
+        uint64_t now = clock_ns(), left = now < end ? (end - now) / CLOCK_NS_PER_MS : 0;
         struct pollfd poll_for = {.fd = from, .events = POLLIN};
-        if (left <= 0 || poll(&poll_for, 1, (int)left) == 0) {
+        if (!left || poll(&poll_for, 1, (int)left) == 0) {
             *late = true;
             break;
         }

@@ -1,8 +1,9 @@
 /* Progress of a run. See progress.h. */
 #include "shell/progress.h"
 
+#include "shell/clock.h"
+
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 static const double interval = 0.25; /* seconds */
@@ -11,9 +12,7 @@ enum { FIRST_SLICE = 1000000, LARGEST_SLICE = 1000000000 };
 
 static double seconds(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+    return (double)clock_ns() / 1e9;
 }
 
 void progress_begin(struct progress *progress)

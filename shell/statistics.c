@@ -2,12 +2,12 @@
  * table has the most frequent first, as `perf kvm stat` has them. */
 #include "shell/statistics.h"
 
+#include "shell/table.h"
+
 #include <vmm/record.h>
 
 #include <inttypes.h>
 #include <jansson.h>
-#include <libsmartcols/libsmartcols.h>
-#include <stdarg.h>
 #include <stdlib.h>
 
 enum { MOST_CAUSES = 256 };
@@ -140,17 +140,6 @@ static int by_count(const void *a, const void *b)
     return left->count < right->count ? 1 : left->count > right->count ? -1 : 0;
 }
 
-static __attribute__((format(printf, 3, 4))) void set_cell(struct libscols_line *line,
-                                                           size_t column, const char *format, ...)
-{
-    char text[64];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    scols_line_set_data(line, column, text);
-}
-
 static bool print_exits(FILE *to, struct exits *exits)
 {
     static const char *const columns[] = {"exit", "count", "count %", "time %", "mean ns"};
@@ -166,11 +155,11 @@ static bool print_exits(FILE *to, struct exits *exits)
         struct libscols_line *line = scols_table_new_line(table, NULL);
         if (!line)
             break;
-        set_cell(line, 0, "%s", cause->cause);
-        set_cell(line, 1, "%" PRIu64, cause->count);
-        set_cell(line, 2, "%.2f", 100 * share(cause->count, exits->total));
-        set_cell(line, 3, "%.2f", 100 * share(cause->ns_total, exits->ns_total));
-        set_cell(line, 4, "%.0f", mean(cause));
+        table_cell(line, 0, "%s", cause->cause);
+        table_cell(line, 1, "%" PRIu64, cause->count);
+        table_cell(line, 2, "%.2f", 100 * share(cause->count, exits->total));
+        table_cell(line, 3, "%.2f", 100 * share(cause->ns_total, exits->ns_total));
+        table_cell(line, 4, "%.0f", mean(cause));
     }
     int status = exits->count ? scols_print_table(table) : 0;
     scols_unref_table(table);

@@ -3,9 +3,10 @@
  * watchpoint makes them one instruction long. */
 #include "shell/gdb/server.h"
 
+#include "shell/clock.h"
+
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 /* gdb's numbers for signals (include/gdb/signals.def), which are not the host's. */
 enum {
@@ -198,20 +199,13 @@ static uint64_t retired(const struct gdb_server *server)
     return statistics.guest_instructions;
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
-
 /* A slice takes about a fiftieth of a second, whatever the technique. */
 static enum vmm_stop run_slice(struct gdb_server *server, uint64_t most)
 {
     enum { LEAST = 1000, MOST = 50000000, SHORT_NS = 10000000, LONG_NS = 40000000 };
-    uint64_t slice = most && most < server->slice ? most : server->slice, begin = now_ns();
+    uint64_t slice = most && most < server->slice ? most : server->slice, begin = clock_ns();
     enum vmm_stop stop = vmm_run(server->guest.vm, slice);
-    uint64_t taken = now_ns() - begin;
+    uint64_t taken = clock_ns() - begin;
     if (taken < SHORT_NS && slice == server->slice && server->slice < MOST)
         server->slice *= 2;
     if (taken > LONG_NS && server->slice > LEAST)

@@ -38,13 +38,13 @@ static void put_value(struct session *session, char format, uint32_t value, unsi
     }
 }
 
-struct format {
+struct value_format {
     uint64_t count;
     char format, size;
 };
 
 /* "/12xw" in any order of letters; the count comes first. False after a sentence. */
-static bool parse_format(struct session *session, char **arguments, struct format *format)
+static bool parse_format(struct session *session, char **arguments, struct value_format *format)
 {
     char *at = *arguments;
     if (*at != '/')
@@ -77,7 +77,7 @@ static unsigned bytes_of(char size)
 
 bool repl_print(struct session *session, char *arguments)
 {
-    struct format format = {1, 0, 'w'};
+    struct value_format format = {1, 0, 'w'};
     uint32_t value;
     char symbol[96];
     if (!parse_format(session, &arguments, &format) ||
@@ -145,7 +145,7 @@ static bool examine_strings(struct session *session, uint64_t count)
     return true;
 }
 
-static bool examine_values(struct session *session, const struct format *format)
+static bool examine_values(struct session *session, const struct value_format *format)
 {
     unsigned size = bytes_of(format->size);
     unsigned line = format->format == 't' ? 4 / size : format->format == 'c' ? 8 : 16 / size;
@@ -173,7 +173,7 @@ static bool examine_values(struct session *session, const struct format *format)
 
 bool repl_examine(struct session *session, char *arguments)
 {
-    struct format format = {1, session->format, session->size};
+    struct value_format format = {1, session->format, session->size};
     uint32_t address;
     if (!repl_need_guest(session) || !parse_format(session, &arguments, &format))
         return false;
