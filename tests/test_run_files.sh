@@ -42,12 +42,16 @@ for technique in $techniques; do
             fail "$technique $ending: another digest"
     done
     exits=$(grep -o '"count":[0-9]*,"share"' "$work/stats" | tr -dc '0-9\n' | awk '{ n += $1 } END { print n }')
-    for ending in txt jsonl; do
-        [ "$(wc -l <"$work/trace.$ending")" = "$exits" ] ||
-            fail "$technique: $exits exits, but $(wc -l <"$work/trace.$ending") lines in trace.$ending"
+    grep -v '^{"\(trace\|end\)":{' "$work/trace.jsonl" >"$work/records"
+    for lines in "$work/trace.txt" "$work/records"; do
+        [ "$(wc -l <"$lines")" = "$exits" ] ||
+            fail "$technique: $exits exits, but $(wc -l <"$lines") lines in ${lines##*/}"
     done
+    head -n 1 "$work/trace.jsonl" | grep -q '^{"trace":{"format":1,' && tail -n 1 "$work/trace.jsonl" |
+        grep -q "^{\"end\":{\"vm\":0,\"records\":$exits,.*\"digest\":\"$(field digest "$work/stats")\"" ||
+        fail "$technique: what is before and behind the records: $(tail -n 1 "$work/trace.jsonl")"
     [ "$(grep -c '"ph":"X"' "$work/trace.json")" = "$exits" ] || fail "$technique: slices are missing"
-    tail -n 1 "$work/trace.json" | grep -qx '\]}' || fail "$technique: the timeline is not closed"
+    tail -n 1 "$work/trace.json" | grep -qx '\]}}' || fail "$technique: the timeline is not closed"
     grep -qv '^ *[0-9]* \[vm0 ring[0-3]\] 0x[0-9a-f]\{8\} .*= .* -> ' "$work/trace.txt" &&
         fail "$technique: $(grep -v -m 1 '^ *[0-9]* \[vm0 ring[0-3]\] 0x[0-9a-f]\{8\} .*= .* -> ' "$work/trace.txt")"
     cp "$work/trace.txt" "$work/first.txt"

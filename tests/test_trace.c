@@ -173,10 +173,41 @@ Test(trace, text_has_a_line_a_trap_and_repeats)
     free(two);
 }
 
+/* What is said before and behind the records: the statistics are the run's, each cause with its
+ * count. */
+static void judge_notes(const char *first, const char *last)
+{
+    json_t *begin = json_loads(first, JSON_REJECT_DUPLICATES, NULL);
+    json_t *end = json_loads(last, JSON_REJECT_DUPLICATES, NULL);
+    const char *technique;
+    json_int_t version, records, instructions, count = 0;
+    json_t *exits, *map, *exit;
+    size_t i;
+    cr_assert_eq(json_unpack(begin, "{s:{s:I, s:s}}", "trace", "format", &version, "technique",
+                             &technique),
+                 0, "%s", first);
+    cr_assert_eq(version, 1);
+    cr_assert_str_eq(technique, "bare");
+    cr_assert_eq(json_unpack(end, "{s:{s:I, s:I, s:o, s:o}}", "end", "records", &records,
+                             "guest_instructions", &instructions, "exits", &exits, "map", &map),
+                 0, "%s", last);
+    cr_assert_eq(records, 6);
+    cr_assert_geq(instructions, 6);
+    json_array_foreach(exits, i, exit) count += json_integer_value(json_object_get(exit, "count"));
+    cr_assert_eq(count, 6);
+    cr_assert_eq(json_array_size(map), 0, "paging is off");
+    json_decref(begin);
+    json_decref(end);
+}
+
 Test(trace, json_lines_are_objects)
 {
     char *text = trace(VMM_TRACE_JSON_LINES), *rest = text;
     unsigned count = 0;
+    char *first = strsep(&rest, "\n"), *last = strstr(rest, "{\"end\"");
+    cr_assert_not_null(last, "%s", text);
+    judge_notes(first, last);
+    *last = '\0';
     json_int_t before = 0;
     for (char *line; (line = strsep(&rest, "\n")) && *line; count++) {
         json_error_t error;

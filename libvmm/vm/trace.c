@@ -1,9 +1,10 @@
 /* Traces: records written down as they come, in one of three formats.
  *
- * JSON lines and Chrome trace events (the "Trace Event Format" of Chromium's about:tracing) share
- * one object for a record; an event carries it as `args`. The timeline is virtual time: 1 cycle of
- * 100 MHz is 0.01 us. A slice must not reach into the next one of its track, so that each record is
- * held back until its VM's next one has come. */
+ * What the two for programs tell of a VM beside its records (what it is, how it ended, its
+ * statistics) is trace_note.c's. JSON lines and Chrome trace events (the "Trace Event Format" of
+ * Chromium's about:tracing) share one object for a record; an event carries it as `args`. The
+ * timeline is virtual time: 1 cycle of 100 MHz is 0.01 us. A slice must not reach into the next one
+ * of its track, so that each record is held back until its VM's next one has come. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 
 #include "record_text.h"
 #include "text.h"
+#include "trace_note.h"
 #include "vmm/symbols.h"
 #include "vmm/trace.h"
 
@@ -27,6 +29,7 @@ struct vmm_trace {
         struct watched *next;
         struct vmm_trace *trace;
         struct vmm_vm *vm;
+        uint64_t records; /* written */
         bool holding;
         struct vmm_record held;
     } * watched;
@@ -206,6 +209,7 @@ static void take(void *context, const struct vmm_record *record)
     struct vmm_trace *trace = watched->trace;
     if (trace->failed)
         return;
+    watched->records++;
     if (trace->format != VMM_TRACE_CHROME) {
         write_line(trace, watched->vm, record);
         return;
@@ -216,6 +220,33 @@ static void take(void *context, const struct vmm_record *record)
         name_track(trace, record->vm);
     watched->held = *record;
     watched->holding = true;
+}
+
+/* ---- what is no record ---- */
+
+static bool note_write(void *context, const char *bytes, size_t count)
+{
+    struct vmm_trace *trace = context;
+    put(trace, bytes, count);
+    return !trace->failed;
+}
+
+/* A timeline has these behind its events, where the format leaves room for what is a program's. */
+static void finish_chrome(struct vmm_trace *trace)
+{
+    static const char data[] = "\n],\"otherData\":{\"vms\":[\n", comma[] = ",\n", end[] = "]}}\n";
+    for (struct watched *watched = trace->watched; watched; watched = watched->next)
+        if (watched->holding)
+            write_slice(trace, watched, UINT64_MAX);
+    put(trace, data, sizeof data - 1);
+    for (struct watched *watched = trace->watched; watched; watched = watched->next) {
+        note_begin(watched->vm, note_write, trace);
+        put(trace, comma, sizeof comma - 1);
+        note_end(watched->vm, watched->records, note_write, trace);
+        if (watched->next)
+            put(trace, comma, sizeof comma - 1);
+    }
+    put(trace, end, sizeof end - 1);
 }
 
 /* ---- life ---- */
@@ -237,8 +268,13 @@ bool vmm_trace_watch(struct vmm_trace *trace, struct vmm_vm *vm)
     struct watched *watched = calloc(1, sizeof *watched);
     if (!watched)
         return false;
-    *watched = (struct watched){.next = trace->watched, .trace = trace, .vm = vm};
-    trace->watched = watched;
+    *watched = (struct watched){.trace = trace, .vm = vm};
+    struct watched **last = &trace->watched;
+    while (*last)
+        last = &(*last)->next;
+    *last = watched;
+    if (trace->format == VMM_TRACE_JSON_LINES)
+        note_begin(vm, note_write, trace);
     vmm_watch(vm, take, watched);
     return true;
 }
@@ -250,19 +286,18 @@ bool vmm_trace_written(const struct vmm_trace *trace)
 
 bool vmm_trace_end(struct vmm_trace *trace)
 {
-    static const char closing[] = "\n]}\n";
     if (!trace)
         return true;
+    if (trace->format == VMM_TRACE_CHROME)
+        finish_chrome(trace);
     while (trace->watched) {
         struct watched *watched = trace->watched;
-        if (watched->holding)
-            write_slice(trace, watched, UINT64_MAX);
+        if (trace->format == VMM_TRACE_JSON_LINES)
+            note_end(watched->vm, watched->records, note_write, trace);
         vmm_watch(watched->vm, 0, 0);
         trace->watched = watched->next;
         free(watched);
     }
-    if (trace->format == VMM_TRACE_CHROME)
-        put(trace, closing, sizeof closing - 1);
     bool written = !trace->failed;
     free(trace);
     return written;

@@ -145,53 +145,16 @@ static bool info_vm(struct session *session, char *arguments)
 
 /* ---- memory ---- */
 
-/* What a range of pages has in common. */
-struct range {
-    uint32_t first;
-    bool mapped, user, writable, shadowed;
-    uint32_t pages;
-};
-
-static bool same(const struct range *a, const struct range *b)
+static bool put_range(void *context, const struct vmm_range *range)
 {
-    return a->mapped == b->mapped && a->user == b->user && a->writable == b->writable &&
-           a->shadowed == b->shadowed;
-}
-
-static void put_range(struct session *session, const struct range *range)
-{
-    if (range->mapped)
-        repl_say(session, "  0x%08x-0x%08x %7u page%s  %-10s %-9s%s\n", range->first,
-                 range->first + range->pages * 4096 - 1, range->pages,
-                 range->pages == 1 ? " " : "s", range->user ? "user" : "supervisor",
-                 range->writable ? "writable" : "read-only",
-                 range->shadowed ? "  shadow filled in" : "");
-}
-
-/* Every page of the address space; a directory entry that is not present is passed as a whole. */
-static void walk_all(struct session *session)
-{
-    struct range range = {0};
-    uint64_t at = 0;
-    while (at < 1ull << 32) {
-        struct vmm_walk walk;
-        vmm_walk(session->guest.vm, (uint32_t)at, &walk);
-        uint32_t step = walk.guest.count == 1 && !walk.guest.mapped ? 1024 : 1;
-        const struct range now = {.first = (uint32_t)at,
-                                  .mapped = walk.guest.mapped,
-                                  .user = walk.user,
-                                  .writable = walk.writable,
-                                  .shadowed = walk.shadowed && walk.shadow.mapped,
-                                  .pages = step};
-        if (at && same(&range, &now)) {
-            range.pages += step;
-        } else {
-            put_range(session, &range);
-            range = now;
-        }
-        at += (uint64_t)step * 4096;
-    }
-    put_range(session, &range);
+    struct session *session = context;
+    repl_say(session, "  0x%08x-0x%08x %7u page%s  %-10s %-9s", range->linear,
+             range->linear + range->pages * 4096 - 1, range->pages, range->pages == 1 ? " " : "s",
+             range->user ? "user" : "supervisor", range->writable ? "writable" : "read-only");
+    if (range->shadow_pages)
+        repl_say(session, "  %u shadowed", range->shadow_pages);
+    repl_say(session, "\n");
+    return true;
 }
 
 static bool info_map(struct session *session, char *arguments)
@@ -202,7 +165,7 @@ static bool info_map(struct session *session, char *arguments)
     if (!(cr0 >> 31))
         repl_say(session, "Paging is off: linear addresses are physical ones.\n");
     else
-        walk_all(session);
+        vmm_ranges(session->guest.vm, put_range, session);
     return true;
 }
 

@@ -89,6 +89,21 @@ struct vmm_walk {
 /** Walks the tables for the linear address `linear` as for a supervisor read. No side effect. */
 void vmm_walk(const struct vmm_vm *vm, uint32_t linear, struct vmm_walk *walk);
 
+/** Pages side by side that the guest's tables map with the same rights. */
+struct vmm_range {
+    uint32_t linear;       /**< of the first byte */
+    uint32_t pages;        /**< of 4 KB, at least 1 */
+    bool user;             /**< user code may access them */
+    bool writable;         /**< R/W of all levels */
+    bool shadowed;         /**< the processor walks shadow tables */
+    uint32_t shadow_pages; /**< of these pages, those that the shadow tables map at present */
+};
+
+/** Calls `take` with each such range of the guest's present address space, in ascending order,
+ * until it returns false. With paging off there are none. No side effect. */
+void vmm_ranges(const struct vmm_vm *vm,
+                bool (*take)(void *context, const struct vmm_range *range), void *context);
+
 /** The name of the `i`th device that vmm_device_text knows, or NULL beyond the last. */
 const char *vmm_device(size_t i);
 

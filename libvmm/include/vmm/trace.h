@@ -39,10 +39,11 @@ unsigned vmm_disassemble(const uint8_t *bytes, size_t count, uint32_t address, b
 /** How a trace is written. */
 enum vmm_trace_format {
     VMM_TRACE_TEXT,       /**< virtual time and vmm_record_text, a line a trap */
-    VMM_TRACE_JSON_LINES, /**< an object a trap, each on a line */
+    VMM_TRACE_JSON_LINES, /**< an object a trap, each on a line; before them a line {"trace":...}
+                               about each VM, behind them a line {"end":...} with its statistics */
     VMM_TRACE_CHROME      /**< one JSON document of trace events: a track a VM, virtual time in
                                microseconds, a slice as long as the VMM took if the next trap does
-                               not come sooner */
+                               not come sooner; the two lines are in "otherData" */
 };
 
 /** Takes `count` bytes of a trace or report. Returns false if they cannot be written. */
