@@ -163,13 +163,23 @@ static enum cpu_action exception(struct dispatcher *d, const struct cpu_exit *ex
     }
 }
 
+static enum cpu_action intercepted(struct dispatcher *d, const struct x86_instruction *insn)
+{
+    direct_record(d, TRAP_INSTRUCTION);
+    return emulate(d, insn);
+}
+
+/* Would be, if there could be a patch at its place. */
+static bool patched(struct dispatcher *d, const struct x86_instruction *insn)
+{
+    return d->technique->patches && d->technique->patches(d, &d->cpu->state, insn);
+}
+
 /* A marked instruction: one that the engine must not execute, or one that is silent. */
 static enum cpu_action site(struct dispatcher *d, const struct x86_instruction *insn)
 {
-    if (cpu_wants(&d->cpu->state, insn)) {
-        direct_record(d, TRAP_INSTRUCTION);
-        return emulate(d, insn);
-    }
+    if (cpu_wants(&d->cpu->state, insn) || patched(d, insn))
+        return intercepted(d, insn);
     if (!silent_differs(d->vcpu, insn))
         return CPU_RETRY;
     direct_record(d, TRAP_SILENT);
@@ -205,9 +215,7 @@ enum cpu_action direct_exit(struct dispatcher *d, const struct cpu_exit *exit)
         action = reflect(d, &exit->event);
         break;
     case CPU_INSTRUCTION:
-        direct_record(d, TRAP_INSTRUCTION);
-        action = emulate(d, &exit->insn);
-        break;
+    case CPU_PATCH: action = intercepted(d, &exit->insn); break;
     case CPU_SITE: action = site(d, &exit->insn); break;
     default: action = stepped(d); break;
     }

@@ -44,6 +44,13 @@ static bool on_wants(void *context, const struct cpu_state *state,
     return d->technique->wants(d, state, insn);
 }
 
+static bool on_patches(void *context, const struct cpu_state *state,
+                       const struct x86_instruction *insn)
+{
+    struct dispatcher *d = context;
+    return d->technique->patches(d, state, insn);
+}
+
 static uint32_t on_in(void *context, uint32_t pc, uint64_t now, uint16_t port, unsigned size)
 {
     struct dispatcher *d = context;
@@ -73,6 +80,7 @@ void dispatcher_init(struct dispatcher *d, struct board *board, const struct tec
                                   .exit = on_exit_of_cpu,
                                   .reads_time = technique->virtualizes ? 0 : on_time_read,
                                   .wants = on_wants,
+                                  .patches = technique->patches ? on_patches : 0,
                                   .in = on_in,
                                   .out = on_out};
 }

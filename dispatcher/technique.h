@@ -19,6 +19,10 @@ struct technique {
     /* Which instructions it wants to see before they are executed. */
     bool (*wants)(struct dispatcher *dispatcher, const struct cpu_state *state,
                   const struct x86_instruction *insn);
+    /* Which of them are never to be executed in the mode of `state`: they are patched to trap. May
+     * be NULL: none. */
+    bool (*patches)(struct dispatcher *dispatcher, const struct cpu_state *state,
+                    const struct x86_instruction *insn);
     /* Has the guest interrupts enabled? Could one arrive now, no shadow in the way? */
     bool (*enabled)(const struct dispatcher *dispatcher);
     bool (*interruptible)(const struct dispatcher *dispatcher);
@@ -58,6 +62,7 @@ static inline struct vmm_levels technique_levels(const struct x86_walk *walk)
     };
 }
 
-extern const struct technique technique_bare, technique_trap, technique_interp, technique_hybrid;
+extern const struct technique technique_bare, technique_trap, technique_interp, technique_hybrid,
+    technique_patch;
 
 #endif

@@ -9,6 +9,10 @@
 #include "arch/x86/walk.h"
 #include "codepages.h"
 #include "inline.h"
+#include "patches.h"
+
+/* What learning a block came to. */
+enum description { DESCRIBED, PLANTED, PLANNED };
 
 enum { VIEW_GENERATION_SHIFT = 20, VIEW_GENERATIONS = 1u << 12 };
 
@@ -172,23 +176,30 @@ static void describe_repeat(struct block *block, const struct x86_instruction *i
         block->flags |= BLOCK_REP_PLAIN;
 }
 
-/* Counts and describes a block's instructions. Returns false if a site had to be planted in it: the
- * block has then to be translated anew before it may be executed. */
-static bool describe(struct cpu *cpu, struct block *block)
+/* Counts and describes a block's instructions. If a site had to be planted in it, or a patch has to
+ * be, the block must be translated anew before it may be executed. */
+static enum description describe(struct cpu *cpu, struct block *block)
 {
     uint8_t bytes[BLOCK_BYTES];
     unsigned room = blocks_bytes(cpu, block, bytes), offset = 0;
     struct x86_instruction insn = {0};
     bool planted = false;
     while (offset < room) {
-        if (!x86_decode(bytes + offset, room - offset, !(block->flags & BLOCK_CODE16), &insn)) {
-            block
-                ->count++; /* an instruction that the engine refused before it had read all of it */
+        uint32_t pc = block->pc + offset;
+        if (!x86_decode(bytes + offset, room - offset, !(block->flags & BLOCK_CODE16), &insn) &&
+            !patches_decode(cpu, block, pc, &insn)) {
+            block->count++; /* the engine refused it before it had read all of it */
             break;
         }
-        uint32_t pc = block->pc + offset;
         if (insn.kind != X86_KIND_OTHER && cpu->client.wants &&
             cpu->client.wants(cpu->client.context, &cpu->state, &insn) && !site_known(cpu, pc)) {
+            enum patch_answer answer = patches_ask(cpu, block, pc, &insn);
+            if (answer == PATCH_PLAN)
+                return PLANNED;
+            if (answer == PATCH_DONE) {
+                block->count++;
+                break;
+            }
             add_site(cpu, pc, block->physical >> MEMORY_FRAME_SHIFT);
             planted = true;
         }
@@ -201,7 +212,7 @@ static bool describe(struct cpu *cpu, struct block *block)
     }
     if (!block->count)
         block->count = 1;
-    return !planted;
+    return planted ? PLANTED : DESCRIBED;
 }
 
 static void cover(struct cpu *cpu, const struct block *block)
@@ -248,9 +259,14 @@ static uint32_t learn(struct cpu *cpu, uintptr_t site, uint32_t pc, uint32_t siz
     if ((pc & ~X86_PAGE_MASK) + size > X86_PAGE_SIZE &&
         blocks_view(cpu, (pc | ~X86_PAGE_MASK) + 1, &block->next_frame))
         block->flags |= BLOCK_SPANS;
-    bool good = describe(cpu, block);
+    enum description description = describe(cpu, block);
+    patches_entered(cpu);
+    if (description == PLANNED) {
+        cpu->blocks_known--;
+        return 0;
+    }
     cover(cpu, block);
-    if (!good) {
+    if (description == PLANTED) {
         codepages_drop(cpu, frame >> MEMORY_FRAME_SHIFT);
         return 0;
     }
@@ -355,6 +371,7 @@ static bool late(struct cpu *cpu, const struct block *block)
 /* Whatever may be the matter with a block's entry. `id` is 0 for a translation that is new. */
 static void attend(struct cpu *cpu, uint32_t id, uintptr_t site, uint32_t pc, uint32_t size)
 {
+    patches_restore(cpu);
     blocks_collect(cpu);
     if (cpu->halt != HALT_NONE || cpu->frozen) {
         engine_stop(cpu->engine);
@@ -464,7 +481,10 @@ static const struct block_exit *exit_at(struct cpu *cpu, uint32_t id, uint32_t o
     known->block = id;
     known->offset = (uint16_t)offset;
     known->retired = (uint16_t)x86_count(bytes, offset < room ? offset : room, code32);
-    if (offset >= room || !x86_decode(bytes + offset, room - offset, code32, &known->insn))
+    const struct x86_instruction *patched = patches_find(cpu, block, block->pc + offset);
+    if (patched)
+        known->insn = *patched;
+    else if (offset >= room || !x86_decode(bytes + offset, room - offset, code32, &known->insn))
         known->insn = (struct x86_instruction){0};
     return known;
 }
@@ -511,6 +531,7 @@ bool cpu_break_add(struct cpu *cpu, uint32_t pc)
 {
     if (blocks_break(cpu, pc))
         return true;
+    patches_cancel(cpu);
     if (cpu->break_count == CPU_BREAKS)
         return false;
     for (unsigned i = 0; i < CPU_SITES; i++)
@@ -573,6 +594,7 @@ void blocks_reset(struct cpu *cpu)
     cpu->block = 0;
     cpu->late = 0;
     cpu->translate_anew = false;
+    patches_reset(cpu);
 }
 
 void blocks_destroy(struct cpu *cpu)

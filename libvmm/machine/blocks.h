@@ -32,6 +32,7 @@ struct block {
     uint16_t count;      /* instructions */
     uint16_t rep_offset; /* BLOCK_REP_LAST: where it starts in the block */
     uint16_t flags;
+    uint32_t patch; /* its last byte is a trap that stands for this instruction; 0: none */
 };
 
 /* An instruction in a block at which it was left, and how many before it retire. */

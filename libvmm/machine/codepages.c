@@ -52,6 +52,18 @@ void codepages_cover(struct cpu *cpu, uint32_t physical, unsigned size, uint32_t
     lock(cpu, frame, page);
 }
 
+bool codepages_patch(struct cpu *cpu, uint32_t physical, unsigned size, uint32_t linear)
+{
+    codepages_cover(cpu, physical, size, linear);
+    struct code_page *page = cpu->pages[physical >> MEMORY_FRAME_SHIFT];
+    uint32_t offset = physical & (MEMORY_FRAME_SIZE - 1);
+    uint8_t bit = (uint8_t)(1u << (offset % 8));
+    if (!page || (page->patched[offset / 8] & bit))
+        return false;
+    page->patched[offset / 8] |= bit;
+    return true;
+}
+
 void codepages_drop(struct cpu *cpu, uint32_t frame)
 {
     struct code_page *page = frame < memory_frames(cpu->memory) ? cpu->pages[frame] : 0;

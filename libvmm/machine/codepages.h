@@ -15,6 +15,7 @@ struct code_page {
     uint16_t opened;                        /* how often it was opened of late */
     uint64_t last;                          /* time of the last opening */
     uint8_t covered[MEMORY_FRAME_SIZE / 8]; /* bytes that translated blocks came from */
+    uint8_t patched[MEMORY_FRAME_SIZE / 8]; /* first bytes of instructions that ever were patched */
 };
 
 bool codepages_init(struct cpu *cpu);
@@ -22,6 +23,11 @@ void codepages_destroy(struct cpu *cpu);
 
 /* Code was translated from `size` bytes at machine address `physical` (within one frame). */
 void codepages_cover(struct cpu *cpu, uint32_t physical, unsigned size, uint32_t linear);
+
+/* The same for the patched instruction of `size` bytes. Returns whether it is the first patch
+ * there.
+ */
+bool codepages_patch(struct cpu *cpu, uint32_t physical, unsigned size, uint32_t linear);
 
 /* A nested page fault at machine address `address`. Returns false if the instruction has to be
  * stepped with that address open (cpu->open is set). */

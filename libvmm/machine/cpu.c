@@ -7,6 +7,7 @@
  * and the guest cannot see it, as it could see TF. */
 #include "cpu.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include "dirty.h"
 #include "host.h"
 #include "inline.h"
+#include "patches.h"
 #include "svm.h"
 
 /* Exits without progress in time after which the guest is taken for stuck. */
@@ -106,6 +108,11 @@ static void arm_alarm(struct cpu *cpu)
 }
 
 /* ---- exits ---- */
+
+static uint32_t linear_eip(const struct cpu *cpu)
+{
+    return cpu->state.seg[X86_CS].base + cpu->state.eip;
+}
 
 static bool decode_at(struct cpu *cpu, uint32_t eip, struct x86_instruction *insn)
 {
@@ -205,6 +212,13 @@ static void handle(struct cpu *cpu, uint32_t code, const struct x86_instruction 
         engine_halt(cpu, HALT_STUCK);
         return;
     }
+    if (code == SVM_EXIT_SWINT && known && patches_find(cpu, cpu->block, linear_eip(cpu))) {
+        exit = (struct cpu_exit){.kind = CPU_PATCH, .insn = *known};
+        enum cpu_action action = cpu->client.exit(cpu->client.context, &exit);
+        assert(action != CPU_RETRY);
+        perform(cpu, action);
+        return;
+    }
     if (code == SVM_EXIT_NPF) {
         if (!codepages_fault(cpu, engine_fault_address(cpu->engine)))
             engine_halt(cpu, HALT_AGAIN);
@@ -255,6 +269,7 @@ static bool answer_time(struct cpu *cpu)
 static void on_intercept(void *context, uint32_t code)
 {
     struct cpu *cpu = context;
+    patches_restore(cpu);
     if (cpu->frozen || cpu->halt != HALT_NONE) {
         engine_stop(cpu->engine);
         return;
@@ -268,7 +283,7 @@ static void on_intercept(void *context, uint32_t code)
     cpu->step_exited = true;
     /* The single step's: its block is one instruction. */
     bool trap = code == SVM_EXIT_EXCEPTION + X86_DB;
-    uint32_t pc = cpu->state.seg[X86_CS].base + cpu->state.eip;
+    uint32_t pc = linear_eip(cpu);
     const struct x86_instruction *known = blocks_leave(cpu, pc, trap);
     if (clear_resume_flag(cpu))
         engine_store(cpu->engine, &cpu->state);
@@ -297,7 +312,7 @@ void cpu_break_pass(struct cpu *cpu)
     if (!cpu->break_count)
         return;
     decode_at(cpu, cpu->state.eip, &insn);
-    cpu->break_pass = cpu->state.seg[X86_CS].base + cpu->state.eip;
+    cpu->break_pass = linear_eip(cpu);
     cpu->break_pass_time = cpu->time;
     cpu->break_pass_count = cpu->state.gpr[X86_ECX];
     cpu->break_pass_repeats = insn.flags & (X86_INSN_REP | X86_INSN_REPNE);
@@ -306,7 +321,7 @@ void cpu_break_pass(struct cpu *cpu)
 
 bool cpu_break_here(struct cpu *cpu)
 {
-    uint32_t pc = cpu->state.seg[X86_CS].base + cpu->state.eip;
+    uint32_t pc = linear_eip(cpu);
     return blocks_break(cpu, pc) && !pass_break(cpu, pc, cpu->time);
 }
 
@@ -367,7 +382,7 @@ static void on_site(void *context, uint32_t pc)
 static void ask_about_site(struct cpu *cpu)
 {
     struct cpu_exit exit;
-    uint32_t pc = cpu->state.seg[X86_CS].base + cpu->state.eip;
+    uint32_t pc = linear_eip(cpu);
     describe_instruction(cpu, 0, &exit);
     exit.kind = CPU_SITE;
     enum cpu_action action = cpu->client.exit(cpu->client.context, &exit);
@@ -492,7 +507,9 @@ static bool go(struct cpu *cpu)
     cpu->halt = HALT_NONE;
     cpu->stopped_at_block = false;
     blocks_arm(cpu);
+    patches_place(cpu);
     bool good = engine_run(cpu->engine);
+    patches_restore(cpu);
     blocks_collect(cpu);
     if (!cpu->changed) {
         load_state(cpu);
@@ -514,7 +531,7 @@ static bool attempt(struct cpu *cpu)
     uint64_t before = cpu->time;
     decode_at(cpu, cpu->state.eip, &insn);
     cpu->step = STEP_ARMED;
-    cpu->step_pc = cpu->state.seg[X86_CS].base + cpu->state.eip;
+    cpu->step_pc = linear_eip(cpu);
     cpu->step_loops = insn.flags & (X86_INSN_BRANCH | X86_INSN_REP | X86_INSN_REPNE);
     cpu->step_shadow = cpu->state.interrupt_shadow;
     cpu->state.interrupt_shadow = true;
@@ -705,6 +722,7 @@ void cpu_switch(struct cpu *cpu, struct cpu_context *from, const struct cpu_cont
 {
     if (from)
         park(cpu, from);
+    patches_cancel(cpu);
     engine_image_restore(cpu->engine, to->image);
     cpu->client = to->client;
     cpu->time = to->time;
@@ -773,5 +791,6 @@ void cpu_destroy(struct cpu *cpu)
     dirty_destroy(cpu);
     blocks_destroy(cpu);
     inline_destroy(cpu);
+    patches_destroy(cpu);
     memset(cpu, 0, sizeof *cpu);
 }

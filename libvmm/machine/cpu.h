@@ -30,6 +30,7 @@ enum cpu_event {
     CPU_SOFTWARE_INTERRUPT, /* INT n, INT3, INTO: `event`, the gate not yet looked at */
     CPU_INSTRUCTION,        /* an intercepted instruction: `insn` */
     CPU_SITE, /* an instruction that the client asked to see first: `insn`; CPU_RETRY executes it */
+    CPU_PATCH,   /* an instruction that a trap stands in for: `insn`; never CPU_RETRY */
     CPU_STEPPED, /* after CPU_STEP: the attempt is over; if `time` is the same, something else
                     trapped, was handled, and the instruction is still to be executed */
     CPU_EVENTS
@@ -65,6 +66,11 @@ struct cpu_client {
     /* Whether the client wants to see `insn` (of a kind other than X86_KIND_OTHER) before it is
      * executed in the mode of `state`; asked when a block is first met in a mode. */
     bool (*wants)(void *context, const struct cpu_state *state, const struct x86_instruction *insn);
+    /* Whether an instruction that it wants to see is never to be executed in that mode: then a trap
+     * can stand in for it (CPU_PATCH), which is cheaper to meet and not limited in number. Where it
+     * cannot be, CPU_SITE comes all the same. May be NULL: none. */
+    bool (*patches)(void *context, const struct cpu_state *state,
+                    const struct x86_instruction *insn);
 };
 
 enum cpu_stop {
@@ -173,6 +179,16 @@ struct cpu {
         size_t handle;
         uint64_t used;
     } sites[CPU_SITES];
+    struct cpu_patches {
+        struct x86_instruction *insns; /* what patches stand for; 0 is none */
+        uint32_t count, room;
+        bool planned;   /* the next run is to place one ... */
+        bool placed;    /* the block that this run begins with has one ... */
+        bool in_memory; /* the trap is in guest memory, instead of ... */
+        uint8_t original;
+        uint32_t entry, pc; /* ... linear addresses of the block and of the instruction ... */
+        uint32_t physical;  /* ... the machine address of that */
+    } patches;
     uint32_t site_pass; /* the site that is executed as it is */
     bool passing;
     struct cpu_break {
@@ -204,7 +220,8 @@ struct cpu {
     } alarm;
     uint32_t dr[8]; /* debug registers: kept here, never given to the engine */
     struct {
-        uint64_t code_writes, code_drops, code_steps, steps, sites, flushes, blocks_learned;
+        uint64_t code_writes, code_drops, code_steps, steps, sites, flushes, blocks_learned,
+            patches;
     } statistics;
 };
 

@@ -20,8 +20,8 @@ enum {
     SHADOW_TABLES = 1024, /* frames for shadow page tables, each VM */
 };
 
-static const struct technique *const techniques[] = {&technique_bare, &technique_trap,
-                                                     &technique_hybrid, &technique_interp};
+static const struct technique *const techniques[] = {
+    &technique_bare, &technique_trap, &technique_patch, &technique_hybrid, &technique_interp};
 #define TECHNIQUES (sizeof techniques / sizeof *techniques)
 
 #define TEXT(x)  #x
