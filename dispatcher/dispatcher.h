@@ -57,6 +57,7 @@ struct dispatcher {
     bool refused;      /* the VMM cannot go on */
     char reason[160];  /* why, without a full stop */
     uint64_t emulated; /* instructions that interpreter routines simulated */
+    uint64_t patched;  /* places whose instruction was rewritten to trap */
     struct silent_place {
         const char *name; /* the manual's mnemonic */
         uint32_t linear;

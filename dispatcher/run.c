@@ -236,8 +236,10 @@ static enum dispatch_end run(struct dispatcher *d, uint64_t instructions)
 
 enum dispatch_end dispatcher_run(struct dispatcher *d, uint64_t instructions)
 {
+    uint64_t patches = d->cpu->statistics.patches;
     d->running = true;
     enum dispatch_end end = run(d, instructions);
+    d->patched += d->cpu->statistics.patches - patches;
     d->running = false;
     d->time = d->cpu->time;
     return end;

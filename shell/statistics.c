@@ -90,11 +90,12 @@ static json_t *vm_json(const struct vmm_vm *vm)
     const struct vmm_statistics *s = &report.statistics;
     collect(&report, vm);
     return json_pack(
-        "{s:s, s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:s, s:i}", "technique",
-        s->technique, "stop", vmm_stop_name(s->stop), "exit_code", (json_int_t)s->exit_code,
-        "status", s->status, "guest_instructions", (json_int_t)s->guest_instructions, "direct",
-        (json_int_t)s->direct, "translated", (json_int_t)s->translated, "interpreted",
-        (json_int_t)s->interpreted, "emulated", (json_int_t)s->emulated, "virtual_time",
+        "{s:s, s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:s, s:i}",
+        "technique", s->technique, "stop", vmm_stop_name(s->stop), "exit_code",
+        (json_int_t)s->exit_code, "status", s->status, "guest_instructions",
+        (json_int_t)s->guest_instructions, "direct", (json_int_t)s->direct, "translated",
+        (json_int_t)s->translated, "interpreted", (json_int_t)s->interpreted, "emulated",
+        (json_int_t)s->emulated, "patched", (json_int_t)s->patched, "virtual_time",
         (json_int_t)s->virtual_time, "exits", exits_json(&report.exits), "silent", silent_json(vm),
         "host_ns", (json_int_t)s->host_ns, "digest", report.digest, "digest_masked",
         (int)report.masked);
@@ -186,6 +187,8 @@ static bool print_table(FILE *to, const struct vmm_vm *vm)
     print_share(to, "translated", s->translated, s->guest_instructions);
     print_share(to, "interpreted", s->interpreted, s->guest_instructions);
     print_share(to, "emulated", s->emulated, s->guest_instructions);
+    if (s->patched)
+        fprintf(to, "\n%" PRIu64 " instructions patched", s->patched);
     fprintf(to, "\n%.6f s virtual, %.3f s host", (double)s->virtual_time / 1e8, host);
     if (s->guest_instructions && s->host_ns)
         fprintf(to, ", %.1f million instructions a second",

@@ -42,7 +42,7 @@ grep -q '"guest_instructions":100000,' "$work/out" || fail "limit: $(cat "$work/
 
 # The table says why a run ended otherwise. All techniques without -t.
 compare 0 "$guests/redpill.elf"
-for technique in bare trap hybrid interp; do
+for technique in bare trap patch hybrid interp; do
     grep -q "^$technique " "$work/out" || fail "no $technique: $(cat "$work/out")"
 done
 grep -q '^hybrid: sgdt at .* in ring 3 does not trap' "$work/out" ||

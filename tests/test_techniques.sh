@@ -37,11 +37,13 @@ for guest in hello.elf hello-serial.elf smc.elf ports.elf hlt.elf triplefault.el
     kernel.elf | sensitive.elf | exceptions.elf | paging.elf | timer.elf | trapstorm.elf | \
         both-rings.elf)
         # What is sensitive and unprivileged in them is the supervisor's: theorem 3.
-        techniques=hybrid
+        techniques='patch hybrid'
         ;;
-    *) techniques='trap hybrid' ;;
+    *) techniques='trap patch hybrid' ;;
     esac
     for technique in $techniques; do
+        # A guest can tell that it forgets INVLPG (docs/trap.md).
+        [ "$guest $technique" = 'paging.elf patch' ] && continue
         run "$guest" $technique
         cmp -s "$work/bare.out" "$work/$technique.out" || fail "$guest: $technique: other output"
         cmp -s "$work/bare.end" "$work/$technique.end" ||
@@ -61,7 +63,9 @@ silent trap redpill.elf sgdt
 silent trap kernel.elf '[a-z]*'
 # In user code nobody interprets; where interrupts are off, which only a guest of the manual's
 # corners has, PUSHF is another.
+silent patch redpill.elf sgdt
 silent hybrid redpill.elf sgdt
+silent patch gates.elf pushf
 silent hybrid gates.elf pushf
 
 # Each instruction is counted once: part by part they are all of them, and each part is there.

@@ -409,6 +409,7 @@ void vmm_statistics(const struct vmm_vm *vm, struct vmm_statistics *s)
         .software_interrupts = d->statistics.software_interrupts,
         .interrupts = d->statistics.interrupts,
         .intercepts = d->statistics.intercepts,
+        .patched = d->patched,
         .port_accesses = vm->board.accesses_in + vm->board.accesses_out,
     };
     s->emulated = d->emulated;

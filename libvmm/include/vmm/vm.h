@@ -126,6 +126,7 @@ struct vmm_statistics {
     uint64_t interrupts;          /**< external interrupts accepted so far */
     uint64_t port_accesses;       /**< IN and OUT so far, each iteration of INS and OUTS */
     uint64_t intercepts; /**< instructions that the machine layer completed for the engine */
+    uint64_t patched;    /**< places whose instruction was rewritten to trap */
 };
 
 /** The version, "0.1.0". Static string. */
