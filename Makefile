@@ -105,6 +105,8 @@ $(OUT)/interpreter/interpreter.o: private left_out_flags = \
 
 # The formal machines are part of this object (.incbin), which no compiler lists.
 $(OUT)/libvmm/theorem/formal_machines.o: $(wildcard libvmm/theorem/machines/*.machine)
+# So is the style sheet of reports.
+$(OUT)/shell/report/page.o: shell/report/style.css
 
 $(OUT)/libvmm.a: $(call objects,$(library_sources))
 # Without main(): a test program has its own.

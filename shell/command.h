@@ -21,4 +21,7 @@ int vmm_cmd_debug(int argc, char **argv);
 /* `vmm audit`: a technique in lockstep with the bare machine; see vmm/audit.h. */
 int vmm_cmd_audit(int argc, char **argv);
 
+/* `vmm report`: a page made from traces; see shell/report/model.h. */
+int vmm_cmd_report(int argc, char **argv);
+
 #endif

@@ -39,6 +39,7 @@ static const struct vmm_command commands[] = {
     {"compare", "run a guest under several techniques, side by side", vmm_cmd_compare},
     {"audit", "measure equivalence, resource control and efficiency of a technique", vmm_cmd_audit},
     {"gdb", "serve a guest to gdb", vmm_cmd_gdb},
+    {"report", "make a page about runs from their traces", vmm_cmd_report},
     {"classify", "find the sensitive and privileged instructions, by experiment", vmm_cmd_classify},
     {"theorem", "decide Popek and Goldberg's theorems for a machine", vmm_cmd_theorem},
     {"lab", "exercises: modules of the monitor to write, and a grader", vmm_cmd_lab},

@@ -75,7 +75,7 @@ static void add_bytes(struct text *out, const struct vmm_record *record)
     text_add(out, ",\"bytes\":\"");
     for (unsigned i = 0; i < (length ? length : record->length); i++)
         text_add(out, "%02x", record->bytes[i]);
-    text_add(out, "\"");
+    text_add(out, "\",\"bits\":%d", record->code16 ? 16 : 32);
     add_string(out, "text", record->length ? insn : 0);
 }
 

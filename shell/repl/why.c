@@ -25,11 +25,10 @@ static const struct vmm_class_record *first(const struct vmm_classification *fou
     return NULL;
 }
 
-/* The verdict on the instruction, by experiment: it is executed in pairs of states. An operand of
- * the guest's may lie where the experiment has no memory: then a form of the same mnemonic that
- * reaches its operand stands in. NULL in `*record` where there is nothing to be had. */
-static struct vmm_classification *classify(const struct vmm_record *trap, const char *instruction,
-                                           const struct vmm_class_record **record)
+/* The instruction is executed in pairs of states. An operand of the guest's may lie where the
+ * experiment has no memory: then a form of the same mnemonic that reaches its operand stands in. */
+struct vmm_classification *why_classify(const struct vmm_record *trap, const char *instruction,
+                                        const struct vmm_class_record **record)
 {
     char hex[2 * sizeof trap->bytes + 1] = "", mnemonic[16] = "", error[256];
     bool sensitive = should_be_sensitive(trap);
@@ -65,7 +64,7 @@ bool repl_why(struct session *session, char *arguments)
         record.length = (uint8_t)vmm_disassemble(record.bytes, record.length, record.linear,
                                                  record.code16, instruction, sizeof instruction);
     const struct vmm_class_record *verdict;
-    struct vmm_classification *found = classify(&record, instruction, &verdict);
+    struct vmm_classification *found = why_classify(&record, instruction, &verdict);
     const struct why_facts facts = {
         .record = &record,
         .instruction = instruction,

@@ -22,6 +22,16 @@ struct why_facts {
 /* Writes the explanation to `to`, in lines of at most 80 columns. */
 void why_explain(FILE *to, const struct why_facts *facts);
 
+/* The same paragraph by paragraph, without the line that says which trap it is: `take` gets what
+ * each is about ("It wants") and its text, without line ends. */
+typedef void why_take(void *context, const char *head, const char *text);
+void why_paragraphs(const struct why_facts *facts, why_take *take, void *context);
+
+/* The classifier's verdict on the instruction of `trap`, whose text is `instruction`, found then
+ * and there by executing it. `*record` is NULL where there is none. The caller frees the result. */
+struct vmm_classification *why_classify(const struct vmm_record *trap, const char *instruction,
+                                        const struct vmm_class_record **record);
+
 /* What is known of a cause of traps. */
 struct why_cause {
     const char *cause;   /* as in vmm_record */

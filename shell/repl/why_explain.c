@@ -26,27 +26,16 @@ static __attribute__((format(printf, 2, 3))) void add(struct paragraph *p, const
         p->length = sizeof p->text - 1;
 }
 
-static void put_paragraph(FILE *to, const struct why_facts *facts, const char *head,
-                          const struct paragraph *p)
+/* Who takes the paragraphs. */
+struct reader {
+    why_take *take;
+    void *context;
+};
+
+static void put_paragraph(const struct reader *to, const char *head, const struct paragraph *p)
 {
-    size_t column = INDENT;
-    const char *at = p->text;
-    if (!p->length)
-        return;
-    fprintf(to, "%s%-*s%s", facts->head, INDENT, head, facts->plain);
-    while (*at) {
-        size_t word = strcspn(at, " ");
-        if (column > INDENT && column + 1 + word > WIDTH) {
-            fprintf(to, "\n%*s", INDENT, "");
-            column = INDENT;
-        }
-        if (column > INDENT)
-            fputc(' ', to);
-        column += word + (column > INDENT);
-        fwrite(at, 1, word, to);
-        at += word + strspn(at + word, " ");
-    }
-    fputc('\n', to);
+    if (p->length)
+        to->take(to->context, head, p->text);
 }
 
 /* ---- what kind of trap ---- */
@@ -113,17 +102,6 @@ static void add_page_error(struct paragraph *p, uint32_t error)
 
 /* ---- the paragraphs ---- */
 
-static void explain_place(FILE *to, const struct why_facts *facts)
-{
-    const struct vmm_record *record = facts->record;
-    fprintf(to, "Trap %llu of this guest: %s, at virtual time %llu, in ring %u.\n",
-            (unsigned long long)record->sequence, record->cause, (unsigned long long)record->time,
-            record->ring);
-    if (*facts->instruction)
-        fprintf(to, "%s%-*s%s%s  %s\n", facts->head, INDENT, "Instruction", facts->plain,
-                facts->place, facts->instruction);
-}
-
 /* What exceptions mean, for those that the instruction did not ask for. */
 static const char *exception_meaning(uint8_t vector)
 {
@@ -150,7 +128,7 @@ static const char *exception_meaning(uint8_t vector)
     }
 }
 
-static void explain_wish(FILE *to, const struct why_facts *facts)
+static void explain_wish(const struct reader *to, const struct why_facts *facts)
 {
     const struct vmm_record *record = facts->record;
     const struct why_cause *known = knowledge(record);
@@ -167,7 +145,7 @@ static void explain_wish(FILE *to, const struct why_facts *facts)
         add(&p, " The page is that of 0x%08x.", record->address);
     else if (record->has_address)
         add(&p, " It is port 0x%x.", record->address);
-    put_paragraph(to, facts, "It wants", &p);
+    put_paragraph(to, "It wants", &p);
 }
 
 /* `trapped`: it did here, all the same. */
@@ -216,7 +194,7 @@ static void add_known_class(struct paragraph *p, const struct why_cause *known)
         add(p, "%s", texts[known->kind]);
 }
 
-static void explain_class(FILE *to, const struct why_facts *facts)
+static void explain_class(const struct reader *to, const struct why_facts *facts)
 {
     const struct vmm_record *record = facts->record;
     struct paragraph p = {.length = 0};
@@ -230,7 +208,7 @@ static void explain_class(FILE *to, const struct why_facts *facts)
         add_verdict(&p, facts->classes, !is(record, "silent"));
     else
         add_known_class(&p, knowledge(record));
-    put_paragraph(to, facts, "Class", &p);
+    put_paragraph(to, "Class", &p);
 }
 
 static void add_bare_hardware(struct paragraph *p, const struct vmm_record *record)
@@ -291,14 +269,14 @@ static void add_virtual_hardware(struct paragraph *p, const struct vmm_record *r
     }
 }
 
-static void explain_hardware(FILE *to, const struct why_facts *facts)
+static void explain_hardware(const struct reader *to, const struct why_facts *facts)
 {
     struct paragraph p = {.length = 0};
     if (virtualized(facts->record))
         add_virtual_hardware(&p, facts->record);
     else
         add_bare_hardware(&p, facts->record);
-    put_paragraph(to, facts, "The hardware", &p);
+    put_paragraph(to, "The hardware", &p);
 }
 
 /* What each outcome means; the names are those of the dispatcher's table. */
@@ -345,7 +323,7 @@ static void add_rooms(struct paragraph *p, const struct vmm_record *record)
         add(p, " It is the guest's own business: D hands it on.");
 }
 
-static void explain_handling(FILE *to, const struct why_facts *facts)
+static void explain_handling(const struct reader *to, const struct why_facts *facts)
 {
     const struct vmm_record *record = facts->record;
     struct paragraph p = {.length = 0};
@@ -361,10 +339,10 @@ static void explain_handling(FILE *to, const struct why_facts *facts)
         add_vector(&p, record->injected_vector);
         add(&p, ".");
     }
-    put_paragraph(to, facts, "Handled by", &p);
+    put_paragraph(to, "Handled by", &p);
 }
 
-static void explain_changes(FILE *to, const struct why_facts *facts)
+static void explain_changes(const struct reader *to, const struct why_facts *facts)
 {
     const struct vmm_record *record = facts->record;
     struct paragraph p = {.length = 0};
@@ -379,10 +357,10 @@ static void explain_changes(FILE *to, const struct why_facts *facts)
     if (!record->change_count)
         add(&p, "nothing that the guest can see");
     add(&p, ".");
-    put_paragraph(to, facts, "Changed", &p);
+    put_paragraph(to, "Changed", &p);
 }
 
-static void explain_without(FILE *to, const struct why_facts *facts)
+static void explain_without(const struct reader *to, const struct why_facts *facts)
 {
     const struct vmm_record *record = facts->record;
     const struct why_cause *known = knowledge(record);
@@ -395,16 +373,61 @@ static void explain_without(FILE *to, const struct why_facts *facts)
     else if (!virtualized(record))
         add(&p, "this is that case. Under 'technique trap' the same trap enters the VMM first.");
     if (p.length)
-        put_paragraph(to, facts, is(record, "silent") ? "What breaks" : "Without VMM", &p);
+        put_paragraph(to, is(record, "silent") ? "What breaks" : "Without VMM", &p);
+}
+
+void why_paragraphs(const struct why_facts *facts, why_take *take, void *context)
+{
+    const struct reader to = {take, context};
+    explain_wish(&to, facts);
+    explain_class(&to, facts);
+    explain_hardware(&to, facts);
+    explain_handling(&to, facts);
+    explain_changes(&to, facts);
+    explain_without(&to, facts);
+}
+
+/* ---- for a terminal ---- */
+
+struct page {
+    FILE *to;
+    const struct why_facts *facts;
+};
+
+static void print_paragraph(void *context, const char *head, const char *text)
+{
+    const struct page *page = context;
+    size_t column = INDENT;
+    fprintf(page->to, "%s%-*s%s", page->facts->head, INDENT, head, page->facts->plain);
+    while (*text) {
+        size_t word = strcspn(text, " ");
+        if (column > INDENT && column + 1 + word > WIDTH) {
+            fprintf(page->to, "\n%*s", INDENT, "");
+            column = INDENT;
+        }
+        if (column > INDENT)
+            fputc(' ', page->to);
+        column += word + (column > INDENT);
+        fwrite(text, 1, word, page->to);
+        text += word + strspn(text + word, " ");
+    }
+    fputc('\n', page->to);
+}
+
+static void explain_place(FILE *to, const struct why_facts *facts)
+{
+    const struct vmm_record *record = facts->record;
+    fprintf(to, "Trap %llu of this guest: %s, at virtual time %llu, in ring %u.\n",
+            (unsigned long long)record->sequence, record->cause, (unsigned long long)record->time,
+            record->ring);
+    if (*facts->instruction)
+        fprintf(to, "%s%-*s%s%s  %s\n", facts->head, INDENT, "Instruction", facts->plain,
+                facts->place, facts->instruction);
 }
 
 void why_explain(FILE *to, const struct why_facts *facts)
 {
+    struct page page = {to, facts};
     explain_place(to, facts);
-    explain_wish(to, facts);
-    explain_class(to, facts);
-    explain_hardware(to, facts);
-    explain_handling(to, facts);
-    explain_changes(to, facts);
-    explain_without(to, facts);
+    why_paragraphs(facts, print_paragraph, &page);
 }
