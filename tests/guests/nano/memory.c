@@ -1,0 +1,172 @@
+/* Operations on address spaces: an entry of a live page table, a switch between two spaces, and the
+ * copy of one by copy on write, as fork makes it. */
+#include "nano.h"
+
+enum { FORKED = 64, WRITTEN = 4, TOUCHED = 8 };
+
+static uint32_t next_frame = POOL;
+
+static uint32_t frame_alloc(void)
+{
+    uint32_t frame = next_frame;
+    next_frame += PAGE;
+    return frame;
+}
+
+static uint32_t *cleared(uint32_t frame)
+{
+    return memset((void *)frame, 0, PAGE);
+}
+
+/* ---- page table entries ---- */
+
+/* The entry lies in the table that maps this code, and is never used itself. */
+static uint32_t entry_writes(uint32_t n)
+{
+    volatile uint32_t *entry = &low_tables[0x3FF];
+    const uint32_t value = *entry;
+    for (uint32_t i = 0; i < n; i++)
+        set_entry(entry, value ^ (i & 1) << 12);
+    return *entry;
+}
+
+/* ---- address spaces ---- */
+
+/* The kernel's part, and one table for the addresses from USER on. */
+struct space {
+    uint32_t *directory, *table;
+};
+
+static struct space space_make(void)
+{
+    struct space space = {cleared(frame_alloc()), cleared(frame_alloc())};
+    for (uint32_t i = 0; i < MAPPED >> 22; i++)
+        space.directory[i] = directory[i];
+    space.directory[USER >> 22] = (uint32_t)space.table | P | W | U;
+    return space;
+}
+
+static uint32_t touch(uint32_t pages)
+{
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < pages; i++)
+        sum += *(volatile uint32_t *)(USER + i * PAGE);
+    return sum;
+}
+
+/* ---- two threads of control, each in its space ---- */
+
+static uint32_t thread_esp[2], switches_left, switch_sum;
+static struct space spaces[2];
+static uint8_t thread_stack[PAGE] __attribute__((aligned(16)));
+
+/* Runs on either stack; `self` switches to the other until there is nothing left. */
+static void switch_loop(unsigned self)
+{
+    while (switches_left) {
+        switches_left--;
+        set_kernel_stack((uint32_t)thread_stack + sizeof thread_stack);
+        write_cr3((uint32_t)spaces[!self].directory);
+        switch_stack(&thread_esp[self], thread_esp[!self]);
+        switch_sum += touch(TOUCHED);
+    }
+}
+
+static void second_thread(void)
+{
+    switch_sum += touch(TOUCHED);
+    switch_loop(1);
+    switch_stack(&thread_esp[1], thread_esp[0]);
+}
+
+static uint32_t context_switches(uint32_t n)
+{
+    for (unsigned s = 0; s < 2; s++) {
+        spaces[s] = space_make();
+        for (uint32_t i = 0; i < TOUCHED; i++)
+            spaces[s].table[i] = frame_alloc() | P | W | U;
+    }
+    uint32_t *stack = (uint32_t *)(void *)(thread_stack + sizeof thread_stack);
+    *--stack = (uint32_t)second_thread;
+    for (unsigned i = 0; i < 4; i++)
+        *--stack = 0; /* what switch_stack pops */
+    thread_esp[1] = (uint32_t)stack;
+    switches_left = n;
+    write_cr3((uint32_t)spaces[0].directory);
+    switch_loop(0);
+    write_cr3((uint32_t)directory);
+    return switch_sum;
+}
+
+/* ---- fork ---- */
+
+static struct space present;
+static uint32_t copies;
+
+void copy_page(uint32_t address)
+{
+    volatile uint32_t *entry = &present.table[address >> 12 & 1023];
+    uint32_t frame = frame_alloc();
+    memcpy((void *)frame, (const void *)(*entry & ~0xFFFu), PAGE);
+    set_entry(entry, frame | P | W | U);
+    invlpg(address);
+    copies++;
+}
+
+static void enter(const struct space *space)
+{
+    present = *space;
+    write_cr3((uint32_t)space->directory);
+}
+
+static struct space fork_space(const struct space *parent)
+{
+    struct space child = space_make();
+    for (uint32_t i = 0; i < FORKED; i++) {
+        uint32_t shared = (parent->table[i] & ~(uint32_t)W) | COPY;
+        set_entry(&parent->table[i], shared);
+        child.table[i] = shared;
+    }
+    write_cr3((uint32_t)parent->directory); /* rights were taken away */
+    return child;
+}
+
+static void write_pages(uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        *(volatile uint32_t *)(USER + i * PAGE) = i;
+}
+
+static uint32_t forks(uint32_t n)
+{
+    set_gate(14, on_copy, 0);
+    struct space parent = space_make();
+    for (uint32_t i = 0; i < FORKED; i++)
+        parent.table[i] = frame_alloc() | P | W | U;
+    enter(&parent);
+    const uint32_t mark = next_frame;
+    uint32_t first[WRITTEN];
+    for (uint32_t i = 0; i < WRITTEN; i++)
+        first[i] = parent.table[i] & ~0xFFFu;
+    while (n--) {
+        struct space child = fork_space(&parent);
+        enter(&child);
+        write_pages(WRITTEN);
+        enter(&parent);
+        write_pages(WRITTEN);
+        /* The child ends; the parent gets its first frames back, so that all rounds are alike. */
+        for (uint32_t i = 0; i < WRITTEN; i++) {
+            set_entry(&parent.table[i], first[i] | P | W | U);
+            invlpg(USER + i * PAGE);
+        }
+        next_frame = mark;
+    }
+    return copies;
+}
+
+const struct operation memory_operations[] = {
+    {"ptemod", "an entry of a page table in use changed", entry_writes},
+    {"ctxswitch", "CR3 and stack switched, 8 pages read", context_switches},
+    {"fork", "64 pages copied on write, 8 of them written", forks},
+    {NULL, NULL, NULL},
+};
