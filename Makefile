@@ -212,6 +212,8 @@ manuals := $(wildcard docs/man/*.[1-8])
 templates := $(wildcard shell/templates/*/*)
 # What students get; solutions stay here.
 lab_files := $(wildcard labs/*.h labs/grader/* labs/[0-9]*/README.md labs/[0-9]*/starter/* labs/[0-9]*/tests/*)
+# What `vmm bench` measures with.
+bench_guests = $(BUILD)/guests/nano.elf $(BUILD)/guests/nano-virt.elf
 private_libs = $(if $(ENGINE_BUNDLED),-L$${libdir}/libvmm) -lunicorn -lcapstone -ljansson -lzstd -lpthread -lm
 
 $(OUT)/libvmm.pc: libvmm.pc.in FORCE
@@ -221,7 +223,7 @@ $(OUT)/libvmm.pc: libvmm.pc.in FORCE
 	  -e 's|@private_libs@|$(private_libs)|' libvmm.pc.in >$@
 
 # Where the engine is not the machine's own, its archives go along for static linking.
-install: $(libraries) $(program) $(OUT)/libvmm.pc
+install: $(libraries) $(program) $(OUT)/libvmm.pc guests
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(includedir)/vmm
 	install -m 644 $(headers) $(DESTDIR)$(includedir)/vmm
 	install -m 644 $(OUT)/libvmm.a $(DESTDIR)$(libdir)
@@ -230,6 +232,8 @@ install: $(libraries) $(program) $(OUT)/libvmm.pc
 	ln -sf $(soname) $(DESTDIR)$(libdir)/libvmm.so
 	install -m 644 $(OUT)/libvmm.pc $(DESTDIR)$(libdir)/pkgconfig
 	$(if $(program),install -m 755 $(program) $(DESTDIR)$(bindir))
+	install -d $(DESTDIR)$(datadir)/vmm/guests
+	install -m 644 $(bench_guests) $(DESTDIR)$(datadir)/vmm/guests
 	$(foreach file,$(templates),install -D -m 644 $(file) \
 	  $(DESTDIR)$(datadir)/vmm/$(file:shell/%=%) &&) true
 	$(foreach file,$(lab_files),install -D -m 644 $(file) $(DESTDIR)$(datadir)/vmm/$(file) &&) true

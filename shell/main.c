@@ -2,6 +2,7 @@
  *
  * Results go to standard output, everything else to standard error. Exit status: 0 success, 1
  * failure, 2 a mistake in the command line, told in one sentence. */
+#include "shell/cmd_bench.h"
 #include "shell/cmd_classify.h"
 #include "shell/cmd_compare.h"
 #include "shell/cmd_gdb.h"
@@ -38,6 +39,7 @@ static const struct vmm_command commands[] = {
     {"debug", "watch a guest trap by trap, at a prompt; plain 'vmm' does so, too", vmm_cmd_debug},
     {"compare", "run a guest under several techniques, side by side", vmm_cmd_compare},
     {"audit", "measure equivalence, resource control and efficiency of a technique", vmm_cmd_audit},
+    {"bench", "measure what single events cost under each technique", vmm_cmd_bench},
     {"gdb", "serve a guest to gdb", vmm_cmd_gdb},
     {"report", "make a page about runs from their traces", vmm_cmd_report},
     {"classify", "find the sensitive and privileged instructions, by experiment", vmm_cmd_classify},

@@ -4,6 +4,7 @@
 #define VMM_VMM_H
 
 #include "vmm/audit.h"
+#include "vmm/census.h"
 #include "vmm/classes.h"
 #include "vmm/classify.h"
 #include "vmm/debug.h"

@@ -1,6 +1,6 @@
-/* What the builds of this kernel differ in. As in ../kernel, the virtualizable build (-DVIRTUALIZABLE)
- * avoids the instructions that are sensitive but not privileged (Robin and Irvine 2000): it keeps
- * the interrupt flag's value in a variable instead of asking PUSHF. */
+/* What the builds of this kernel differ in. As in ../kernel, the virtualizable build
+ * (-DVIRTUALIZABLE) avoids the instructions that are sensitive but not privileged (Robin and Irvine
+ * 2000): it keeps the interrupt flag's value in a variable instead of asking PUSHF. */
 #ifndef ARCH_H
 #define ARCH_H
 

@@ -67,8 +67,8 @@ static void paging_init(void)
         directory[at >> 22] = (uint32_t)&low_tables[at / PAGE] | P | W | U;
     write_cr3((uint32_t)directory);
     /* PG, and WP, so that the kernel's own stores respect copy on write */
-    asm volatile("movl %%cr0, %%eax; orl $0x80010000, %%eax; movl %%eax, %%cr0" ::: "eax",
-                 "memory");
+    asm volatile("movl %%cr0, %%eax; orl $0x80010000, %%eax; movl %%eax, %%cr0" ::
+                     : "eax", "memory");
 }
 
 void cpu_init(void)

@@ -1,5 +1,5 @@
-/* The command line: `w=NAME` picks the operation, `n=COUNT` how often it is done. Exit code 0, 1 for
- * a name that is not known. The operation's rounds lie between nano_begin and nano_end, where a
+/* The command line: `w=NAME` picks the operation, `n=COUNT` how often it is done. Exit code 0, 1
+ * for a name that is not known. The operation's rounds lie between nano_begin and nano_end, where a
  * debugger can stop. */
 #include "nano.h"
 

@@ -15,7 +15,15 @@ static uint32_t frame_alloc(void)
 
 static uint32_t *cleared(uint32_t frame)
 {
-    return memset((void *)frame, 0, PAGE);
+    uint32_t to = frame, words = PAGE / 4;
+    asm volatile("rep stosl" : "+D"(to), "+c"(words) : "a"(0) : "memory");
+    return (uint32_t *)frame;
+}
+
+static void copy_frame(uint32_t to, uint32_t from)
+{
+    uint32_t words = PAGE / 4;
+    asm volatile("rep movsl" : "+D"(to), "+S"(from), "+c"(words)::"memory");
 }
 
 /* ---- page table entries ---- */
@@ -107,7 +115,7 @@ void copy_page(uint32_t address)
 {
     volatile uint32_t *entry = &present.table[address >> 12 & 1023];
     uint32_t frame = frame_alloc();
-    memcpy((void *)frame, (const void *)(*entry & ~0xFFFu), PAGE);
+    copy_frame(frame, *entry & ~0xFFFu);
     set_entry(entry, frame | P | W | U);
     invlpg(address);
     copies++;

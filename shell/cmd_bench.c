@@ -1,0 +1,185 @@
+/* `vmm bench`: what an event costs under each technique, as Adams and Agesen asked (ASPLOS 2006):
+ * a kernel does one thing again and again, and what is counted and timed is divided by how often.
+ * Beside what was counted stand the model cycles (bench_model.h) and what the paper has. */
+#include "shell/cmd_bench.h"
+
+#include "shell/bench.h"
+#include "shell/command.h"
+#include "shell/guest.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct request {
+    struct guest_options guest; /* for its sentences */
+    const char *techniques, *chart;
+    enum format format;
+    bool timed, help;
+};
+
+static void print_help(void)
+{
+    printf("Usage: vmm bench [--nano] [-t TECHNIQUE,...] [OPTION]...\n"
+           "Measure what single events of a processor cost under each technique.\n"
+           "\n"
+           "  --nano                  the nanobenchmarks of Adams and Agesen (the default)\n"
+           "  -t TECHNIQUE,...        which (all); bare is always one of them\n"
+           "  --no-time               only what every run has the same: leave host times away\n"
+           "  --format FORMAT         table (default), json or csv\n"
+           "  --chart FILE            draw the model cycles, SVG or PNG (needs gnuplot)\n"
+           "  --help                  this text\n"
+           "\n"
+           "Instructions, exits and host nanoseconds are those of one operation. Model cycles are\n"
+           "what it would take on a Pentium 4 of 2005 if every primitive cost there what was\n"
+           "published; docs/research.md has the constants.\n"
+           "\n"
+           "Exit status: 0 if everything was measured, however it came out.\n"
+           "\n");
+    guest_print_techniques();
+}
+
+/* ---- the command line ---- */
+
+static const struct option options[] = {
+    {"nano", no_argument, NULL, 'n'},         {"no-time", no_argument, NULL, 'q'},
+    {"format", required_argument, NULL, 'f'}, {"chart", required_argument, NULL, 'c'},
+    {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+};
+
+static int parse(struct request *request, int argc, char **argv)
+{
+    int option;
+    optind = 0; /* another command may have used getopt before */
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":t:h", options, NULL)) != -1)
+        switch (option) {
+        case 'n': break;
+        case 't': request->techniques = optarg; break;
+        case 'q': request->timed = false; break;
+        case 'c': request->chart = optarg; break;
+        case 'f':
+            if (!format_parse(optarg, &request->format))
+                return guest_complain(&request->guest, VMM_USAGE,
+                                      "there is no format '%s'; use table, json or csv", optarg);
+            break;
+        case 'h': request->help = true; return VMM_SUCCESS;
+        default: return guest_complain_of_option(&request->guest, option, argv);
+        }
+    if (optind < argc)
+        return guest_complain(&request->guest, VMM_USAGE,
+                              "there is nothing to do with '%s': the guest is its own",
+                              argv[optind]);
+    return VMM_SUCCESS;
+}
+
+/* ---- what is measured ---- */
+
+/* The build of the guest that a technique needs. */
+static const char *image_of(const char *technique)
+{
+    return strcmp(technique, "trap") == 0 ? "nano-virt" : "nano";
+}
+
+static void add(struct bench *bench, const char *technique)
+{
+    for (size_t s = 0; s < bench->subjects; s++)
+        if (strcmp(bench->subject[s].name, technique) == 0)
+            return;
+    if (bench->subjects == BENCH_SUBJECTS)
+        return;
+    struct bench_subject *subject = &bench->subject[bench->subjects++];
+    *subject = (struct bench_subject){.technique = technique,
+                                      .image = image_of(technique),
+                                      .kind = bench_kind_of(technique),
+                                      .column = bench_column_of(technique, false),
+                                      .references = 2};
+    snprintf(subject->name, sizeof subject->name, "%s", technique);
+}
+
+/* The library's own name for it; NULL if this build does not have it. */
+static const char *known(const char *technique)
+{
+    const char *name;
+    for (size_t i = 0; (name = vmm_technique(i)); i++)
+        if (strcmp(name, technique) == 0)
+            return name;
+    return NULL;
+}
+
+static int choose(struct bench *bench, const struct request *request)
+{
+    char list[256], *rest = NULL;
+    const char *name;
+    add(bench, "bare");
+    for (size_t i = 0; !request->techniques && (name = vmm_technique(i)); i++)
+        add(bench, name);
+    snprintf(list, sizeof list, "%s", request->techniques ? request->techniques : "");
+    for (char *word = strtok_r(list, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
+        if (!(name = known(word)))
+            return guest_complain(&request->guest, VMM_USAGE,
+                                  "there is no technique '%s'; --help lists them", word);
+        add(bench, name);
+    }
+    return VMM_SUCCESS;
+}
+
+/* The guests: as they are installed, as they are built, and as for a variant. */
+static bool find_guests(char folder[BENCH_PATH])
+{
+    static const char *const places[] = {"../share/vmm/guests", "guests", "../guests"};
+    char program[BENCH_PATH / 2], image[BENCH_PATH + 16];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (length <= 0)
+        return false;
+    program[length] = '\0';
+    *strrchr(program, '/') = '\0';
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        snprintf(folder, BENCH_PATH, "%s/%s", program, places[i]);
+        snprintf(image, sizeof image, "%s/nano.elf", folder);
+        if (access(image, R_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int measure(struct bench *bench, const struct request *request)
+{
+    struct vmm_error error;
+    if (!find_guests(bench->guests))
+        return guest_complain(&request->guest, VMM_FAILURE,
+                              "the guest nano.elf is not beside the program; 'make guests' builds "
+                              "it and 'make install' installs it");
+    int status = choose(bench, request);
+    if (status != VMM_SUCCESS)
+        return status;
+    bench->timed = request->timed;
+    if (bench_measure(bench, &error) != 0 ||
+        (request->chart && bench_chart(bench, request->chart, &error) != 0))
+        return guest_complain_of(&request->guest, &error);
+    if (!bench_print(bench, request->format) || fflush(stdout) != 0)
+        return guest_complain(&request->guest, VMM_FAILURE,
+                              "the results cannot be written to standard output; free some space "
+                              "or send them elsewhere");
+    return VMM_SUCCESS;
+}
+
+int vmm_cmd_bench(int argc, char **argv)
+{
+    struct request request = {.guest.command = "bench", .format = FORMAT_TABLE, .timed = true};
+    int status = parse(&request, argc, argv);
+    if (status != VMM_SUCCESS)
+        return status;
+    if (request.help) {
+        print_help();
+        return VMM_SUCCESS;
+    }
+    struct bench *bench = calloc(1, sizeof *bench);
+    if (!bench)
+        return guest_complain(&request.guest, VMM_FAILURE, "there is no memory left");
+    status = measure(bench, &request);
+    free(bench);
+    return status;
+}
