@@ -1,10 +1,11 @@
 /* The results of `vmm bench` as a table, as JSON and as CSV. */
 #include "shell/bench.h"
 
+#include "shell/table.h"
+
 #include <jansson.h>
 #include <libsmartcols/libsmartcols.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -134,17 +135,6 @@ static bool print_csv(const struct bench *bench)
 
 /* ---- tables ---- */
 
-static __attribute__((format(printf, 3, 4))) void set_cell(struct libscols_line *line,
-                                                           size_t column, const char *format, ...)
-{
-    char text[160];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    scols_line_set_data(line, column, text);
-}
-
 static struct libscols_table *new_table(const char *const *columns, size_t count, size_t left)
 {
     struct libscols_table *table = scols_new_table();
@@ -156,7 +146,7 @@ static struct libscols_table *new_table(const char *const *columns, size_t count
 /* Counts are whole numbers more often than not. */
 static void set_count(struct libscols_line *line, size_t column, double value)
 {
-    set_cell(line, column, fabs(value - round(value)) < 5e-3 ? "%.0f" : "%.2f", value + 0.0);
+    table_cell(line, column, fabs(value - round(value)) < 5e-3 ? "%.0f" : "%.2f", value + 0.0);
 }
 
 static void fill_line(struct libscols_line *line, const struct bench *bench, size_t o, size_t s)
@@ -164,20 +154,20 @@ static void fill_line(struct libscols_line *line, const struct bench *bench, siz
     const struct bench_subject *subject = &bench->subject[s];
     const struct bench_result *result = &bench->result[o][s];
     double paper = published(subject, o);
-    set_cell(line, 0, "%s", s ? "" : bench_operations[o].name);
-    set_cell(line, 1, "%s", subject->name);
+    table_cell(line, 0, "%s", s ? "" : bench_operations[o].name);
+    table_cell(line, 1, "%s", subject->name);
     if (!result->good) {
-        set_cell(line, 2, "-");
+        table_cell(line, 2, "-");
         return;
     }
     set_count(line, 2, result->counts.instructions);
     set_count(line, 3, result->all_exits);
     if (bench->timed)
-        set_cell(line, 4, "%.1f", result->host_ns);
-    set_cell(line, 5, "%.0f", result->cycles);
+        table_cell(line, 4, "%.1f", result->host_ns);
+    table_cell(line, 5, "%.0f", result->cycles);
     if (paper > 0) {
-        set_cell(line, 6, "%.0f", paper);
-        set_cell(line, 7, "%+.0f", off(result->cycles, paper));
+        table_cell(line, 6, "%.0f", paper);
+        table_cell(line, 7, "%+.0f", off(result->cycles, paper));
     }
 }
 
@@ -210,14 +200,14 @@ static bool print_orderings(const struct bench *bench)
             continue;
         bench_check(bench, &bench_orderings[i], &check);
         bench_ordering_text(&bench_orderings[i], text, sizeof text);
-        set_cell(line, 0, "%s", text);
-        set_cell(line, 1, "%s", verdicts[check.verdict]);
+        table_cell(line, 0, "%s", text);
+        table_cell(line, 1, "%s", verdicts[check.verdict]);
         if (check.verdict == ORDER_UNKNOWN)
             continue;
-        set_cell(line, 2, "%s", check.breaks);
-        set_cell(line, 3, "%.0f, %.0f", check.left, check.right);
-        set_cell(line, 4, "%.4g, %.4g", check.left_exits, check.right_exits);
-        set_cell(line, 5, "%u of %u", check.survived, check.perturbed);
+        table_cell(line, 2, "%s", check.breaks);
+        table_cell(line, 3, "%.0f, %.0f", check.left, check.right);
+        table_cell(line, 4, "%.4g, %.4g", check.left_exits, check.right_exits);
+        table_cell(line, 5, "%u of %u", check.survived, check.perturbed);
     }
     putchar('\n');
     bool written = table && scols_print_table(table) == 0;

@@ -7,7 +7,6 @@
 #include "shell/command.h"
 #include "shell/guest.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +16,7 @@ struct request {
     struct guest_options guest; /* for its sentences */
     const char *techniques, *chart;
     enum format format;
-    bool timed, help;
+    bool timed;
 };
 
 static void print_help(void)
@@ -49,30 +48,33 @@ static const struct option options[] = {
     {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
 };
 
+static int parse_option(void *context, int option)
+{
+    struct request *request = context;
+    switch (option) {
+    case 't': request->techniques = optarg; break;
+    case 'q': request->timed = false; break;
+    case 'c': request->chart = optarg; break;
+    case 'n': break; /* the default */
+    case 'f': return guest_format(&request->guest, optarg, &request->format);
+    default: return guest_option(&request->guest, option);
+    }
+    return VMM_SUCCESS;
+}
+
 static int parse(struct request *request, int argc, char **argv)
 {
-    int option;
-    optind = 0; /* another command may have used getopt before */
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":t:h", options, NULL)) != -1)
-        switch (option) {
-        case 'n': break;
-        case 't': request->techniques = optarg; break;
-        case 'q': request->timed = false; break;
-        case 'c': request->chart = optarg; break;
-        case 'f':
-            if (!format_parse(optarg, &request->format))
-                return guest_complain(&request->guest, VMM_USAGE,
-                                      "there is no format '%s'; use table, json or csv", optarg);
-            break;
-        case 'h': request->help = true; return VMM_SUCCESS;
-        default: return guest_complain_of_option(&request->guest, option, argv);
-        }
-    if (optind < argc)
+    static const struct guest_syntax syntax = {.shorts = ":t:h",
+                                               .longs = options,
+                                               .usage = "vmm bench [OPTION]...",
+                                               .without_image = true,
+                                               .option = parse_option};
+    int status = guest_parse(&request->guest, &syntax, request, argc, argv);
+    if (status == VMM_SUCCESS && request->guest.image)
         return guest_complain(&request->guest, VMM_USAGE,
-                              "there is nothing to do with '%s': the guest is its own",
-                              argv[optind]);
-    return VMM_SUCCESS;
+                              "there is nothing to do with '%s': the guest is the bench's own",
+                              request->guest.image);
+    return status;
 }
 
 /* ---- what is measured ---- */
@@ -172,7 +174,7 @@ int vmm_cmd_bench(int argc, char **argv)
     int status = parse(&request, argc, argv);
     if (status != VMM_SUCCESS)
         return status;
-    if (request.help) {
+    if (request.guest.help) {
         print_help();
         return VMM_SUCCESS;
     }
