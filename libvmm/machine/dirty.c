@@ -41,6 +41,20 @@ bool dirty_since(const struct cpu *cpu, uint32_t frame, uint32_t epoch)
     return !epoch || frame >= memory_frames(cpu->memory) || cpu->dirty.written[frame] >= epoch;
 }
 
+void dirty_visit(const struct cpu *cpu, uint32_t epoch,
+                 void (*visit)(void *context, uint32_t frame), void *context)
+{
+    const struct dirty_log *log = &cpu->dirty;
+    if (epoch && epoch == log->epoch && log->count <= DIRTY_LISTED) {
+        for (uint32_t i = 0; i < log->count; i++)
+            visit(context, log->listed[i]);
+        return;
+    }
+    for (uint32_t frame = 0; frame < memory_frames(cpu->memory); frame++)
+        if (dirty_since(cpu, frame, epoch))
+            visit(context, frame);
+}
+
 bool dirty_waits(const struct cpu *cpu, uint32_t frame)
 {
     const struct dirty_log *log = &cpu->dirty;

@@ -19,6 +19,11 @@ void dirty_destroy(struct cpu *cpu);
 /* Whether `frame` was written in `epoch` or a later one; true for all if that is 0. */
 bool dirty_since(const struct cpu *cpu, uint32_t frame, uint32_t epoch);
 
+/* Calls `visit` with every frame that was written in `epoch` or a later one; cheap if that is the
+ * present one. */
+void dirty_visit(const struct cpu *cpu, uint32_t epoch,
+                 void (*visit)(void *context, uint32_t frame), void *context);
+
 /* `frame` is about to be written. Whether it was clean, and so may still be write-protected. */
 bool dirty_note(struct cpu *cpu, uint32_t frame);
 

@@ -56,8 +56,10 @@ static bool start_side(struct audit_side *side, const struct vmm_audit_request *
 
 static void stop_pair(struct audit_pair *pair)
 {
+    audit_memory_free(pair->memory);
     vmm_destroy(pair->bare.vm);
     vmm_destroy(pair->other.vm);
+    pair->memory = 0;
     pair->bare.vm = pair->other.vm = 0;
 }
 
@@ -65,6 +67,7 @@ static bool start_pair(struct audit_pair *pair, const struct vmm_audit_request *
                        struct vmm_error *error)
 {
     pair->other.vm = 0;
+    pair->memory = 0;
     if (!start_side(&pair->bare, request, "bare", error) ||
         !start_side(&pair->other, request, request->config.technique, error)) {
         stop_pair(pair);
@@ -72,7 +75,12 @@ static bool start_pair(struct audit_pair *pair, const struct vmm_audit_request *
     }
     if (request->prepare)
         request->prepare(request->context, pair->other.vm);
-    return true;
+    pair->memory = audit_memory_new(pair);
+    if (!pair->memory) {
+        error_set(error, VMM_E_MEMORY, "The host has no memory to compare two machines.");
+        stop_pair(pair);
+    }
+    return pair->memory != 0;
 }
 
 static uint64_t count_of(const struct audit_side *side)
@@ -103,7 +111,7 @@ static void advance(struct audit_pair *pair, uint64_t target)
 /* One may have noticed its end where the other is only about to: no difference yet. What a silent
  * instruction made different may have healed since, when its word was overwritten; that it came to
  * another result is known all the same. */
-static bool equal(const struct audit_pair *pair)
+static bool equal(struct audit_pair *pair)
 {
     const struct audit_side *a = &pair->bare, *b = &pair->other;
     if (vmm_silent_total(b->vm))

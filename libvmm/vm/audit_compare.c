@@ -10,14 +10,7 @@
 #include "vm.h"
 #include "vmm/debug.h"
 
-enum { WORDS = 1 << 16, DEVICE_TEXT = 8192 };
-
-struct audit_words {
-    size_t count;
-    struct {
-        uint32_t address, difference;
-    } word[WORDS];
-};
+enum { DEVICE_TEXT = 8192 };
 
 /* ---- a list of differences ---- */
 
@@ -37,7 +30,7 @@ static struct vmm_audit_difference *add(struct vmm_audit_divergence *d, const ch
     return found;
 }
 
-static void add_number(struct vmm_audit_divergence *d, const char *name, uint32_t bare, uint32_t vm)
+void audit_add_number(struct vmm_audit_divergence *d, const char *name, uint32_t bare, uint32_t vm)
 {
     struct vmm_audit_difference *found = bare != vm ? add(d, "%s", name) : 0;
     if (found) {
@@ -72,11 +65,11 @@ static void compare_hidden(struct vmm_audit_divergence *d, const char *name,
 {
     char part[32];
     snprintf(part, sizeof part, "%s.base", name);
-    add_number(d, part, bare->base, vm->base);
+    audit_add_number(d, part, bare->base, vm->base);
     snprintf(part, sizeof part, "%s.limit", name);
-    add_number(d, part, bare->limit, vm->limit);
+    audit_add_number(d, part, bare->limit, vm->limit);
     snprintf(part, sizeof part, "%s.attributes", name);
-    add_number(d, part, bare->attributes, vm->attributes);
+    audit_add_number(d, part, bare->attributes, vm->attributes);
 }
 
 static void compare_processor(const struct audit_pair *pair, struct vmm_audit_divergence *d)
@@ -93,7 +86,7 @@ static void compare_processor(const struct audit_pair *pair, struct vmm_audit_di
             bare &= ~(uint32_t)X86_RF;
             vm &= ~(uint32_t)X86_RF;
         }
-        add_number(d, name, bare, vm);
+        audit_add_number(d, name, bare, vm);
     }
     compare_flags(d, a->eflags, b->eflags);
     for (unsigned i = 0; i < X86_SREGS; i++)
@@ -102,86 +95,10 @@ static void compare_processor(const struct audit_pair *pair, struct vmm_audit_di
     compare_hidden(d, "tr", &a->tr, &b->tr);
     for (unsigned i = 0; i < 8; i++) {
         char register_name[] = {'d', 'r', (char)('0' + i), '\0'};
-        add_number(d, register_name, a->dr[i], b->dr[i]);
+        audit_add_number(d, register_name, a->dr[i], b->dr[i]);
     }
-    add_number(d, "halted", pair->bare.vm->dispatcher.halted, pair->other.vm->dispatcher.halted);
-}
-
-/* ---- memory ---- */
-
-static void compare_page(struct audit_words *words, uint32_t address, const uint8_t *a,
-                         const uint8_t *b)
-{
-    for (uint32_t at = 0; at < X86_PAGE_SIZE && words->count < WORDS; at += 4) {
-        uint32_t x, y;
-        memcpy(&x, a + at, sizeof x);
-        memcpy(&y, b + at, sizeof y);
-        if (x != y) {
-            words->word[words->count].address = address + at;
-            words->word[words->count++].difference = x ^ y;
-        }
-    }
-}
-
-struct audit_words *audit_words(const struct audit_pair *pair)
-{
-    struct audit_words *words = malloc(sizeof *words);
-    if (!words)
-        return 0;
-    words->count = 0;
-    for (uint32_t at = 0; at < vm_memory_size(pair->bare.vm); at += X86_PAGE_SIZE) {
-        const uint8_t *a = vm_page(pair->bare.vm, at), *b = vm_page(pair->other.vm, at);
-        if (a && b && memcmp(a, b, X86_PAGE_SIZE) != 0)
-            compare_page(words, at, a, b);
-    }
-    return words;
-}
-
-/* Does the page look like a page table, whose present entries all lead to memory? */
-static bool is_page_table(const struct vmm_vm *vm, const uint8_t *page)
-{
-    for (unsigned at = 0; at < X86_PAGE_SIZE; at += 4) {
-        uint32_t entry;
-        memcpy(&entry, page + at, sizeof entry);
-        if ((entry & X86_PTE_P) && (entry & X86_PAGE_MASK) >= vm_memory_size(vm))
-            return false;
-    }
-    return true;
-}
-
-/* Accessed bits may differ between two correct machines (see digest.c). The digest leaves them out
- * in the tables that are in use; those of an address space that is not in use just now have them,
- * too, and are told by their looks. */
-static bool is_accessed_bit(const struct audit_pair *pair, uint32_t address, uint32_t difference)
-{
-    const uint8_t *page = vm_page(pair->bare.vm, address & X86_PAGE_MASK);
-    uint32_t entry;
-    memcpy(&entry, page + (address & ~X86_PAGE_MASK), sizeof entry);
-    return difference == X86_PTE_A && (entry & X86_PTE_P) && is_page_table(pair->bare.vm, page);
-}
-
-/* Both lists are in the order of addresses. */
-static void compare_memory(const struct audit_pair *pair, const struct audit_words *before,
-                           struct vmm_audit_divergence *d)
-{
-    struct audit_words *now = audit_words(pair);
-    size_t old = 0, had = before ? before->count : 0;
-    for (size_t i = 0; now && i < now->count; i++) {
-        uint32_t address = now->word[i].address, bare = 0, vm = 0;
-        while (old < had && before->word[old].address < address)
-            old++;
-        if (old < had && before->word[old].address == address &&
-            before->word[old].difference == now->word[i].difference)
-            continue;
-        if (is_accessed_bit(pair, address, now->word[i].difference))
-            continue;
-        char name[32];
-        snprintf(name, sizeof name, "memory 0x%08x", address);
-        vmm_read_physical(pair->bare.vm, address, &bare, sizeof bare);
-        vmm_read_physical(pair->other.vm, address, &vm, sizeof vm);
-        add_number(d, name, bare, vm);
-    }
-    free(now);
+    audit_add_number(d, "halted", pair->bare.vm->dispatcher.halted,
+                     pair->other.vm->dispatcher.halted);
 }
 
 /* ---- devices, console, end ---- */
@@ -254,7 +171,7 @@ static void compare_ends(const struct audit_pair *pair, struct vmm_audit_diverge
                  (unsigned long long)counts[1]);
     }
     if (a->board.exit_code != b->board.exit_code)
-        add_number(d, "exit code", a->board.exit_code, b->board.exit_code);
+        audit_add_number(d, "exit code", a->board.exit_code, b->board.exit_code);
     uint64_t times[] = {dispatcher_time(&a->dispatcher), dispatcher_time(&b->dispatcher)};
     found = times[0] != times[1] ? add(d, "virtual time") : 0;
     if (found) {
@@ -263,18 +180,13 @@ static void compare_ends(const struct audit_pair *pair, struct vmm_audit_diverge
     }
 }
 
-bool audit_same(const struct audit_pair *pair)
+bool audit_same(struct audit_pair *pair)
 {
     const struct vmm_vm *a = pair->bare.vm, *b = pair->other.vm;
-    struct vmm_audit_divergence differences = {0};
-    if (vmm_digest(a) == vmm_digest(b))
-        return true;
-    if (digest_board(0, &a->board) != digest_board(0, &b->board))
-        return false;
-    compare_processor(pair, &differences);
-    compare_memory(pair, 0, &differences);
-    return differences.difference_count == 0 &&
-           dispatcher_time(&a->dispatcher) == dispatcher_time(&b->dispatcher);
+    return digest_processor(0, a) == digest_processor(0, b) &&
+           digest_board(0, &a->board) == digest_board(0, &b->board) &&
+           dispatcher_time(&a->dispatcher) == dispatcher_time(&b->dispatcher) &&
+           audit_memory_same(pair->memory, pair);
 }
 
 void audit_compare(const struct audit_pair *pair, const struct audit_words *before,
@@ -283,6 +195,6 @@ void audit_compare(const struct audit_pair *pair, const struct audit_words *befo
     compare_ends(pair, divergence);
     compare_output(pair, divergence);
     compare_processor(pair, divergence);
-    compare_memory(pair, before, divergence);
+    audit_memory_compare(pair, before, divergence);
     compare_devices(pair, divergence);
 }

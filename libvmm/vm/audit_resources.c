@@ -144,19 +144,6 @@ static void check_descriptor_pages(struct check *check)
     }
 }
 
-static bool number_frames(struct check *check)
-{
-    const struct frame_map *map = &check->vm->map;
-    check->frames = map->pool->memory->size >> MEMORY_FRAME_SHIFT;
-    check->page = malloc(check->frames * sizeof *check->page);
-    if (!check->page)
-        return false;
-    memset(check->page, 0xff, check->frames * sizeof *check->page);
-    for (uint32_t page = 0; page < map->pages; page++)
-        check->page[map->frame[page]] = page;
-    return true;
-}
-
 void audit_resources(const struct vmm_vm *vm, struct vmm_audit *audit)
 {
     struct check check = {.vm = vm, .audit = audit};
@@ -164,7 +151,9 @@ void audit_resources(const struct vmm_vm *vm, struct vmm_audit *audit)
     if (!vm->vcpu || !vm->dispatcher.technique->walk)
         return;
     check.instructions = dispatcher_instructions(&vm->dispatcher);
-    if (!number_frames(&check)) {
+    check.frames = memory_frames(&vm->machine->memory);
+    check.page = audit_pages(vm);
+    if (!check.page) {
         violation(&check, "the host has no memory to check the shadow tables");
         return;
     }

@@ -13,7 +13,7 @@
 #include "machine/board.h"
 #include "vm.h"
 
-enum { ENTRIES = 1024, LANES = 8, MOST_FRAMES = (1 << 30) / X86_PAGE_SIZE, MOST_STRETCHES = 40 };
+enum { ENTRIES = 1024, LANES = 8 };
 
 /* ---- the processor ---- */
 
@@ -44,46 +44,36 @@ static uint64_t mix_state(uint64_t hash, const struct cpu_state *s)
 
 /* ---- memory ---- */
 
-/* What is in use: guest-physical frames that hold page tables, a bit each; and stretches of
- * descriptor tables, by the access byte (the sixth) of the first descriptor in a page. */
-struct live {
-    uint8_t bits[MOST_FRAMES / 8];
-    struct stretch {
-        uint32_t physical, count;
-    } stretches[MOST_STRETCHES];
-    unsigned stretch_count;
-};
-
-static bool is_live(const struct live *live, uint32_t frame)
+static bool is_live(const struct digest_live *live, uint32_t frame)
 {
     return live->bits[frame / 8] >> frame % 8 & 1;
 }
 
-static void note(struct live *live, const struct vmm_vm *vm, uint32_t address)
+static void note(struct digest_live *live, const struct vmm_vm *vm, uint32_t address)
 {
     uint32_t frame = address >> 12;
     if (address < vm_memory_size(vm))
         live->bits[frame / 8] |= (uint8_t)(1u << frame % 8);
 }
 
-static void find_descriptors(struct live *live, const struct vmm_vm *vm, uint32_t base,
+static void find_descriptors(struct digest_live *live, const struct vmm_vm *vm, uint32_t base,
                              uint32_t size)
 {
     enum { ACCESS_BYTE = 5, SIZE = 8 };
     uint32_t at = base + ACCESS_BYTE, count = size / SIZE;
     struct x86_walk walk;
-    while (count && live->stretch_count < MOST_STRETCHES) {
+    while (count && live->stretch_count < DIGEST_STRETCHES) {
         uint32_t here = (X86_PAGE_SIZE - (at & ~X86_PAGE_MASK) + SIZE - 1) / SIZE;
         here = here < count ? here : count;
         if (x86_probe(vm->dispatcher.guest, vm->dispatcher.memory, at, 0, &walk) == X86_OK &&
             walk.end == X86_WALK_MAPPED && walk.physical < vm_memory_size(vm))
-            live->stretches[live->stretch_count++] = (struct stretch){walk.physical, here};
+            live->stretches[live->stretch_count++] = (struct digest_stretch){walk.physical, here};
         at += here * SIZE;
         count -= here;
     }
 }
 
-static void find_live(struct live *live, const struct vmm_vm *vm)
+void digest_find_live(struct digest_live *live, const struct vmm_vm *vm)
 {
     const struct cpu_state *s = vm->dispatcher.guest;
     memset(live, 0, sizeof *live);
@@ -121,7 +111,7 @@ static unsigned mask_entries(uint8_t *page)
 }
 
 /* System descriptors (S = 0) have no accessed bit. */
-static unsigned mask_descriptors(uint8_t *page, const struct stretch *stretch)
+static unsigned mask_descriptors(uint8_t *page, const struct digest_stretch *stretch)
 {
     enum { S = 1 << 4, ACCESSED = 1 << 0, SIZE = 8 };
     unsigned masked = 0;
@@ -134,7 +124,7 @@ static unsigned mask_descriptors(uint8_t *page, const struct stretch *stretch)
     return masked;
 }
 
-static bool is_masked(const struct live *live, uint32_t address)
+static bool is_masked(const struct digest_live *live, uint32_t address)
 {
     for (unsigned i = 0; i < live->stretch_count; i++)
         if ((live->stretches[i].physical & X86_PAGE_MASK) == address)
@@ -142,8 +132,8 @@ static bool is_masked(const struct live *live, uint32_t address)
     return is_live(live, address >> 12);
 }
 
-/* The page as it is compared. */
-static unsigned mask(const struct live *live, uint32_t address, const uint8_t *page, uint8_t *copy)
+unsigned digest_mask(const struct digest_live *live, uint32_t address, const uint8_t *page,
+                     uint8_t *copy)
 {
     unsigned masked = 0;
     memcpy(copy, page, X86_PAGE_SIZE);
@@ -177,8 +167,8 @@ static uint64_t mix_page(uint64_t hash, const uint8_t *page)
 /* Pages of zeros, most of them, are known by their absence. */
 static uint64_t mix_memory(uint64_t hash, const struct vmm_vm *vm)
 {
-    struct live live;
-    find_live(&live, vm);
+    struct digest_live live;
+    digest_find_live(&live, vm);
     memory_populate(&vm->machine->memory);
     for (uint32_t at = 0; at < vm_memory_size(vm); at += X86_PAGE_SIZE) {
         uint8_t copy[X86_PAGE_SIZE];
@@ -186,7 +176,7 @@ static uint64_t mix_memory(uint64_t hash, const struct vmm_vm *vm)
         if (!page || all_zero(page))
             continue;
         if (is_masked(&live, at)) {
-            mask(&live, at, page, copy);
+            digest_mask(&live, at, page, copy);
             page = copy;
         }
         hash = mix_page(digest_mix(hash, at), page);
@@ -196,23 +186,28 @@ static uint64_t mix_memory(uint64_t hash, const struct vmm_vm *vm)
 
 unsigned vmm_digest_masked(const struct vmm_vm *vm)
 {
-    struct live live;
+    struct digest_live live;
     unsigned masked = 0;
-    find_live(&live, vm);
+    digest_find_live(&live, vm);
     for (uint32_t at = 0; at < vm_memory_size(vm); at += X86_PAGE_SIZE) {
         uint8_t copy[X86_PAGE_SIZE];
         const uint8_t *page = is_masked(&live, at) ? vm_page(vm, at) : 0;
-        masked += page ? mask(&live, at, page, copy) : 0;
+        masked += page ? digest_mask(&live, at, page, copy) : 0;
     }
     return masked;
 }
 
+uint64_t digest_processor(uint64_t hash, const struct vmm_vm *vm)
+{
+    return digest_mix(mix_state(hash, vm->dispatcher.guest), vm->dispatcher.halted);
+}
+
 uint64_t vmm_digest(const struct vmm_vm *vm)
 {
-    const struct dispatcher *d = &vm->dispatcher;
-    uint64_t hash = mix_state(0, d->guest);
-    hash = digest_mix(hash, d->halted);
+    uint64_t hash = digest_processor(0, vm);
     hash = mix_memory(hash, vm);
     hash = digest_board(hash, &vm->board);
-    return vm->machine->cpu.host_clock ? hash : digest_mix(hash, dispatcher_time(d));
+    if (vm->machine->cpu.host_clock)
+        return hash;
+    return digest_mix(hash, dispatcher_time(&vm->dispatcher));
 }
