@@ -42,6 +42,31 @@ static bool allow(struct dispatcher *d, const struct port_access *access, bool *
     }
 }
 
+static uint32_t reach(struct dispatcher *d, const struct port_access *access, uint64_t now)
+{
+    if (access->in)
+        return board_in(d->board, now, access->port, access->size);
+    board_out(d->board, now, access->port, access->size, access->value);
+    return UINT32_MAX;
+}
+
+/* The bus is a byte wide: of a wider access the VM gets those bytes whose ports are its own. */
+static uint32_t reach_bytes(struct dispatcher *d, const struct port_access *access, uint64_t now)
+{
+    uint32_t value = UINT32_MAX;
+    for (unsigned i = 0; i < access->size; i++) {
+        struct port_access byte = *access;
+        byte.port = (uint16_t)(access->port + i);
+        byte.size = 1;
+        byte.value = access->value >> (8 * i);
+        if (!ports_allow(d->ports, d->owner, byte.port, 1))
+            continue;
+        value &= ~(0xffu << (8 * i));
+        value |= (reach(d, &byte, now) & 0xff) << (8 * i);
+    }
+    return value;
+}
+
 bool modules_access_port(struct dispatcher *d, const struct port_access *access, uint64_t now,
                          uint32_t *value)
 {
@@ -49,9 +74,9 @@ bool modules_access_port(struct dispatcher *d, const struct port_access *access,
     *value = UINT32_MAX;
     if (!allow(d, access, &allowed))
         return false;
-    if (allowed && access->in)
-        *value = board_in(d->board, now, access->port, access->size);
-    else if (allowed)
-        board_out(d->board, now, access->port, access->size, access->value);
+    if (allowed)
+        *value = reach(d, access, now);
+    else if (d->modules.ports == SLOT_STANDARD && access->size > 1)
+        *value = reach_bytes(d, access, now);
     return true;
 }

@@ -38,6 +38,8 @@ struct technique {
     /* The table of interpreter routines of this VM; NULL if there is no memory. The member is NULL
      * where no routine is ever asked. */
     struct interpreter *(*interpreter)(struct dispatcher *dispatcher);
+    /* How many frames of the pool it holds, besides the virtual processor's. NULL: none. */
+    uint32_t (*frames)(const struct dispatcher *dispatcher);
     /* Frees dispatcher->own. May be NULL. */
     void (*destroy)(struct dispatcher *dispatcher);
     /* dispatcher->guest, or guest memory, was changed from outside, between runs. */

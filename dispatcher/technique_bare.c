@@ -6,10 +6,11 @@
 
 /* What reaches the guest through its IDT is worth a record; what the hardware does besides (a
  * write of CR0, say) is no trap on a machine without a VMM. */
-static void begin_record(struct dispatcher *d, enum trap_cause cause, const struct x86_event *event)
+static void begin_record(struct dispatcher *d, const struct cpu_state *state, enum trap_cause cause,
+                         const struct x86_event *event)
 {
     struct recorder *r = &d->recorder;
-    record_begin(r, &d->cpu->state, d->cpu->time, dispatcher_instructions(d));
+    record_begin(r, state, d->cpu->time, dispatcher_instructions(d));
     record_cause(r, cause);
     record_event(r, event);
     if (record_watched(r)) {
@@ -19,16 +20,35 @@ static void begin_record(struct dispatcher *d, enum trap_cause cause, const stru
     record_result(r, "hardware", "delivered");
 }
 
+/* An instruction that the engine leaves to the hardware's microcode may raise an exception. */
+static enum cpu_action execute(struct dispatcher *d, const struct cpu_exit *exit,
+                               struct cpu_hardware *end)
+{
+    struct cpu_state before = d->cpu->state;
+    enum cpu_action action = cpu_hardware(d->cpu, exit, end);
+    if (end->faulted) {
+        begin_record(d, &before, TRAP_EXCEPTION, &end->fault);
+        record_end(&d->recorder, &d->cpu->state);
+    }
+    return action;
+}
+
+static enum cpu_action deliver(struct dispatcher *d, const struct cpu_exit *exit,
+                               struct cpu_hardware *end)
+{
+    bool software = exit->kind == CPU_SOFTWARE_INTERRUPT;
+    begin_record(d, &d->cpu->state, software ? TRAP_SOFTWARE_INTERRUPT : TRAP_EXCEPTION,
+                 &exit->event);
+    enum cpu_action action = cpu_hardware(d->cpu, exit, end);
+    record_end(&d->recorder, &d->cpu->state);
+    return action;
+}
+
 static enum cpu_action bare_exit(struct dispatcher *d, const struct cpu_exit *exit)
 {
     struct cpu_hardware end = {0};
     bool event = exit->kind == CPU_EXCEPTION || exit->kind == CPU_SOFTWARE_INTERRUPT;
-    if (event)
-        begin_record(d, exit->kind == CPU_EXCEPTION ? TRAP_EXCEPTION : TRAP_SOFTWARE_INTERRUPT,
-                     &exit->event);
-    enum cpu_action action = cpu_hardware(d->cpu, exit, &end);
-    if (event)
-        record_end(&d->recorder, &d->cpu->state);
+    enum cpu_action action = event ? deliver(d, exit, &end) : execute(d, exit, &end);
     d->halted = end.halted;
     d->shutdown = end.shutdown;
     return action;
@@ -56,7 +76,7 @@ static void bare_interrupt(struct dispatcher *d, uint8_t vector)
     const struct x86_event event = {.kind = X86_EXTERNAL_INTERRUPT, .vector = vector};
     struct cpu_state *state = cpu_modify(d->cpu);
     uint32_t cr3 = state->cr3;
-    begin_record(d, TRAP_INTERRUPT, &event);
+    begin_record(d, state, TRAP_INTERRUPT, &event);
     d->shutdown = x86_deliver(state, &d->cpu->physical, &event, 0) == X86_SHUTDOWN;
     record_end(&d->recorder, state);
     if (state->cr3 != cr3)

@@ -21,6 +21,7 @@ struct request {
     struct guest_options guest;
     const char *input;
     uint64_t every;
+    bool exits;
     enum format format;
 };
 
@@ -32,6 +33,7 @@ static void print_help(void)
            "first instruction after which they differ is found and explained.\n"
            "\n"
            "  --every N               compare the states every N instructions (100000)\n"
+           "  --exits                 compare and check at every trap, too\n"
            "  --input FILE            what both guests can read from their consoles\n"
            "  --format FORMAT         table (default), json or csv\n"
            "%s"
@@ -50,6 +52,7 @@ static void print_help(void)
 static const struct option options[] = {
     GUEST_LONG,
     {"every", required_argument, NULL, 'e'},
+    {"exits", no_argument, NULL, 'x'},
     {"input", required_argument, NULL, 'i'},
     {"format", required_argument, NULL, 'f'},
     {NULL, 0, NULL, 0},
@@ -61,6 +64,7 @@ static int parse_option(void *context, int option)
     switch (option) {
     case 'e': return guest_instructions(&request->guest, optarg, &request->every);
     case 'i': request->input = optarg; break;
+    case 'x': request->exits = true; break;
     case 'f': return guest_format(&request->guest, optarg, &request->format);
     default: return guest_option(&request->guest, option);
     }
@@ -225,6 +229,7 @@ static int audit_guest(const struct request *request, struct guest *guest,
         .input = input->bytes,
         .input_size = input->size,
         .every = request->every,
+        .exits = request->exits,
         .most = wanted->most_instructions ? wanted->most_instructions : DEFAULT_LIMIT,
         .progress = shown ? show_progress : NULL,
     };

@@ -64,10 +64,17 @@ void board_rewire(struct board *board)
         board->clock.timers[i].deadline = was.timers[i].deadline;
 }
 
-uint32_t board_in(struct board *board, uint64_t now, uint16_t port, unsigned size)
+static void begin_access(struct board *board, uint64_t now, uint16_t port, unsigned size)
 {
     board->clock.now = now;
     board->clock.in_access = true;
+    if (board->guard.access)
+        board->guard.access(board->guard.context, port, size);
+}
+
+uint32_t board_in(struct board *board, uint64_t now, uint16_t port, unsigned size)
+{
+    begin_access(board, now, port, size);
     board->accesses_in++;
     uint32_t value = bus_in(&board->bus, port, size);
     board->clock.in_access = false;
@@ -76,8 +83,7 @@ uint32_t board_in(struct board *board, uint64_t now, uint16_t port, unsigned siz
 
 void board_out(struct board *board, uint64_t now, uint16_t port, unsigned size, uint32_t value)
 {
-    board->clock.now = now;
-    board->clock.in_access = true;
+    begin_access(board, now, port, size);
     board->accesses_out++;
     bus_out(&board->bus, port, size, value);
     board->clock.in_access = false;

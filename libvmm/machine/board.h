@@ -34,6 +34,15 @@ struct board_console {
     size_t (*input)(void *context, uint8_t *bytes, size_t room);
 };
 
+/* Whoever watches what reaches the devices, an audit: called at each access with its port and its
+ * size in bytes, and at each acknowledge with the input (0 to 15) that is put in service. Both may
+ * be NULL. */
+struct board_guard {
+    void *context;
+    void (*access)(void *context, uint16_t port, unsigned size);
+    void (*line)(void *context, unsigned input);
+};
+
 struct board {
     struct clock clock;
     struct bus bus;
@@ -45,6 +54,7 @@ struct board {
     struct debug_ports debug;
     struct disk disk;
     struct board_console console;
+    struct board_guard guard;
     unsigned pin_timer; /* by which a rise of the interrupt pin waits CLOCK_LATENCY */
     bool intr;          /* the processor's INTR pin, as the processor sees it */
     enum board_request request;

@@ -205,6 +205,36 @@ static bool stuck(struct cpu *cpu)
     return ++cpu->stalls > CPU_PATIENCE;
 }
 
+/* With the host's clock there is nothing to step towards: its deadlines are not exact. */
+static bool due(const struct cpu *cpu)
+{
+    return cpu->time >= cpu->deadline;
+}
+
+static bool window_open(const struct cpu *cpu)
+{
+    return cpu->window && (cpu->state.eflags & X86_IF) && !cpu->state.interrupt_shadow;
+}
+
+/* Is it a fault of fetching the instruction at EIP? One that crosses into the page is told by what
+ * there is of it. */
+static bool fetch_fault(struct cpu *cpu, const struct x86_event *event)
+{
+    enum { FAULT_WRITE = 1 << 1 }; /* of the error code */
+    uint32_t pc = cpu->state.seg[X86_CS].base + cpu->state.eip, left = event->cr2 - pc;
+    struct x86_instruction insn;
+    if (event->vector != X86_PAGE || (event->error_code & FAULT_WRITE) || left >= X86_INSN_MAX)
+        return false;
+    return !left || (!(event->cr2 & ~X86_PAGE_MASK) && !decode_at(cpu, cpu->state.eip, &insn));
+}
+
+/* At the boundary between two instructions interrupts, and whatever else ends a run, come before
+ * the faults of fetching the second (SDM volume 3, table 6-2). The engine raises those first. */
+static bool comes_later(struct cpu *cpu, const struct x86_event *event)
+{
+    return cpu->step == STEP_NO && (due(cpu) || window_open(cpu)) && fetch_fault(cpu, event);
+}
+
 static void handle(struct cpu *cpu, uint32_t code, const struct x86_instruction *known)
 {
     struct cpu_exit exit;
@@ -233,6 +263,10 @@ static void handle(struct cpu *cpu, uint32_t code, const struct x86_instruction 
     else
         describe_instruction(cpu, known, &exit);
     exit.known = known;
+    if (exit.kind == CPU_EXCEPTION && comes_later(cpu, &exit.event)) {
+        engine_halt(cpu, HALT_AGAIN);
+        return;
+    }
     perform(cpu, cpu->client.exit(cpu->client.context, &exit));
 }
 
@@ -580,17 +614,6 @@ static bool step_for_client(struct cpu *cpu)
     }
     cpu->changed = true;
     return true;
-}
-
-/* With the host's clock there is nothing to step towards: its deadlines are not exact. */
-static bool due(const struct cpu *cpu)
-{
-    return cpu->time >= cpu->deadline;
-}
-
-static bool window_open(const struct cpu *cpu)
-{
-    return cpu->window && (cpu->state.eflags & X86_IF) && !cpu->state.interrupt_shadow;
 }
 
 enum cpu_stop cpu_run(struct cpu *cpu, uint64_t deadline)

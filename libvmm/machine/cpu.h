@@ -281,6 +281,8 @@ bool cpu_wants(const struct cpu_state *state, const struct x86_instruction *insn
  * where the processor stops executing. */
 struct cpu_hardware {
     bool halted, shutdown;
+    bool faulted; /* an instruction raised `fault`, which was delivered in its place */
+    struct x86_event fault;
 };
 enum cpu_action cpu_hardware(struct cpu *cpu, const struct cpu_exit *exit,
                              struct cpu_hardware *end);

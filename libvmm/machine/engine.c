@@ -505,6 +505,13 @@ static void build_vmcb(struct engine *e)
     *firmware_word(e, SVM_SAVE_RFLAGS) = X86_FIXED;
 }
 
+bool engine_guards_msrs(const struct engine *e)
+{
+    const uint8_t *map = e->memory->firmware + FIRMWARE_MSRPM;
+    return (*firmware_word(e, SVM_INTERCEPT_MISC1) & SVM_MISC1_MSR) && *map == 0xff &&
+           memcmp(map, map + 1, 2 * MEMORY_FRAME_SIZE - 1) == 0;
+}
+
 static void stop_at_first_block(uc_engine *uc, uint64_t pc, uint32_t size, void *context)
 {
     (void)size;

@@ -101,6 +101,9 @@ void engine_site_remove(struct engine *engine, size_t site);
 /* Rights in the nested table for one machine frame. Adding needs no flush, removing does. */
 void engine_protect(struct engine *engine, uint32_t frame, bool writable);
 
+/* Whether every access to a model-specific register still is an exit. */
+bool engine_guards_msrs(const struct engine *engine);
+
 /* The page that answers for addresses without memory reads as ones and is read-only. While the
  * store of an instruction to it is stepped it is writable at `address`; afterwards it is ones
  * again. */

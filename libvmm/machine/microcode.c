@@ -234,12 +234,17 @@ static enum cpu_action deliver(struct cpu *cpu, const struct x86_event *event,
     return CPU_RESUME;
 }
 
+static enum cpu_action raise(struct cpu *cpu, struct cpu_hardware *end)
+{
+    end->faulted = true;
+    return deliver(cpu, &end->fault, end);
+}
+
 static enum cpu_action instruction(struct cpu *cpu, const struct x86_instruction *insn,
                                    struct cpu_hardware *end)
 {
-    struct x86_event fault = {0};
-    if (execute(cpu, insn, &fault) != X86_OK)
-        return deliver(cpu, &fault, end);
+    if (execute(cpu, insn, &end->fault) != X86_OK)
+        return raise(cpu, end);
     cpu_retire(cpu, insn->length);
     if (insn->kind != X86_KIND_HLT)
         return CPU_RESUME;
@@ -257,7 +262,6 @@ static bool repeats_never(const struct cpu *cpu, const struct x86_instruction *i
 static enum cpu_action site(struct cpu *cpu, const struct x86_instruction *insn,
                             struct cpu_hardware *end)
 {
-    struct x86_event fault = {0};
     if (!(insn->flags & X86_INSN_IO))
         return cpu_wants(&cpu->state, insn) ? instruction(cpu, insn, end) : CPU_RETRY;
     if (repeats_never(cpu, insn))
@@ -265,8 +269,8 @@ static enum cpu_action site(struct cpu *cpu, const struct x86_instruction *insn,
     uint16_t port = insn->kind == X86_KIND_IN_IMMEDIATE || insn->kind == X86_KIND_OUT_IMMEDIATE
                         ? (uint16_t)(insn->immediate & 0xff)
                         : (uint16_t)cpu->state.gpr[X86_EDX];
-    if (x86_port_allowed(&cpu->state, &cpu->physical, port, insn->width, &fault) != X86_OK)
-        return deliver(cpu, &fault, end);
+    if (x86_port_allowed(&cpu->state, &cpu->physical, port, insn->width, &end->fault) != X86_OK)
+        return raise(cpu, end);
     return CPU_RETRY;
 }
 

@@ -90,7 +90,8 @@ static uint64_t count_of(const struct audit_side *side)
 
 static bool ended(const struct audit_side *side)
 {
-    return side->vm->stop != VMM_STOP_LIMIT && side->vm->stop != VMM_STOP_NONE;
+    enum vmm_stop stop = side->vm->stop;
+    return stop != VMM_STOP_LIMIT && stop != VMM_STOP_NONE && stop != VMM_STOP_TRAP;
 }
 
 /* Runs both to `target`. A technique may be in the middle of something there and stop an
@@ -230,6 +231,86 @@ static bool more(const struct vmm_audit_request *request, const struct audit_pai
     return !request->progress || request->progress(request->context, target);
 }
 
+/* The two are to be looked at now. */
+static bool compare(struct audit_pair *pair, struct vmm_audit *audit)
+{
+    audit->comparisons++;
+    audit_resources(pair->other.vm, audit);
+    return equal(pair);
+}
+
+/* Called at every trap of a side. Where the guest got an event the record says so; a record that
+ * went through no room of a VMM is of nothing else. */
+static bool note_trap(void *context, const struct vmm_record *record)
+{
+    struct audit_side *side = context;
+    if (record->instructions != side->trap_instructions)
+        side->events = 0;
+    side->trap_instructions = record->instructions;
+    side->trap_linear = record->linear;
+    side->events += record->injected || !*record->walk;
+    return side->stops;
+}
+
+/* How many events the guest got since its last instruction retired. */
+static unsigned events_of(const struct audit_side *side)
+{
+    return side->trap_instructions == count_of(side) ? side->events : 0;
+}
+
+/* Was the trap hidden, so that its instruction is still to be executed? Then the allocator may have
+ * set accessed and dirty bits for it already. */
+static bool unfinished(const struct audit_side *side)
+{
+    const struct cpu_state *s = side->vm->dispatcher.guest;
+    return count_of(side) == side->trap_instructions &&
+           s->seg[X86_CS].base + s->eip == side->trap_linear;
+}
+
+/* The technique is behind a trap, and the bare machine follows: by count, and then through the
+ * events of the guest at that count. False if it is ahead, because it comes to an event in the step
+ * in which it reaches the count. */
+static bool follow(struct audit_pair *pair)
+{
+    struct audit_side *bare = &pair->bare, *other = &pair->other;
+    advance(pair, count_of(other));
+    bare->stops = true;
+    while (!ended(bare) && count_of(bare) == count_of(other) && events_of(bare) < events_of(other))
+        vmm_run(bare->vm, 1);
+    bare->stops = false;
+    return count_of(bare) != count_of(other) || events_of(bare) == events_of(other);
+}
+
+static void watch_traps(struct audit_pair *pair, bool watch)
+{
+    vmm_stop_at_traps(pair->bare.vm, watch ? note_trap : 0, &pair->bare);
+    vmm_stop_at_traps(pair->other.vm, watch ? note_trap : 0, &pair->other);
+    pair->other.stops = watch;
+}
+
+/* Runs both to `target`, and compares at every trap of the technique. */
+static bool advance_by_traps(struct audit_pair *pair, struct vmm_audit *audit, uint64_t target,
+                             uint64_t *low)
+{
+    struct audit_side *other = &pair->other;
+    bool same = true;
+    watch_traps(pair, true);
+    while (same && !ended(other) && count_of(other) < target) {
+        vmm_run(other->vm, target - count_of(other));
+        if (other->vm->stop != VMM_STOP_TRAP)
+            break;
+        if (unfinished(other) || !follow(pair)) {
+            audit_resources(other->vm, audit);
+            continue;
+        }
+        same = compare(pair, audit);
+        if (same)
+            *low = count_of(other);
+    }
+    watch_traps(pair, false);
+    return same;
+}
+
 /* Runs in lockstep to the end, or to the first difference: then `*high` is where it showed, and
  * `*low` where there was none. */
 static bool lockstep(const struct vmm_audit_request *request, struct audit_pair *pair,
@@ -242,10 +323,14 @@ static bool lockstep(const struct vmm_audit_request *request, struct audit_pair 
         *high = UINT64_MAX - *low < every ? UINT64_MAX : *low + every;
         if (request->most && *high > request->most)
             *high = request->most;
+        if (request->exits && !advance_by_traps(pair, audit, *high, low)) {
+            /* By count alone an event is compared before it is delivered. */
+            *high = count_of(&pair->other) + 1;
+            same = false;
+            break;
+        }
         advance(pair, *high);
-        audit->comparisons++;
-        audit_resources(pair->other.vm, audit);
-        same = equal(pair);
+        same = compare(pair, audit);
     }
     measure(pair->other.vm, audit);
     return same;
@@ -272,6 +357,7 @@ int vmm_audit(const struct vmm_audit_request *request, struct vmm_audit *audit,
               struct vmm_error *error)
 {
     struct audit_pair pair;
+    struct audit_guard guard;
     struct vmm_error local;
     uint64_t low, high;
     error = error ? error : &local;
@@ -281,6 +367,7 @@ int vmm_audit(const struct vmm_audit_request *request, struct vmm_audit *audit,
         return error->code;
     if (!start_pair(&pair, request, error))
         return error->code;
+    audit_guard(&guard, pair.other.vm, audit);
     bool same = lockstep(request, &pair, audit, &low, &high);
     stop_pair(&pair);
     if (!same && !find_divergence(request, low, high, audit, error))

@@ -11,12 +11,24 @@ struct audit_side {
     size_t input_left;
     uint64_t output_hash, output_count;
     char tail[32]; /* the last bytes of output, a ring */
+    /* Its last trap, while traps are watched. */
+    uint64_t trap_instructions; /* retired before it */
+    uint32_t trap_linear;
+    unsigned events; /* that the guest got at that count */
+    bool stops;      /* run it to the next one */
 };
 
 struct audit_pair {
     struct audit_side bare, other;
     struct audit_memory *memory;
 };
+
+/* Watches what reaches the devices of a VM while it runs. */
+struct audit_guard {
+    struct vmm_vm *vm;
+    struct vmm_audit *audit; /* gets what is found */
+};
+void audit_guard(struct audit_guard *guard, struct vmm_vm *vm, struct vmm_audit *audit);
 
 /* Checks the invariants of resource control on `vm`, and adds what it finds to `audit`. */
 void audit_resources(const struct vmm_vm *vm, struct vmm_audit *audit);

@@ -4,7 +4,12 @@
  *
  *   - no entry leads to a frame that is not the VM's, or to a table that is not the allocator's;
  *   - the VMM's own 4 MB, in every address space, are closed to ring 3 and read-only in ring 1;
- *   - no page that holds a page table or descriptor table in use is writable: it is traced. */
+ *   - no page that holds a page table or descriptor table in use is writable: it is traced;
+ *   - every frame that the VMM holds is accounted for;
+ *   - every access to a model-specific register is an exit.
+ *
+ * And of what reaches the devices: no port and no interrupt line that the allocator did not give to
+ * the VM. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,30 +18,31 @@
 #include "allocator/descriptors.h"
 #include "audit.h"
 #include "dispatcher/technique.h"
+#include "machine/engine.h"
 #include "vm.h"
 
 struct check {
     const struct vmm_vm *vm;
     struct vmm_audit *audit;
-    uint64_t instructions;
     uint32_t *page; /* guest-physical page number by machine frame, UINT32_MAX for none */
     uint32_t frames;
 };
 
-static __attribute__((format(printf, 2, 3))) void violation(struct check *check, const char *format,
-                                                            ...)
+static __attribute__((format(printf, 3, 4))) void
+found(struct vmm_audit *audit, const struct vmm_vm *vm, const char *format, ...)
 {
-    struct vmm_audit *audit = check->audit;
     va_list arguments;
     if (audit->violation_count < VMM_AUDIT_VIOLATIONS) {
         struct vmm_audit_violation *v = &audit->violations[audit->violation_count];
-        v->instruction = check->instructions;
+        v->instruction = dispatcher_instructions(&vm->dispatcher);
         va_start(arguments, format);
         vsnprintf(v->text, sizeof v->text, format, arguments);
         va_end(arguments);
     }
     audit->violation_count++;
 }
+
+#define violation(check, ...) found((check)->audit, (check)->vm, __VA_ARGS__)
 
 static uint16_t owner_of(const struct check *check, uint32_t machine)
 {
@@ -144,13 +150,29 @@ static void check_descriptor_pages(struct check *check)
     }
 }
 
+/* What the VMM took from the pool, and what it knows that it has. */
+static void check_account(struct check *check)
+{
+    const struct vmm_vm *vm = check->vm;
+    const struct technique *technique = vm->dispatcher.technique;
+    uint32_t owned = 0, known = shadow_statistics(vm->vcpu->shadow).tables + VCPU_FRAMES;
+    if (technique->frames)
+        known += technique->frames(&vm->dispatcher);
+    for (uint32_t frame = 0; frame < check->frames; frame++)
+        owned += frames_owner(vm->map.pool, frame) == FRAMES_VMM;
+    if (owned != known)
+        violation(check, "the VMM has %u frames and knows of %u: the others are lost", owned,
+                  known);
+}
+
 void audit_resources(const struct vmm_vm *vm, struct vmm_audit *audit)
 {
     struct check check = {.vm = vm, .audit = audit};
+    if (!engine_guards_msrs(vm->machine->cpu.engine))
+        violation(&check, "the guest can reach model-specific registers without an exit");
     /* Under a technique that walks no shadow tables there are none to check. */
     if (!vm->vcpu || !vm->dispatcher.technique->walk)
         return;
-    check.instructions = dispatcher_instructions(&vm->dispatcher);
     check.frames = memory_frames(&vm->machine->memory);
     check.page = audit_pages(vm);
     if (!check.page) {
@@ -165,5 +187,35 @@ void audit_resources(const struct vmm_vm *vm, struct vmm_audit *audit)
     shadow_visit_guest_tables(vm->vcpu->shadow, check_guest_table, &check);
     check_vmm_pages(&check);
     check_descriptor_pages(&check);
+    check_account(&check);
     free(check.page);
+}
+
+/* ---- devices ---- */
+
+static void on_access(void *context, uint16_t port, unsigned size)
+{
+    struct audit_guard *guard = context;
+    if (!ports_allow(guard->vm->ports, guard->vm->owner, port, size))
+        found(guard->audit, guard->vm,
+              "an access of %u byte%s at port 0x%x reached the devices, and the allocator gave the "
+              "guest no such port",
+              size, size == 1 ? "" : "s", port);
+}
+
+static void on_line(void *context, unsigned input)
+{
+    struct audit_guard *guard = context;
+    if (lines_owner(guard->vm->ports, input) != guard->vm->owner)
+        found(guard->audit, guard->vm,
+              "the guest got an interrupt of line %u, which the allocator did not give to it",
+              input);
+}
+
+void audit_guard(struct audit_guard *guard, struct vmm_vm *vm, struct vmm_audit *audit)
+{
+    *guard = (struct audit_guard){vm, audit};
+    if (vm->ports)
+        vm->board.guard =
+            (struct board_guard){.context = guard, .access = on_access, .line = on_line};
 }

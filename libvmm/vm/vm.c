@@ -100,6 +100,19 @@ static int machine_size(const struct vmm_config *config, const struct technique 
     return VMM_OK;
 }
 
+/* Every VM has devices of its own; it may reach the ports at which they are, and they its interrupt
+ * lines: timer, keyboard, the second controller, COM1, clock. */
+static void give_devices(struct vmm_vm *vm)
+{
+    static const unsigned lines[] = {0, 1, 2, 4, 8};
+    const struct bus *bus = &vm->board.bus;
+    for (unsigned i = 0; i < bus->count; i++)
+        ports_give(vm->ports, vm->owner, bus->claims[i].first,
+                   bus->claims[i].last - bus->claims[i].first + 1u);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        lines_give(vm->ports, vm->owner, lines[i]);
+}
+
 /* The VM's share of a machine that virtualizes. */
 static int allocate(struct vmm_vm *vm, struct vmm_error *error)
 {
@@ -114,7 +127,7 @@ static int allocate(struct vmm_vm *vm, struct vmm_error *error)
                          "The machine has no %u MB left for another virtual machine; make room "
                          "for it when the first one is created.",
                          vm->memory_size >> 20);
-    ports_give(vm->ports, vm->owner, 0, PORTS_COUNT);
+    give_devices(vm);
     struct dispatcher *d = &vm->dispatcher;
     d->vcpu = vm->vcpu;
     d->guest = &vm->vcpu->state;

@@ -303,12 +303,11 @@ static enum x86_status deliver_one(struct cpu_state *cpu, const struct x86_memor
     if (software && !(cpu->seg[X86_CS].attributes & X86_SEG_DB)) {
         delivery.return_eip &= 0xffffu;
     }
-    /* Set for faults, so that the retry does not meet the same breakpoint; an instruction that
-     * traps has cleared it (section 17.3.1.1), which the engine does at the end of the block only.
-     */
+    /* Set for faults, so that the retry does not meet the same breakpoint; otherwise the
+     * instruction before has cleared it (section 17.3.1.1), which the engine does blocks later. */
     if (event->kind == X86_EXCEPTION && x86_is_fault(event->vector)) {
         delivery.saved_eflags |= X86_RF;
-    } else if (software) {
+    } else {
         delivery.saved_eflags &= ~(uint32_t)X86_RF;
     }
     return (cpu->cr0 & X86_CR0_PE) ? deliver_protected(&delivery) : deliver_real(&delivery);

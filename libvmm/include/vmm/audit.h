@@ -31,6 +31,7 @@ struct vmm_audit_request {
     const uint8_t *input;   /**< what both guests can read from their consoles; NULL: nothing */
     size_t input_size;      /**< bytes of it */
     uint64_t every;         /**< instructions between comparisons; 0: 100,000 */
+    bool exits;             /**< compare, and check resource control, at every trap as well */
     uint64_t most;          /**< instructions after which the audit ends; 0: no limit */
     /** Called with each VM of the technique after it was loaded, before it runs: to replace modules
      * (module.h). It must do the same each time. May be NULL. */

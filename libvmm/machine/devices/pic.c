@@ -139,6 +139,9 @@ uint8_t pic_acknowledge(struct pic *pic)
         chip_line(&pic->chip[0], CASCADE, false);
     }
     uint8_t vector = (uint8_t)(chip->base | (input == NONE ? 7 : input));
+    const struct board_guard *guard = &pic->board->guard;
+    if (guard->line && input != NONE)
+        guard->line(guard->context, (unsigned)(chip - pic->chip) * 8 + input);
     update(pic);
     return vector;
 }
