@@ -70,7 +70,7 @@ bench_programs := $(bench_sources:tests/bench/%.c=$(OUT)/bench/%)
 test_archives := $(if $(support_sources),$(OUT)/tests/support.a) \
   $(if $(shell_sources),$(OUT)/shell.a) $(OUT)/libvmm.a
 
-.PHONY: all deps guests run check check-real guests-real bench differential asan coverage install uninstall \
+.PHONY: all deps guests run check check-mutants check-real guests-real bench differential asan coverage install uninstall \
   docs format format-check clean distclean help FORCE
 .DEFAULT_GOAL := all
 
@@ -164,6 +164,11 @@ run: all
 
 check: $(program) $(OUT)/libvmm.so $(test_programs) guests
 	@VMM_BUILD=$(abspath $(OUT)) scripts/run-tests $(OUT)/test-logs $(test_programs) $(test_scripts)
+
+# Mistakes made in the VMM on purpose, each of which the audit has to find.
+check-mutants: all
+	@VMM_BUILD=$(abspath $(OUT)) CC_COMMAND='$(compile_command)' CC_LINK='$(CC)' MUTANTS='$(MUTANTS)' \
+	  LINK_LIBS='$(vmm_ldflags) $(library_libs) $(shell_libs)' tests/mutants/run
 
 guests-real:
 	@$(addprefix GUEST_CC=,$(addsuffix gcc,$(GUEST_CROSS))) scripts/fetch-guests $(BUILD)/real
@@ -278,6 +283,7 @@ help:
 	@echo 'all           the libraries, the program and the guests, below build/ (the default)'
 	@echo 'run           boot the small kernel, explain its first traps, and leave you at the prompt'
 	@echo 'check         build and run all tests'
+	@echo 'check-mutants make mistakes in the VMM, which the audit has to find'
 	@echo 'check-real    boot kernels that others wrote (fetched into build/real)'
 	@echo 'bench         measure against the raw engine and QEMU'
 	@echo 'differential  random instructions in the interpreter and on the machine, ten million each'

@@ -29,7 +29,8 @@ static void put_plant(void *context, struct vmm_vm *vm)
                  error.text);
 }
 
-static struct vmm_audit run_audit(const char *technique, uint64_t every, struct plant *plant)
+static struct vmm_audit run_exits(const char *technique, uint64_t every, struct plant *plant,
+                                  bool exits)
 {
     struct vmm_audit audit;
     struct vmm_error error;
@@ -37,11 +38,17 @@ static struct vmm_audit run_audit(const char *technique, uint64_t every, struct 
         .config = {.technique = technique, .memory_size = 2 << 20},
         .image = {.kind = "flat@0x100000", .file = {.bytes = code, .size = sizeof code}},
         .every = every,
+        .exits = exits,
         .prepare = plant ? put_plant : NULL,
         .context = plant,
     };
     cr_assert_eq(vmm_audit(&request, &audit, &error), VMM_OK, "%s", error.text);
     return audit;
+}
+
+static struct vmm_audit run_audit(const char *technique, uint64_t every, struct plant *plant)
+{
+    return run_exits(technique, every, plant, false);
 }
 
 static struct vmm_outcome nothing(void *context, struct vmm_call *call)
@@ -139,7 +146,61 @@ Test(audit, a_planted_fault_is_found_at_its_instruction)
         }
 }
 
+/* What heals before the comparison at the end is seen behind the trap in which it happened. */
+Test(audit, at_every_exit_nothing_heals_unseen)
+{
+    struct plant plants[] = {{"interpreter.sti", nothing}, {"interpreter.in", always_seven}};
+    for (size_t i = 0; i < 2; i++) {
+        struct vmm_audit by_count = run_exits("trap", 100000, &plants[i], false);
+        struct vmm_audit by_exits = run_exits("trap", 100000, &plants[i], true);
+        cr_expect(by_count.equivalent, "%zu: it does not heal", i);
+        cr_assert_not(by_exits.equivalent, "%zu", i);
+        cr_expect_eq(by_exits.divergence.instruction, i == 0 ? 1 : 6, "%zu: %llu", i,
+                     (unsigned long long)by_exits.divergence.instruction);
+    }
+    struct vmm_audit healthy = run_exits("trap", 100000, 0, true);
+    cr_expect(healthy.equivalent);
+    cr_expect_gt(healthy.comparisons, 4);
+}
+
 /* ---- resource control ---- */
+
+/* in al, 0x21 (the 8259A's mask); in al, 0x22 (nobody's); jmp self */
+static const uint8_t ports[] = {0xe4, 0x21, 0xe4, 0x22, 0xeb, 0xfe};
+
+static bool grant(void *context, const struct vmm_port_access *access)
+{
+    (void)context;
+    (void)access;
+    return true;
+}
+
+static void grant_all(void *context, struct vmm_vm *vm)
+{
+    struct vmm_error error;
+    (void)context;
+    cr_assert_eq(vmm_module_replace_ports(vm, grant, 0, &error), VMM_OK, "%s", error.text);
+}
+
+Test(audit, a_port_that_was_not_given_is_a_violation)
+{
+    for (unsigned wrong = 0; wrong < 2; wrong++) {
+        struct vmm_audit audit;
+        struct vmm_error error;
+        const struct vmm_audit_request request = {
+            .config = {.technique = "trap", .memory_size = 2 << 20},
+            .image = {.kind = "flat@0x100000", .file = {.bytes = ports, .size = sizeof ports}},
+            .most = 10,
+            .prepare = wrong ? grant_all : NULL,
+        };
+        cr_assert_eq(vmm_audit(&request, &audit, &error), VMM_OK, "%s", error.text);
+        cr_assert(audit.equivalent);
+        cr_assert_eq(audit.violation_count, wrong);
+        if (wrong)
+            cr_expect(strstr(audit.violations[0].text, "port 0x22"), "%s",
+                      audit.violations[0].text);
+    }
+}
 
 static struct vmm_vm *running(void)
 {

@@ -41,6 +41,12 @@ audit 0 "$guests/kernel-virt.elf"
 has '^Equivalence  *holds$'
 has '^Resource control  *holds'
 audit 0 -t interp "$guests/smc.elf"
+for technique in trap hybrid; do
+    audit 0 -t $technique --exits --max-instructions 700000 "$guests/kernel-virt.elf"
+    has '^Equivalence  *holds$'
+    has '[0-9][0-9][0-9] comparisons'
+    audit 0 -t $technique --exits "$guests/ports.elf"
+done
 audit 0 -t trap -m 2M --every 1 "$guests/hello.elf"
 has '6[0-9]* comparisons'
 
