@@ -47,11 +47,14 @@ soname := libvmm.so.$(major)
 
 # ---- what there is to build ------------------------------------------------------------
 
-# Files of interpreter routines to build the library without (docs/modules.md); their slots in
-# the interpreter's table are empty then.
+# Modules of the VMM to build the library without (docs/modules.md). Their slots are empty then, in
+# the tables that name them.
 LEAVE_OUT ?=
-unknown_modules := $(filter-out $(wildcard interpreter/routines/*.c),$(LEAVE_OUT))
-$(if $(unknown_modules),$(error LEAVE_OUT: '$(unknown_modules)' is no file of interpreter/routines))
+module_files := $(wildcard interpreter/routines/*.c) dispatcher/decision.c
+module_tables := interpreter/interpreter.c dispatcher/modules.c
+unknown_modules := $(filter-out $(module_files),$(LEAVE_OUT))
+$(if $(unknown_modules),$(error LEAVE_OUT: '$(unknown_modules)' is no module of the VMM))
+without = $(foreach file,$(1),-DWITHOUT_$(basename $(notdir $(file))))
 
 library_sources := $(filter-out $(LEAVE_OUT),$(sort $(wildcard libvmm/*/*.c libvmm/*/*/*.c \
   dispatcher/*.c allocator/*.c interpreter/*.c interpreter/*/*.c)))
@@ -70,11 +73,11 @@ bench_programs := $(bench_sources:tests/bench/%.c=$(OUT)/bench/%)
 test_archives := $(if $(support_sources),$(OUT)/tests/support.a) \
   $(if $(shell_sources),$(OUT)/shell.a) $(OUT)/libvmm.a
 
-.PHONY: all deps guests run check check-mutants check-real guests-real bench differential asan coverage install uninstall \
+.PHONY: all deps guests run check check-mutants check-real check-labs guests-real bench differential asan coverage install uninstall \
   docs format format-check clean distclean help FORCE
 .DEFAULT_GOAL := all
 
-all: $(libraries) $(program) guests
+all: $(libraries) $(program) guests $(if $(VARIANT),,lab-runners)
 
 deps: $(BUILD)/config.mk
 
@@ -98,10 +101,9 @@ $(OUT)/%.o: %.c $(OUT)/command
 	@mkdir -p $(@D)
 	$(Q)$(compile_command) $(left_out_flags) -MMD -MP -c -o $@ $<
 
-# The table of routines names those that are there.
-$(OUT)/interpreter/interpreter.o: $(OUT)/left-out
-$(OUT)/interpreter/interpreter.o: private left_out_flags = \
-  $(LEAVE_OUT:interpreter/routines/%.c=-DINTERPRETER_WITHOUT_%)
+# The tables name the modules that are there.
+$(call objects,$(module_tables)): $(OUT)/left-out
+$(call objects,$(module_tables)): private left_out_flags = $(call without,$(LEAVE_OUT))
 
 # The formal machines are part of this object (.incbin), which no compiler lists.
 $(OUT)/libvmm/theorem/formal_machines.o: $(wildcard libvmm/theorem/machines/*.machine)
@@ -140,7 +142,33 @@ $(OUT)/bench/%: $(OUT)/tests/bench/%.o $(OUT)/libvmm.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(vmm_ldflags) $(library_libs)
 
+# A lab's runner is the program that a student's module is loaded into: the VMM without the modules
+# that are the student's to write. They are in the archive, and nobody's table wants them there. Of
+# the engine it takes x86, which leaves 6 MB of 30.
+labs := $(patsubst labs/%/lab.conf,%,$(wildcard labs/*/lab.conf))
+lab_runners := $(if $(VARIANT),,$(labs:%=$(OUT)/labs/%/runner))
+engine_init = $(foreach set,aarch64 arm m68k mips mips64 mips64el mipsel ppc ppc64 riscv32 riscv64 \
+  s390x sparc sparc64 tricore,$(foreach call,uc_init reg_read reg_write,$(call)_$(set)))
+lab_ldflags = $(if $(ENGINE_BUNDLED),$(engine_init:%=-Wl,--defsym=%=0)) -Wl,-S -Wl,-z,now \
+  -Wl,--export-dynamic-symbol=vmm_call_*
+lab_says = $(shell sed -n 's/^$(2): *//p' labs/$(1)/lab.conf)
+define lab_rules
+$(OUT)/labs/$(1)/%.o: %.c $(OUT)/command labs/$(1)/lab.conf
+	$$(call say,CC,$$@)
+	@mkdir -p $$(@D)
+	$(Q)$$(compile_command) $(call without,$(call lab_says,$(1),leave-out)) -MMD -MP -c -o $$@ $$<
+$(OUT)/labs/$(1)/runner: $(module_tables:%.c=$(OUT)/labs/$(1)/%.o) \
+  $(call objects,labs/grader/runner_$(call lab_says,$(1),runner).c labs/grader/sandbox.c) $(OUT)/libvmm.a
+	$$(call say,LD,$$@)
+	$(Q)$$(CC) -o $$@ $$^ $$(vmm_ldflags) $$(lab_ldflags) $$(library_libs) -ldl
+-include $(module_tables:%.c=$(OUT)/labs/$(1)/%.d)
+endef
+$(foreach lab,$(labs),$(eval $(call lab_rules,$(lab))))
+.PHONY: lab-runners
+lab-runners: $(lab_runners)
+
 .SECONDARY:
+-include $(patsubst %.c,$(OUT)/%.d,$(wildcard labs/grader/*.c))
 -include $(patsubst %.c,$(OUT)/%.d,$(library_sources) $(shell_sources) $(test_sources) \
   $(support_sources) $(bench_sources))
 
@@ -162,7 +190,7 @@ run: all
 	@[ -t 0 ] && [ -t 1 ] || batch=-batch; \
 	$(OUT)/vmm debug $$batch -x shell/tour.vmm $(BUILD)/guests/kernel-virt.elf
 
-check: $(program) $(OUT)/libvmm.so $(test_programs) guests
+check: $(program) $(OUT)/libvmm.so $(test_programs) guests $(lab_runners)
 	@VMM_BUILD=$(abspath $(OUT)) scripts/run-tests $(OUT)/test-logs $(test_programs) $(test_scripts)
 
 # Mistakes made in the VMM on purpose, each of which the audit has to find.
@@ -178,6 +206,10 @@ check-real: all
 	@$(addprefix GUEST_CC=,$(addsuffix gcc,$(GUEST_CROSS))) scripts/fetch-guests $(BUILD)/real || { status=$$?; [ $$status = 77 ] && exit 0; exit $$status; }; \
 	if [ -x tests/real/run ]; then VMM_BUILD=$(abspath $(OUT)) tests/real/run; \
 	else echo "skipped: tests/real/run does not exist"; fi
+
+# The labs' own test: starter, reference solution and mutants of each.
+check-labs: $(program) $(lab_runners)
+	@VMM_BUILD=$(abspath $(OUT)) labs/check
 
 bench: all $(bench_programs)
 	@if [ -x tests/bench/run ]; then VMM_BUILD=$(abspath $(OUT)) tests/bench/run; \
@@ -216,7 +248,8 @@ headers := $(wildcard libvmm/include/vmm/*.h)
 manuals := $(wildcard docs/man/*.[1-8])
 templates := $(wildcard shell/templates/*/*)
 # What students get; solutions stay here.
-lab_files := $(wildcard labs/*.h labs/grader/* labs/[0-9]*/README.md labs/[0-9]*/starter/* labs/[0-9]*/tests/*)
+lab_files := $(wildcard labs/*.h labs/README.md labs/[0-9]*/README.md labs/[0-9]*/lab.conf \
+  labs/[0-9]*/starter/* labs/[0-9]*/tests/* labs/[0-9]*/guests/*)
 # What `vmm bench` measures with.
 bench_guests = $(BUILD)/guests/nano.elf $(BUILD)/guests/nano-virt.elf
 private_libs = $(if $(ENGINE_BUNDLED),-L$${libdir}/libvmm) -lunicorn -lcapstone -ljansson -lzstd -lpthread -lm
@@ -228,7 +261,7 @@ $(OUT)/libvmm.pc: libvmm.pc.in FORCE
 	  -e 's|@private_libs@|$(private_libs)|' libvmm.pc.in >$@
 
 # Where the engine is not the machine's own, its archives go along for static linking.
-install: $(libraries) $(program) $(OUT)/libvmm.pc guests
+install: $(libraries) $(program) $(OUT)/libvmm.pc $(lab_runners) guests
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(includedir)/vmm
 	install -m 644 $(headers) $(DESTDIR)$(includedir)/vmm
 	install -m 644 $(OUT)/libvmm.a $(DESTDIR)$(libdir)
@@ -242,6 +275,8 @@ install: $(libraries) $(program) $(OUT)/libvmm.pc guests
 	$(foreach file,$(templates),install -D -m 644 $(file) \
 	  $(DESTDIR)$(datadir)/vmm/$(file:shell/%=%) &&) true
 	$(foreach file,$(lab_files),install -D -m 644 $(file) $(DESTDIR)$(datadir)/vmm/$(file) &&) true
+	$(foreach lab,$(labs),install -D -m 755 $(OUT)/labs/$(lab)/runner \
+	  $(DESTDIR)$(libdir)/libvmm/labs/$(lab)/runner &&) true
 	$(if $(ENGINE_BUNDLED),install -d $(DESTDIR)$(libdir)/libvmm)
 	$(if $(ENGINE_BUNDLED),install -m 644 $(ENGINE_LIBS) $(DESTDIR)$(libdir)/libvmm)
 	$(foreach page,$(manuals),install -D -m 644 $(page) \
@@ -285,6 +320,7 @@ help:
 	@echo 'check         build and run all tests'
 	@echo 'check-mutants make mistakes in the VMM, which the audit has to find'
 	@echo 'check-real    boot kernels that others wrote (fetched into build/real)'
+	@echo 'check-labs    of each lab: starter, reference solution and mutants'
 	@echo 'bench         measure against the raw engine and QEMU'
 	@echo 'differential  random instructions in the interpreter and on the machine, ten million each'
 	@echo 'asan          the tests under AddressSanitizer and UndefinedBehaviorSanitizer'
@@ -294,5 +330,5 @@ help:
 	@echo 'format        clang-format over all C files; format-check only looks'
 	@echo 'deps          only the set-up; guests, guests-real: only the guests'
 	@echo 'clean         what was built; distclean: what was fetched, too'
-	@echo 'LEAVE_OUT=interpreter/routines/port.c builds libraries without these routines (BUILD=FOLDER: elsewhere)'
+	@echo 'LEAVE_OUT=interpreter/routines/port.c builds libraries without these modules (BUILD=FOLDER: elsewhere)'
 	@echo 'V=1 shows commands, -jN runs N at once (default: all processors), WERROR= lets warnings pass.'

@@ -114,33 +114,23 @@ static enum cpu_action reflect(struct dispatcher *d, const struct x86_event *eve
     return outcome_inject(d, event);
 }
 
-/* Might the processor have raised it because the guest's kernel is not at ring 0, or because
- * descriptors are missing from the shadow tables? */
-static bool suspicious(const struct dispatcher *d, const struct x86_event *event)
+/* Whether a page fault lies in the part of the address space that the VMM has for itself. */
+static bool in_monitor(const struct dispatcher *d, const struct x86_event *event)
 {
-    switch (event->vector) {
-    case X86_TS:
-    case X86_NP:
-    case X86_STACK:
-    case X86_GP: return true;
-    case X86_PAGE: return event->cr2 >> 22 == shadow_slot(d->vcpu->shadow);
-    default: return false;
-    }
+    return event->vector == X86_PAGE && event->cr2 >> 22 == shadow_slot(d->vcpu->shadow);
 }
 
-/* Popek and Goldberg's dispatcher in one decision: whose is this trap? */
+/* Whose is this trap? See decision.h. */
 static bool decide(struct dispatcher *d, const struct cpu_exit *exit,
                    const struct x86_instruction **insn, struct x86_instruction *buffer,
                    enum decision *decision)
 {
     const struct x86_event *event = &exit->event;
-    bool asked = d->modules.decision != SLOT_STANDARD;
-    *insn = asked || suspicious(d, event) ? decode(d, exit, buffer) : 0;
-    if (*insn && suspicious(d, event) && interpreter_simulates(*insn))
-        *decision = DECIDE_EMULATE;
-    else
-        *decision = event->vector == X86_PAGE ? DECIDE_ALLOCATE : DECIDE_REFLECT;
-    return !asked || modules_decide(d, event, *insn, decision);
+    const struct decision_policy *own = modules_own_decision;
+    bool asked = d->modules.decision != SLOT_STANDARD, monitor = in_monitor(d, event);
+    *insn = asked || own->looks(event, monitor) ? decode(d, exit, buffer) : 0;
+    *decision = own ? own->decide(event, *insn, monitor) : DECIDE_REFLECT;
+    return !asked || modules_decide(d, event, *insn, monitor, decision);
 }
 
 static enum cpu_action exception(struct dispatcher *d, const struct cpu_exit *exit)

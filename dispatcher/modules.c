@@ -5,6 +5,18 @@
 #include "dispatcher.h"
 #include "interpreter/interpreter.h"
 
+#ifdef WITHOUT_decision
+const struct decision_policy *const modules_own_decision = 0;
+#else
+const struct decision_policy *const modules_own_decision = &decision_standard;
+#endif
+
+void modules_init(struct dispatch_modules *modules)
+{
+    *modules =
+        (struct dispatch_modules){.decision = modules_own_decision ? SLOT_STANDARD : SLOT_EMPTY};
+}
+
 static bool refuse(struct dispatcher *d, const char *reason)
 {
     dispatcher_refuse(d, reason);
@@ -12,11 +24,11 @@ static bool refuse(struct dispatcher *d, const char *reason)
 }
 
 bool modules_decide(struct dispatcher *d, const struct x86_event *event,
-                    const struct x86_instruction *insn, enum decision *decision)
+                    const struct x86_instruction *insn, bool monitor, enum decision *decision)
 {
     if (d->modules.decision == SLOT_EMPTY)
         return refuse(d, "Module missing: this virtual machine has no dispatcher.decision");
-    unsigned wanted = d->modules.decide(d->modules.context, event, insn, *decision);
+    unsigned wanted = d->modules.decide(d->modules.context, event, insn, monitor, *decision);
     if (wanted >= DECISIONS)
         return refuse(d, "Module dispatcher.decision misbehaved: there is no such decision");
     if (wanted == DECIDE_EMULATE && !(insn && interpreter_simulates(insn)))

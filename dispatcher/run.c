@@ -76,6 +76,7 @@ void dispatcher_init(struct dispatcher *d, struct board *board, const struct tec
 {
     *d = (struct dispatcher){.board = board, .technique = technique};
     record_init(&d->recorder, 0);
+    modules_init(&d->modules);
     *client = (struct cpu_client){.context = d,
                                   .exit = on_exit_of_cpu,
                                   .reads_time = technique->virtualizes ? 0 : on_time_read,

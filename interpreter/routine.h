@@ -52,13 +52,14 @@ void routine_write_register(struct cpu_state *cpu, const struct x86_instruction 
                             unsigned number, uint32_t value);
 
 /* The routines, by file; another build may leave files out, so nobody but the table names them. */
-routine routine_cli, routine_sti, routine_pushf, routine_popf, routine_iret;  /* flags */
+routine routine_cli, routine_sti, routine_hlt;                                /* interrupts */
+routine routine_pushf, routine_popf, routine_iret;                            /* flags */
 routine routine_int, routine_int3, routine_into, routine_icebp;               /* flags */
 routine routine_mov_from_cr, routine_mov_to_cr, routine_lmsw, routine_smsw;   /* control */
 routine routine_clts, routine_mov_from_dr, routine_mov_to_dr, routine_invlpg; /* control */
-routine routine_lgdt, routine_lidt, routine_sgdt, routine_sidt;               /* system */
+routine routine_lgdt, routine_lidt, routine_sgdt, routine_sidt;               /* tables */
 routine routine_lldt, routine_ltr, routine_sldt, routine_str;                 /* system */
-routine routine_hlt, routine_cache, routine_pause;                            /* system */
+routine routine_cache, routine_pause;                                         /* system */
 routine routine_mov_from_sreg, routine_mov_to_sreg, routine_push_sreg;        /* descriptor */
 routine routine_pop_sreg, routine_load_far_pointer, routine_lar_lsl,
     routine_verify;                                                                 /* descriptor */

@@ -5,9 +5,14 @@
 
 #include <vmm/vmm.h>
 
+/* One slot, and the function for it, of the type that the slot has. */
 struct lab_module {
     const char *slot; /* "interpreter.cli"; NULL behind the last */
-    vmm_routine *routine;
+    union {
+        vmm_routine *routine;       /* interpreter. and an instruction */
+        vmm_decide *decide;         /* dispatcher.decision */
+        vmm_allow_port *allow_port; /* allocator.ports */
+    };
 };
 
 extern const struct lab_module lab_modules[];

@@ -1,28 +1,51 @@
-/* Grading one submission for a lab: the student's file is built, each test's guest is run with it
- * in a process of its own and with the library's own modules in this one, and the two are compared
- * instruction by instruction. */
+/* Grading one submission for a lab. What a lab is, its folder says (labs/NN-name/lab.conf and the
+ * first comment of each test); how one kind of lab is graded, a row of the table of kinds. The
+ * student's file is built, each test is run with it in a process of its own, and what comes back
+ * is compared with what this process computes by itself. */
 #ifndef SHELL_LAB_H
 #define SHELL_LAB_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 
-enum { LAB_PATH = 4096, LAB_MOST_TESTS = 64, LAB_SENTENCE = 2048 };
+enum {
+    LAB_PATH = 4096,
+    LAB_MOST_TESTS = 64,
+    LAB_SENTENCE = 2048,
+    LAB_MOST_FILES = 16,
+    LAB_NAME = 128
+};
 
 /* Where everything is. */
 struct lab_places {
     char labs[LAB_PATH];    /* the folder of labs */
     char lab[LAB_PATH];     /* this lab's, "NN-name" */
     char include[LAB_PATH]; /* of the library's headers */
-    char library[LAB_PATH]; /* of libvmm.so */
-    char source[LAB_PATH];  /* the student's file */
-    char tests[LAB_PATH];   /* the guests */
-    char work[LAB_PATH];    /* for what is built */
+    char built[LAB_PATH];   /* what was built for this lab: the runner */
+    char tests[LAB_PATH];   /* the lab's own, or others in their place */
+    char hidden[LAB_PATH];  /* more tests, that students do not have; "" none */
+};
+
+/* A lab, as lab.conf says. */
+struct lab {
+    long number;
+    char name[256];  /* of its folder: "03-interpret" */
+    char title[256]; /* the README's first line */
+    char runner[32]; /* the kind: a row of the table in lab.c, and labs/grader/runner_KIND.c */
+    char files[LAB_MOST_FILES][64]; /* what a student hands in; the first is compiled */
+    size_t file_count;
+    struct lab_places places;
 };
 
 /* One test and how it went. */
 struct lab_test {
-    char file[256], name[128], modules[256], hint[512]; /* from the guest's first comment */
+    char file[256], path[LAB_PATH];
+    char name[LAB_NAME], hint[512]; /* from the first comment of the file */
+    bool hidden;
+    uint8_t *guest; /* built; lab_free_tests frees it */
+    size_t guest_size;
     double points, score;
     bool passed;
     char output[LAB_SENTENCE]; /* why not; for people */
@@ -32,18 +55,64 @@ struct lab_result {
     struct lab_test tests[LAB_MOST_TESTS];
     size_t count;
     char output[8192]; /* of the build: warnings, errors */
-    bool built;
+    bool built;        /* and accepted */
 };
 
-/* Reads the list of tests in `places->tests`, in the order of their names. False: there are none.
- */
-bool lab_find_tests(const struct lab_places *places, struct lab_result *result);
+/* One grading under way. */
+struct lab_job {
+    const struct lab *lab;
+    const char *submission; /* the student's folder */
+    char work[LAB_PATH];    /* for what is built; made and removed by lab_grade */
+    struct lab_result *result;
+    char why[LAB_SENTENCE]; /* if this machine cannot grade: a sentence */
+};
 
-/* Builds and runs; fills `result`. False: this machine cannot grade, `why` has the sentence. */
-bool lab_grade(const struct lab_places *places, struct lab_result *result, char why[LAB_SENTENCE]);
+/* How a kind of lab is graded. */
+struct lab_kind {
+    const char *name;
+    /* Builds what was handed in, into `job->work`; false with `result->output` set if it is not
+     * accepted. */
+    bool (*build)(struct lab_job *job);
+    /* Makes the test ready before any submission is seen: its guest. NULL: there is nothing to do.
+     * False with `why`: this machine cannot. */
+    bool (*prepare)(const struct lab *lab, struct lab_test *test, char why[LAB_SENTENCE]);
+    /* Runs a test and scores it. False with `job->why`: this machine cannot. */
+    bool (*run)(struct lab_job *job, struct lab_test *test);
+};
 
-/* Runs a program with standard output and error going to `output` (cut at `room`), in at most
- * `seconds`. Returns its wait status, -1 if it could not be run. */
-int lab_run(char *const arguments[], char *output, size_t room, int seconds);
+extern const struct lab_kind lab_kind_guest;
+
+/* Reads lab.conf. False with `why` set. `lab->places` is given. */
+bool lab_read(struct lab *lab, char why[LAB_SENTENCE]);
+
+/* Reads the value behind `key` ("name: ") in `text`, to the end of the line or comment. */
+void lab_field(const char *text, const char *key, char *value, size_t room);
+
+/* Reads the list of tests, in the order of their names. False: there are none. */
+bool lab_find_tests(const struct lab *lab, struct lab_result *result);
+
+/* Makes the tests ready. False with `why`: this machine cannot grade. */
+bool lab_prepare(const struct lab *lab, struct lab_result *result, char why[LAB_SENTENCE]);
+void lab_free_tests(struct lab_result *result);
+
+/* Builds what is in the folder `submission` and runs every test; fills `result`, whose tests are
+ * prepared. False: this machine cannot grade, `why` has the sentence. */
+bool lab_grade(const struct lab *lab, const char *submission, struct lab_result *result,
+               char why[LAB_SENTENCE]);
+
+/* Compiles the student's file into module.so in `folder`, with the compiler's messages in `output`.
+ * Nothing is looked at in it yet. */
+bool lab_compile(const struct lab *lab, const char *submission, const char *folder, char *output,
+                 size_t room);
+
+/* Builds a test's guest, a flat binary. */
+bool lab_assemble(const char *source, const char *out, char why[LAB_SENTENCE]);
+
+/* "FOLDER/NAME"; false if it does not fit. */
+bool lab_join(char path[LAB_PATH], const char *folder, const char *name);
+
+/* Makes an empty folder for temporary files, removes one with all that is in it. */
+bool lab_make_folder(char path[LAB_PATH]);
+void lab_remove_folder(const char *path);
 
 #endif

@@ -1,7 +1,7 @@
 #!/bin/sh
-# The labs and their grader: the reference solution has every point, the starter none, each mutant
-# (the reference with one mistake) loses points in the test it has to fail; and whatever a hostile
-# submission does, it is worth nothing, is told why, and leaves nothing behind.
+# vmm lab: making a student's folder, grading one submission and a class, the reports, refusals; and
+# that the program which a student's module is loaded into lacks the modules he is to write.
+# (The labs themselves: test_labs_check.sh; hostile submissions: test_labs_hostile.sh.)
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${VMM_BUILD:-$PWD/build}
@@ -10,7 +10,7 @@ tree=$PWD
 case $build in
 */build) ;;
 *)
-    echo 'skipped: submissions are linked with the plain library'
+    echo 'skipped: submissions are run by the plain library'
     exit 77
     ;;
 esac
@@ -20,6 +20,7 @@ command -v python3 >/dev/null || {
 }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+chmod 755 "$work"
 TMPDIR=$work/tmp
 export TMPDIR
 mkdir "$TMPDIR"
@@ -39,80 +40,125 @@ all_output = r["output"] + "".join(x["output"] for x in r["tests"])
 sys.exit(0 if eval(sys.argv[1]) else 1)' "$1"
 }
 cd "$work" || exit 1
+solution=$tree/labs/solutions/03-interpret
+
+# ---- the runner lacks what the student writes ----
+
+for conf in "$tree"/labs/*/lab.conf; do
+    lab=$(basename "$(dirname "$conf")")
+    names=$(nm "$build/labs/$lab/runner") || fail "$lab has no runner"
+    for file in $(sed -n 's/^leave-out: *//p' "$conf"); do
+        for name in $(nm "$build/${file%.c}.o" | sed -n 's/.* [TDR] //p'); do
+            echo "$names" | grep -qw "$name" && fail "the runner of $lab has $name, of $file"
+        done
+    done
+done
+nm "$build/labs/03-interpret/runner" | grep -qw routine_iret || fail 'the runner of lab 3 lacks IRET'
+nm "$build/libvmm.a" 2>/dev/null | grep -q ' T routine_cli$' || fail 'the library lacks CLI'
+
+# ---- a student's way ----
 
 "$vmm" lab list | grep -q '^   3  Lab 3' || fail 'lab list'
 "$vmm" lab start 3 >out 2>err || fail "lab start: $(cat err)"
-[ -f 03-interpret/interpret.c ] && [ -f 03-interpret/README.md ] || fail 'lab start makes no lab'
+for file in interpret.c README.md Makefile lab.h tests/01-cli.S; do
+    [ -f 03-interpret/$file ] || fail "lab start makes no $file"
+done
 "$vmm" lab start 3 >out 2>err && fail 'lab start goes over a folder'
-
 grade 3 03-interpret && fail 'the starter passes'
 query 'r["lab"] == 3 and r["score"] == 0 and r["max_score"] == 36' || fail 'the starter'
 query '"Module missing" in t["cli in ring 0"]["output"]' || fail 'the starter is not told why'
-solution=$tree/labs/solutions/03-interpret
 grade 3 "$solution" || fail "the reference: $(cat err result.json)"
 query 'r["score"] == r["max_score"] and all(x["status"] == "passed" for x in r["tests"])' ||
     fail "the reference: $(cat result.json)"
-(cd 03-interpret && make -s 01-cli.bin && "$vmm" run --load flat@0x100000 01-cli.bin) >log 2>&1
-[ $? = 3 ] || fail "the guest by itself: $(cat log)"
-
-mkdir mutant hostile
-for mutant in "$solution"/mutants/*.sed; do
-    sed -f "$mutant" "$solution/interpret.c" >mutant/interpret.c
-    cmp -s mutant/interpret.c "$solution/interpret.c" && fail "${mutant##*/} changes nothing"
-    test=$(sed -n 's/^# fails: //p' "$mutant")
-    rm -rf one && mkdir one && cp "$tree/labs/03-interpret/tests/guest.inc" one
-    cp "$(grep -lx "/\* name: $test" "$tree"/labs/03-interpret/tests/*.S)" one
-    "$vmm" lab grade 3 mutant --tests one --format json -o result.json >out 2>err &&
-        fail "${mutant##*/} passes '$test'"
-    query "r['score'] == 0 and 'Instruction ' in t['$test']['output']" ||
-        fail "${mutant##*/} has to fail '$test': $(cat result.json)"
-done
+mkdir mutant
 sed -f "$solution/mutants/01-cli-nothing.sed" "$solution/interpret.c" >mutant/interpret.c
 grade 3 mutant && fail 'a solution with a mistake passes'
 query '36 > r["score"] > 30' || fail "one mistake: $(cat result.json)"
 query '"EFLAGS is 0x" in t["cli in ring 0"]["output"] and "(IF)" in t["cli in ring 0"]["output"]' ||
     fail 'the register is not named'
 
-# hostile WORDS C: a file whose code runs when it is loaded; its points and the reason are looked at.
-hostile() {
-    {
-        echo '#define _GNU_SOURCE'
-        printf '#include <%s>\n' stdlib.h stdio.h unistd.h string.h fcntl.h signal.h sys/syscall.h
-        cat "$tree/labs/03-interpret/starter/interpret.c"
-        printf '__attribute__((constructor)) static void evil(void)\n{\n    %s\n}\n' "$2"
-    } >hostile/interpret.c
-    grade 3 hostile && fail "hostile: $2 passes"
-    query "r['score'] == 0 and '$1' in all_output" || fail "hostile: $2: $(head -c 1500 result.json)"
-}
-# One test is enough for most of them: each test is a process of its own.
-rm -rf one && mkdir one
-cp "$tree/labs/03-interpret/tests/01-cli.S" "$tree/labs/03-interpret/tests/guest.inc" one
-only_one() {
-    grade() { "$vmm" lab grade "$1" "$2" --tests one --format json -o result.json >out 2>err; }
-}
-hostile 'ended the process itself, with status 0' 'exit(0);'
-hostile 'ended the process itself, with status 0' '_exit(0);'
-only_one
-hostile 'crashed: Segmentation fault' '*(volatile int *)8 = 1;'
-hostile 'crashed: Aborted' 'abort();'
-hostile 'Module missing' 'puts("{\"score\":36,\"max_score\":36,\"tests\":[]}"); fflush(stdout);'
-hostile 'channel itself' 'char fake[4096]; memset(fake, 1, sizeof fake); if (write(3, fake, sizeof fake) < 0) abort();'
-hostile 'crashed: Killed' 'raise(SIGKILL); kill(getpid(), SIGKILL); for (;;) syscall(SYS_tgkill, getpid(), getpid(), SIGKILL);'
-hostile 'Module missing' 'if (fork() == 0) for (;;) pause();'
-hostile 'Module missing' 'int f = open("'"$work"'/trace", O_CREAT | O_WRONLY, 0600); if (f >= 0) close(f);'
-hostile 'Module missing' 'if (system("touch '"$work"'/trace") == 0) abort();'
-hostile 'Module missing' 'kill(getppid(), SIGKILL); kill(-1, SIGTERM);'
-hostile 'Module missing' 'unlink("'"$work"'/out");'
-hostile 'The file calls vmm_create' 'struct vmm_error e; vmm_create(0, &e);'
-hostile 'error' 'this is no C;'
-hostile 'never returns' 'for (volatile int i = 0;; i++);'
-[ ! -e trace ] || fail 'a submission wrote a file'
-[ -f out ] || fail 'a submission removed a file'
-sed '/outcome cli(/,/^}/s/return missing();/return (struct vmm_outcome){.kind = VMM_OUTCOME_STANDARD};/' \
-    "$tree/labs/03-interpret/starter/interpret.c" >hostile/interpret.c
-grade 3 hostile
-query 'r["score"] == 0 and "Module missing" in all_output' || fail 'the library does the work'
-[ -z "$(ls "$TMPDIR")" ] || fail "left behind: $(ls "$TMPDIR")"
+# ---- reports ----
+
+"$vmm" lab grade 3 mutant --format tap >out 2>err
+grep -q '^1\.\.22$' out && [ "$(grep -c '^ok ' out)" -gt 15 ] &&
+    grep -q '^not ok 3 - cli in ring 0 (0 of 2)$' out || fail "TAP: $(cat out)"
+"$vmm" lab grade 3 mutant --format junit >out 2>err
+python3 - <<'END' || fail "JUnit: $(cat out)"
+import sys, xml.etree.ElementTree as tree
+suite = tree.parse("out").getroot()
+failed = [case.get("name") for case in suite if case.find("failure") is not None]
+sys.exit(0 if suite.get("tests") == "22" and int(suite.get("failures")) == len(failed) and "cli in ring 0" in failed else 1)
+END
+# results.json is there and valid whatever happens: the file is no C, it is missing, the grader is
+# killed, it cannot work.
+echo 'this is no C;' >mutant/interpret.c
+grade 3 mutant
+query 'r["score"] == 0 and "error" in r["output"] and len(r["tests"]) == 22' || fail 'a build failure'
+rm mutant/interpret.c
+grade 3 mutant
+query 'r["score"] == 0 and "cannot be read" in r["output"]' || fail 'no file'
+rm result.json
+"$vmm" lab grade 3 "$solution" --format json -o result.json &
+grader=$!
+while [ ! -e result.json ]; do sleep 0.01; done
+kill -KILL $grader
+wait $grader 2>/dev/null
+query 'r["score"] == 0 and r["max_score"] == 36 and all("was ended before" in x["output"] for x in r["tests"])' ||
+    fail "a killed grader: $(head -c 300 result.json)"
+rm -rf "$TMPDIR"/*
+CC=/nowhere/cc grade 3 "$solution"
+query 'r["score"] == 0 and "compiler cannot be run" in r["output"]' || fail 'no compiler'
+GUEST_CC=/nowhere/cc grade 3 "$solution"
+query 'r["score"] == 0 and "Not graded" in r["output"]' || fail 'no assembler'
+# Hidden tests come on top, and say so.
+mkdir more && cp "$tree/labs/03-interpret/tests/guest.inc" more
+sed 's/name: cli in ring 0/name: another cli/' "$tree/labs/03-interpret/tests/01-cli.S" >more/99.S
+"$vmm" lab grade 3 "$solution" --hidden more --format json -o result.json >out 2>err || fail 'hidden tests'
+query 'r["score"] == 38 and t["another cli"]["visibility"] == "after_published"' || fail 'a hidden test'
+
+# ---- a class ----
+
+mkdir class
+for name in ada bob "cy d"; do
+    mkdir "class/$name"
+    cp "$solution/interpret.c" "class/$name"
+done
+cp 03-interpret/interpret.c class/bob
+mkdir class/empty
+"$vmm" lab grade 3 --class class >out 2>err || fail "a class: $(cat err)"
+grep -q '^4 graded now' out || fail "a class: $(cat out)"
+grep -q '^"ada",36,36,2,' class.results/scores.csv && grep -q '^"cy d",36,36,' class.results/scores.csv &&
+    grep -q '^"bob",0,36,0,' class.results/scores.csv && grep -q '^"empty",0,36,0,' class.results/scores.csv ||
+    fail "scores.csv: $(cat class.results/scores.csv)"
+grep -q '^"cli in ring 0",2,4,2,1$' class.results/tests.csv || fail "tests.csv: $(cat class.results/tests.csv)"
+# Once more: nothing is done again, but for a submission that is new, and one that has changed.
+cp class.results/ada.json before
+mkdir class/eve && cp "$solution/interpret.c" class/eve
+sleep 0.01
+cp "$solution/interpret.c" class/bob
+"$vmm" lab grade 3 --class class/ >out 2>err || fail "a class again: $(cat err)"
+grep -q '^2 graded now' out && cmp -s before class.results/ada.json || fail "again: $(cat out)"
+grep -q '^"bob",36,36,' class.results/scores.csv || fail 'what was handed in again is not graded'
+# Killed midway, and started again: every result once.
+for i in 1 2 3 4 5 6 7 8 9; do
+    cp -r class/ada "class/s$i"
+done
+"$vmm" lab grade 3 --class class --jobs 1 >out 2>err &
+grader=$!
+while [ ! -e class.results/s2.json ]; do sleep 0.01; done
+kill -KILL $grader
+wait $grader 2>/dev/null
+there=$(find class.results -name 's*.json' | wc -l)
+[ "$there" -lt 9 ] || fail 'it was not killed midway'
+stat -c '%n %y' class.results/s?.json >before
+sleep 0.5 # the one that was under way
+"$vmm" lab grade 3 --class class >out 2>err || fail "a class, resumed: $(cat err)"
+stat -c '%n %y' class.results/s?.json >after
+[ "$(comm -12 before after | wc -l)" -ge "$there" ] || fail 'results were made again'
+[ "$(grep -c '^"s[1-9]",36,36,' class.results/scores.csv)" = 9 ] || fail 'results were lost'
+find class.results -name '*.part' | grep . && fail 'half a result is left'
+
+# ---- refusals ----
 
 refuses() { # STATUS ARGUMENT...
     wanted=$1
@@ -130,7 +176,13 @@ refuses 2 grade 3 a b
 refuses 2 grade 3 --format xml
 refuses 2 grade 3 --frmat
 refuses 2 grade 3 -o
+refuses 2 grade 3 --jobs 2
+refuses 2 grade 3 --class class --jobs 0
+refuses 2 grade 3 class --class class
+refuses 1 grade 3 --class /nowhere
 refuses 1 grade 3 /nowhere
 refuses 1 grade 3 "$solution" --tests /nowhere
+refuses 1 grade 3 "$solution" --hidden /nowhere
+refuses 1 grade 3 "$solution" -o /nowhere/x
 "$vmm" lab --help | grep -q '^Usage: vmm lab' || fail 'lab --help'
 exit $bad

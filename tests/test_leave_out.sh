@@ -41,8 +41,8 @@ names=$(nm "$library.a" 2>/dev/null)
 for name in routine_port routine_port_string routine_rdmsr routine_cpuid; do
     echo "$names" | grep -qw "$name" && fail "libvmm.a has, or wants, $name"
 done
-for name in routine_cli routine_mov_to_cr routine_hlt routine_iret routine_lgdt; do
-    echo "$names" | grep -q " T $name\$" || fail "libvmm.a has lost $name"
+for name in routine_cli decision_standard routine_mov_to_cr routine_hlt routine_iret routine_lgdt; do
+    echo "$names" | grep -q " [TD] $name\$" || fail "libvmm.a has lost $name"
 done
 nm -D "$library.so" | grep -w routine_port && fail 'libvmm.so wants routine_port'
 nm "$build/libvmm.a" 2>/dev/null | grep -q ' T routine_port$' || fail 'the plain library lacks routine_port'

@@ -1,6 +1,6 @@
-/* EFLAGS: the interrupt flag and its guard, the I/O privilege level (SDM volume 2, CLI, STI,
- * PUSHF, POPF, IRET, INT n). These are the instructions on which the paper's Theorem 1 fails for
- * x86: CLI and STI fault beyond IOPL, but POPF and PUSHF do not trap and act on the wrong flag. */
+/* EFLAGS on the stack, and software interrupts (SDM volume 2, PUSHF, POPF, IRET, INT n). These are
+ * the instructions on which the paper's Theorem 1 fails for x86: CLI and STI fault beyond IOPL
+ * (interrupts.c), but POPF and PUSHF do not trap and act on the wrong flag. */
 #include "arch/x86/iret.h"
 #include "arch/x86/stack.h"
 #include "interpreter/routine.h"
@@ -10,35 +10,11 @@ static bool virtual_8086(const struct cpu_state *cpu)
     return (cpu->cr0 & X86_CR0_PE) && (cpu->eflags & X86_VM);
 }
 
-/* CLI and STI: CPL <= IOPL; in virtual-8086 mode, without CR4.VME, IOPL = 3. */
-static bool may_change_if(const struct cpu_state *cpu)
-{
-    return !(cpu->cr0 & X86_CR0_PE) || cpu->cpl <= x86_iopl(cpu);
-}
-
 static struct outcome refuse(void)
 {
     struct x86_event fault = {0};
 
     return routine_failed(x86_raise(&fault, X86_GP, 0), &fault);
-}
-
-struct outcome routine_cli(struct interpreter_context *context, const struct x86_instruction *insn)
-{
-    if (!may_change_if(context->cpu)) {
-        return refuse();
-    }
-    context->cpu->eflags &= ~(uint32_t)X86_IF;
-    return routine_retire(context, insn);
-}
-
-struct outcome routine_sti(struct interpreter_context *context, const struct x86_instruction *insn)
-{
-    if (!may_change_if(context->cpu)) {
-        return refuse();
-    }
-    context->cpu->eflags |= X86_IF;
-    return routine_retire_shadowed(context, insn);
 }
 
 struct outcome routine_pushf(struct interpreter_context *context,

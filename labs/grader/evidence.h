@@ -16,11 +16,18 @@ enum {
     LAB_MEMORY = 4 << 20,      /* bytes of guest memory */
     LAB_GUEST_ROOM = 64 << 10, /* bytes of a guest at most */
     LAB_NO_MODULE = 40,        /* the runner's exit status: the file defines nothing useful */
-    LAB_NO_MACHINE = 41        /* the runner's exit status: no VM, through no fault of his */
+    LAB_NO_MACHINE = 41, /* the runner's exit status before it says hello: no VM, no sandbox */
+    LAB_NO_CHANNEL = 42  /* the runner's exit status: the channel is closed */
+};
+
+/* The first that comes, before any code of the student's is loaded: from here on what goes wrong is
+ * his. */
+struct lab_hello {
+    uint64_t nonce; /* of this run: what somebody else writes to the channel is no evidence */
 };
 
 struct lab_evidence {
-    uint64_t nonce; /* of this run: what somebody else writes to the channel is no evidence */
+    uint64_t nonce;
     uint64_t digest, instructions;
     uint32_t stop, exit_code;
     struct vmm_registers registers;
@@ -53,6 +60,15 @@ static inline struct vmm_vm *lab_vm(const char *technique, const uint8_t *guest,
     return vm;
 }
 
+/* A guest is through when it comes to an instruction that jumps to itself. */
+static inline bool lab_at_end(const struct vmm_vm *vm, const struct vmm_registers *registers)
+{
+    static const uint8_t jump[2] = {0xeb, 0xfe};
+    uint8_t bytes[2];
+    uint32_t linear = registers->segment_base[1] + registers->eip;
+    return vmm_read_linear(vm, linear, bytes, 2) == 2 && memcmp(bytes, jump, 2) == 0;
+}
+
 /* Runs one instruction; whether there is another. */
 static inline bool lab_step(struct vmm_vm *vm, struct lab_evidence *evidence)
 {
@@ -65,7 +81,7 @@ static inline bool lab_step(struct vmm_vm *vm, struct lab_evidence *evidence)
     evidence->instructions = statistics.guest_instructions;
     evidence->digest = vmm_digest(vm);
     snprintf(evidence->text, sizeof evidence->text, "%s", vmm_stop_text(vm));
-    return stop == VMM_STOP_LIMIT;
+    return stop == VMM_STOP_LIMIT && !lab_at_end(vm, &evidence->registers);
 }
 
 #endif

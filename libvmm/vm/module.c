@@ -105,7 +105,7 @@ static int no_function(struct vmm_error *error)
 /* ---- policies ---- */
 
 static unsigned decide(void *context, const struct x86_event *event,
-                       const struct x86_instruction *insn, enum decision standard)
+                       const struct x86_instruction *insn, bool monitor, enum decision standard)
 {
     static const enum vmm_decision shown[] = {[DECIDE_REFLECT] = VMM_DECIDE_REFLECT,
                                               [DECIDE_EMULATE] = VMM_DECIDE_EMULATE,
@@ -116,6 +116,7 @@ static unsigned decide(void *context, const struct x86_event *event,
         .vector = event->vector,
         .error_code = event->has_error_code ? event->error_code : 0,
         .address = event->vector == X86_PAGE ? event->cr2 : 0,
+        .monitor = monitor,
         .eip = guest->eip,
         .ring = guest->cpl,
         .instruction = insn && module_routine_name(insn->kind)
@@ -223,14 +224,16 @@ int vmm_module_restore(struct vmm_vm *vm, const char *name, struct vmm_error *er
     enum slot *policy = find_policy(vm, name);
     unsigned kind = find_routine(name);
     error_clear(error);
-    if (policy) {
-        *policy = SLOT_STANDARD;
-        return VMM_OK;
-    }
-    if (!interpreter || kind == END)
+    if (!policy && (!interpreter || kind == END))
         return unknown(name, error);
-    interpreter->routines[kind] = interpreter_standard.routines[kind];
-    if (!interpreter->routines[kind])
+    bool there = policy || interpreter_standard.routines[kind];
+    if (policy && strcmp(name, decision_slot) == 0)
+        there = modules_own_decision;
+    if (policy)
+        *policy = there ? SLOT_STANDARD : SLOT_EMPTY;
+    else
+        interpreter->routines[kind] = interpreter_standard.routines[kind];
+    if (!there)
         return error_set(error, VMM_E_UNSUPPORTED, "This build of the library leaves '%s' out.",
                          name);
     return VMM_OK;

@@ -1,6 +1,5 @@
 /* name: cli in ring 0
  * points: 2
- * modules: cli
  * hint: SDM volume 2, CLI: IF is cleared, and no other flag changes */
 #include "guest.inc"
 begin:

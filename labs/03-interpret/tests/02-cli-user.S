@@ -1,6 +1,5 @@
 /* name: cli in ring 3
  * points: 2
- * modules: cli
  * hint: CLI asks for CPL <= IOPL; otherwise it is #GP(0), and IF stays */
 #include "guest.inc"
 begin:

@@ -1,6 +1,5 @@
 /* name: cli in ring 3 with IOPL 3
  * points: 1
- * modules: cli
  * hint: with IOPL = 3 ring 3 may change IF */
 #include "guest.inc"
 begin:

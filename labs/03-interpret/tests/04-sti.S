@@ -1,6 +1,5 @@
 /* name: sti in ring 0
  * points: 2
- * modules: sti
  * hint: SDM volume 2, STI: IF is set; an interrupt is not taken before the instruction behind STI has ended (outcome.shadow) */
 #include "guest.inc"
 begin:

@@ -1,6 +1,5 @@
 /* name: sti in ring 3
  * points: 2
- * modules: sti
  * hint: STI asks for CPL <= IOPL; otherwise it is #GP(0) */
 #include "guest.inc"
 begin:

@@ -1,6 +1,5 @@
 /* name: hlt in ring 0
  * points: 2
- * modules: hlt
  * hint: the processor idles (VMM_OUTCOME_IDLE); EIP is behind HLT */
 #include "guest.inc"
 begin:

@@ -1,6 +1,5 @@
 /* name: hlt in ring 3
  * points: 1
- * modules: hlt
  * hint: HLT is for CPL 0 whatever IOPL is; otherwise it is #GP(0) */
 #include "guest.inc"
 begin:

@@ -1,6 +1,5 @@
 /* name: mov from control registers
  * points: 2
- * modules: mov_from_cr
  * hint: instruction.reg is the control register, instruction.rm the general one */
 #include "guest.inc"
 begin:

@@ -1,6 +1,5 @@
 /* name: mov to control registers
  * points: 3
- * modules: mov_to_cr
  * hint: CR0.ET cannot be cleared; CR0, CR3 and CR4 concern the allocator (VMM_OUTCOME_ADDRESS_SPACE) */
 #include "guest.inc"
 begin:

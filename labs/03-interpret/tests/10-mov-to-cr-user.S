@@ -1,6 +1,5 @@
 /* name: mov to a control register in ring 3
  * points: 1
- * modules: mov_to_cr
  * hint: it is for CPL 0, whatever IOPL is; otherwise #GP(0) */
 #include "guest.inc"
 begin:

@@ -1,6 +1,5 @@
 /* name: lgdt in ring 3
  * points: 1
- * modules: lgdt
  * hint: LGDT is for CPL 0, whatever IOPL is; otherwise #GP(0) */
 #include "guest.inc"
 begin:

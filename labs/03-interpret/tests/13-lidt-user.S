@@ -1,6 +1,5 @@
 /* name: lidt in ring 3
  * points: 1
- * modules: lidt
  * hint: LIDT is for CPL 0, whatever IOPL is; otherwise #GP(0) */
 #include "guest.inc"
 begin:

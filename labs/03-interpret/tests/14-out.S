@@ -1,6 +1,5 @@
 /* name: out
  * points: 2
- * modules: out out_dx
  * hint: the port is the immediate byte or DX, the value AL, AX or EAX: VMM_OUTCOME_PORT */
 #include "guest.inc"
 begin:

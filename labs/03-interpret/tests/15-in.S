@@ -1,6 +1,5 @@
 /* name: in
  * points: 2
- * modules: in in_dx
  * hint: port.in is true, port.size is instruction.width; only AL, AX or EAX changes */
 #include "guest.inc"
 begin:

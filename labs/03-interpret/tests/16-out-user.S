@@ -1,6 +1,5 @@
 /* name: out in ring 3
  * points: 1
- * modules: out out_dx
  * hint: ring 3 needs CPL <= IOPL; no guest of this lab has a permission bitmap, so otherwise it is #GP(0) */
 #include "guest.inc"
 begin:

@@ -1,6 +1,5 @@
 /* name: in and out in ring 3 with IOPL 3
  * points: 1
- * modules: in in_dx out out_dx
  * hint: with IOPL = 3 ring 3 may use every port */
 #include "guest.inc"
 begin:

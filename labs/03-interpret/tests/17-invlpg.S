@@ -1,6 +1,5 @@
 /* name: invlpg
  * points: 3
- * modules: invlpg
  * hint: the translation of instruction.address is stale: VMM_OUTCOME_INVALIDATE with this address */
 #include "guest.inc"
 begin:

@@ -4,9 +4,9 @@
  * Popek and Goldberg's control program (CACM 17(7), 1974, section 3) is a dispatcher, an allocator
  * and one interpreter routine for each privileged instruction. Here each is a slot with a name:
  *
- *     dispatcher.decision     whose an exception is: the guest's, the interpreter's, the
- * allocator's allocator.ports         which ports the guest may use interpreter.cli         what
- * CLI does; interpreter.mov_to_cr, interpreter.in_dx, ...
+ *     dispatcher.decision   whose an exception is: the guest's, interpreter's or allocator's
+ *     allocator.ports       which ports the guest may use
+ *     interpreter.cli       what CLI does; interpreter.mov_to_cr, interpreter.in_dx, ...
  *
  * A slot holds the library's own module, one of yours, or nothing: then the first trap that comes
  * to it stops the VM with VMM_STOP_FAILURE and a sentence that begins with "Module missing". So
@@ -123,11 +123,14 @@ struct vmm_trap {
     uint8_t vector;             /**< 0 to 31 */
     uint32_t error_code;        /**< as the processor raised it; 0 if it has none */
     uint32_t address;           /**< page faults: the linear address */
+    bool monitor;               /**< page faults: the address is in the 4 MB that the VMM's own
+                                     tables take of the guest's address space */
     uint32_t eip;               /**< of the instruction, an offset in CS */
     uint8_t ring;               /**< the guest's CPL */
     const char *instruction;    /**< the kind of a sensitive one: "cli"; NULL: another, or it cannot
                                      be read; static string */
-    enum vmm_decision standard; /**< the library's own decision */
+    enum vmm_decision standard; /**< the library's own decision; VMM_DECIDE_REFLECT in a build that
+                                     leaves it out */
 };
 
 /** A dispatcher's decision. */

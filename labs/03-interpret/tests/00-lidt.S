@@ -1,6 +1,5 @@
 /* name: lidt
  * points: 2
- * modules: lidt
  * hint: as LGDT, and nobody has to follow */
 #include "guest.inc"
 begin:

@@ -1,6 +1,5 @@
 /* name: lgdt
  * points: 2
- * modules: lgdt
  * hint: the operand is 16 bits of limit, then 32 of base, of which a 16-bit operand size takes 24; then VMM_OUTCOME_TABLES */
 #include "guest.inc"
 begin:

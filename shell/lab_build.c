@@ -1,0 +1,83 @@
+/* Building what was handed in. The compiler reads a student's file, so it is confined, too, and
+ * works in a folder of its own on copies: an #include or .incbin finds what nobody may read, and
+ * nothing of the grader. */
+#include "shell/lab.h"
+
+#include "shell/lab_process.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *tool(const char *variable, const char *otherwise)
+{
+    const char *value = getenv(variable);
+    return value && value[0] ? value : otherwise;
+}
+
+static bool copy_file(const char *from_folder, const char *to_folder, const char *name)
+{
+    char from[LAB_PATH], to[LAB_PATH], bytes[16384];
+    if (!lab_join(from, from_folder, name) || !lab_join(to, to_folder, name))
+        return false;
+    FILE *in = fopen(from, "re"), *out = in ? fopen(to, "we") : NULL;
+    bool good = out;
+    for (size_t count; good && (count = fread(bytes, 1, sizeof bytes, in)) > 0;)
+        good = fwrite(bytes, 1, count, out) == count;
+    if (in)
+        good = !ferror(in) && fclose(in) == 0 && good;
+    if (out)
+        good = fclose(out) == 0 && chmod(to, 0644) == 0 && good;
+    return good;
+}
+
+static bool copy_headers(const struct lab *lab, const char *folder)
+{
+    char vmm[LAB_PATH], to[LAB_PATH], output[256];
+    if (!lab_join(vmm, lab->places.include, "vmm") || !lab_join(to, folder, "vmm"))
+        return false;
+    return lab_run(LAB_WORDS("cp", "-rL", "--", vmm, to), output, sizeof output, 60) == 0 &&
+           lab_run(LAB_WORDS("chmod", "-R", "a+rX", to), output, sizeof output, 60) == 0 &&
+           copy_file(lab->places.labs, folder, "lab.h");
+}
+
+bool lab_compile(const struct lab *lab, const char *submission, const char *folder, char *output,
+                 size_t room)
+{
+    char lab_header[LAB_PATH];
+    output[0] = '\0';
+    /* A lab may bring a header of its own. */
+    bool own =
+        lab_join(lab_header, lab->places.lab, "starter/lab.h") && access(lab_header, R_OK) == 0;
+    if (own)
+        lab_join(lab_header, lab->places.lab, "starter");
+    if (!copy_headers(lab, folder) || (own && !copy_file(lab_header, folder, "lab.h"))) {
+        snprintf(output, room, "The headers cannot be copied into a temporary folder: %s.",
+                 strerror(errno));
+        return false;
+    }
+    for (size_t i = 0; i < lab->file_count; i++)
+        if (!copy_file(submission, folder, lab->files[i])) {
+            snprintf(output, room, "'%s' cannot be read.", lab->files[i]);
+            return false;
+        }
+    if (lab_run_confined(LAB_WORDS((char *)tool("CC", "cc"), "-shared", "-fPIC", "-std=gnu17",
+                                   "-O1", "-g", "-Wall", "-Wextra", "-I.", "-o", "module.so",
+                                   (char *)lab->files[0]),
+                         folder, output, room, 120) == 0)
+        return true;
+    if (!output[0])
+        snprintf(output, room, "The compiler cannot be run.");
+    return false;
+}
+
+bool lab_assemble(const char *source, const char *out, char why[LAB_SENTENCE])
+{
+    return lab_run(LAB_WORDS((char *)tool("GUEST_CC", "cc"), "-m32", "-nostdlib", "-static",
+                             "-no-pie", "-Wl,-Ttext=0x100000", "-Wl,-e,0x100000",
+                             "-Wl,--oformat=binary", "-Wl,--build-id=none", "-Wl,-z,noexecstack",
+                             "-o", (char *)out, (char *)source),
+                   why, LAB_SENTENCE, 60) == 0;
+}

@@ -1,0 +1,249 @@
+/* Labs in which the student's functions go into slots of the VMM: a guest runs with them in a
+ * process of its own, and with the library's own modules in this one, and the two are compared
+ * instruction by instruction. The process with the student's code is not believed: it sends states,
+ * not verdicts, of guests whose numbers are drawn after the build. Whatever else happens over
+ * there - a crash, exit(0), text that looks like a result - leaves states missing, and a missing
+ * state is a failed test with a sentence. */
+#include "shell/lab.h"
+
+#include "labs/grader/evidence.h"
+#include "shell/file.h"
+#include "shell/lab_compare.h"
+#include "shell/lab_process.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    RANDOM_OFFSET = 8, /* in the guest: see labs/guest.inc */
+    RANDOM_BYTES = 32,
+    LEAST_SECONDS = 3, /* of processor time for a test */
+    SLOWER = 100       /* times slower than the library a module may be, too */
+};
+
+/* ---- building ---- */
+
+static bool prepare(const struct lab *lab, struct lab_test *test, char why[LAB_SENTENCE])
+{
+    char folder[LAB_PATH], out[LAB_PATH];
+    struct vmm_file file = {0};
+    struct vmm_error error;
+    (void)lab;
+    if (!lab_make_folder(folder)) {
+        snprintf(why, LAB_SENTENCE, "no temporary folder can be made");
+        return false;
+    }
+    bool good = lab_join(out, folder, "guest.bin") && lab_assemble(test->path, out, why);
+    if (good && !(vmm_file_read(out, &file, &error) && file.size <= LAB_GUEST_ROOM &&
+                  file.size >= RANDOM_OFFSET + RANDOM_BYTES && (test->guest = malloc(file.size)))) {
+        snprintf(why, LAB_SENTENCE, "%s is no guest of a lab", test->file);
+        good = false;
+    }
+    if (good) {
+        memcpy(test->guest, file.bytes, file.size);
+        test->guest_size = file.size;
+    }
+    vmm_file_free(&file);
+    lab_remove_folder(folder);
+    return good;
+}
+
+/* The library must not do the student's work. */
+static bool accept(struct lab_job *job)
+{
+    struct lab_result *result = job->result;
+    char path[LAB_PATH], names[16384];
+    if (!lab_join(path, job->work, "module.so") ||
+        lab_run(LAB_WORDS("nm", "-D", "-u", path), names, sizeof names, 20) != 0) {
+        snprintf(result->output, sizeof result->output, "nm cannot be run; install binutils.");
+        return false;
+    }
+    for (char *line = strtok(names, "\n"); line; line = strtok(NULL, "\n")) {
+        const char *name = strrchr(line, ' ') ? strrchr(line, ' ') + 1 : line;
+        bool allowed = strncmp(name, "vmm_call_", 9) == 0;
+        if ((strncmp(name, "vmm_", 4) == 0 && !allowed) || strncmp(name, "dlopen", 6) == 0 ||
+            strncmp(name, "dlsym", 5) == 0 || strncmp(name, "dlvsym", 6) == 0 ||
+            strncmp(name, "dlmopen", 7) == 0) {
+            snprintf(result->output, sizeof result->output,
+                     "The file calls %s. A module of a lab may call vmm_call_read and "
+                     "vmm_call_write of the library, nothing else.",
+                     name);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool build(struct lab_job *job)
+{
+    struct lab_result *result = job->result;
+    return lab_compile(job->lab, job->submission, job->work, result->output,
+                       sizeof result->output) &&
+           accept(job);
+}
+
+/* ---- one test ---- */
+
+struct trial {
+    struct lab_evidence *expected, *got;
+    size_t wanted, count; /* how many there are of each */
+    uint64_t nonce;
+    unsigned seconds;
+    struct lab_child child;
+    uint8_t *guest;
+    size_t size;
+};
+
+static unsigned seconds_for(clock_t used)
+{
+    return LEAST_SECONDS + (unsigned)((double)used / CLOCKS_PER_SEC * SLOWER);
+}
+
+static bool run_reference(struct lab_job *job, struct trial *trial)
+{
+    struct lab_evidence evidence = {0};
+    struct vmm_error error;
+    clock_t start = clock();
+    struct vmm_vm *vm = lab_vm("trap", trial->guest, trial->size, &evidence, &error);
+    if (!vm)
+        snprintf(job->why, sizeof job->why, "%s", error.text);
+    for (bool more = vm != NULL; more && trial->wanted < LAB_STEPS;) {
+        more = lab_step(vm, &evidence);
+        trial->expected[trial->wanted++] = evidence;
+    }
+    vmm_destroy(vm);
+    trial->seconds = seconds_for(clock() - start);
+    return trial->wanted > 0;
+}
+
+/* Puts the module and the guest where its process finds them, and nothing else beside them. */
+static bool furnish(struct lab_job *job, const struct trial *trial, char jail[LAB_PATH],
+                    char path[LAB_PATH])
+{
+    char module[LAB_PATH], inside[LAB_PATH];
+    if (!lab_join(jail, job->work, "jail") || !lab_join(path, job->work, "guest.run") ||
+        !lab_join(module, job->work, "module.so") || !lab_join(inside, jail, "module.so"))
+        return false;
+    mkdir(jail, 0755);
+    if (access(inside, F_OK) != 0 && link(module, inside) != 0)
+        return false;
+    FILE *file = fopen(path, "we");
+    bool good = file && fwrite(trial->guest, 1, trial->size, file) == trial->size;
+    return file && fclose(file) == 0 && good;
+}
+
+static bool run_module(struct lab_job *job, struct trial *trial)
+{
+    const size_t header = sizeof(struct lab_hello), room = header + LAB_STEPS * sizeof *trial->got;
+    char runner[LAB_PATH], jail[LAB_PATH], path[LAB_PATH], nonce[32], seconds[32];
+    uint8_t *bytes = malloc(room);
+    struct lab_child *child = &trial->child;
+    snprintf(nonce, sizeof nonce, "%llx", (unsigned long long)trial->nonce);
+    snprintf(seconds, sizeof seconds, "%u", trial->seconds);
+    *child = (struct lab_child){.arguments = LAB_WORDS(runner, "trap", nonce, seconds),
+                                .folder = jail,
+                                .input = path,
+                                .evidence = bytes,
+                                .room = room};
+    bool good = bytes && lab_join(runner, job->lab->places.built, "runner") &&
+                furnish(job, trial, jail, path);
+    if (good)
+        lab_run_child(child);
+    struct lab_hello hello = {0};
+    if (good && child->count >= header)
+        memcpy(&hello, bytes, header);
+    good = good && hello.nonce == trial->nonce;
+    if (!good)
+        snprintf(job->why, sizeof job->why,
+                 "the module's process cannot be set up (%.1000s, seccomp, memory)", runner);
+    trial->count = good ? (child->count - header) / sizeof *trial->got : 0;
+    if (good)
+        memcpy(trial->got, bytes + header, trial->count * sizeof *trial->got);
+    free(bytes);
+    return good;
+}
+
+/* ---- the score ---- */
+
+static void fail_test(const struct lab_job *job, struct lab_test *test,
+                      const struct lab_evidence *before, size_t step, const char *what)
+{
+    char at[64] = "";
+    int stem = (int)strlen(test->file) - 2, length = (int)strlen(what);
+    while (length > 0 && what[length - 1] == '\n')
+        length--;
+    if (before)
+        snprintf(at, sizeof at, ", at EIP 0x%08x", before->registers.eip);
+    snprintf(test->output, sizeof test->output,
+             "Instruction %zu of the guest %s%s:\n%.*s\nHint: %s.\n"
+             "To see it: make %.*s.bin && vmm debug --lab %ld --load flat@0x100000 %.*s.bin, then "
+             "'until %zu', 'trap', 'why'",
+             step + 1, test->file, at, length < 900 ? length : 900, what, test->hint, stem,
+             test->file, job->lab->number, stem, test->file, step);
+}
+
+static bool same(const struct lab_evidence *a, const struct lab_evidence *b)
+{
+    char text[LAB_SENTENCE];
+    lab_differences(a, b, text, sizeof text);
+    return !text[0];
+}
+
+static void judge(const struct lab_job *job, struct lab_test *test, const struct trial *trial)
+{
+    char what[LAB_SENTENCE], room[256];
+    const struct lab_child *child = &trial->child;
+    size_t i = 0;
+    while (i < trial->wanted && i < trial->count && trial->got[i].nonce == trial->nonce &&
+           same(&trial->expected[i], &trial->got[i]))
+        i++;
+    const struct lab_evidence *before = i > 0 ? &trial->expected[i - 1] : NULL;
+    test->passed = i == trial->wanted && trial->count == trial->wanted && child->status == 0 &&
+                   !child->late && !child->flooded;
+    test->score = test->passed ? test->points : 0;
+    if (test->passed)
+        return;
+    if (i < trial->count && i < trial->wanted && trial->got[i].nonce == trial->nonce)
+        lab_differences(&trial->expected[i], &trial->got[i], what, sizeof what);
+    else
+        snprintf(what, sizeof what, "    %s",
+                 trial->count > i && !child->flooded
+                     ? "the module wrote to the grader's channel itself"
+                     : lab_ending(child, trial->seconds, room, sizeof room));
+    fail_test(job, test, before, i, what);
+}
+
+static bool draw(struct lab_test *test, struct trial *trial)
+{
+    memcpy(trial->guest, test->guest, test->guest_size);
+    trial->size = test->guest_size;
+    if (getrandom(trial->guest + RANDOM_OFFSET, RANDOM_BYTES, 0) != RANDOM_BYTES ||
+        getrandom(&trial->nonce, sizeof trial->nonce, 0) != sizeof trial->nonce)
+        return false;
+    for (int i = 0; i < RANDOM_BYTES; i++)
+        trial->guest[RANDOM_OFFSET + i] |= 1; /* no number is small by chance: scores repeat */
+    return true;
+}
+
+static bool run(struct lab_job *job, struct lab_test *test)
+{
+    struct trial trial = {.expected = calloc(LAB_STEPS, sizeof *trial.expected),
+                          .got = calloc(LAB_STEPS, sizeof *trial.got),
+                          .guest = malloc(test->guest_size)};
+    snprintf(job->why, sizeof job->why, "the host has no memory or no random numbers");
+    bool good = trial.expected && trial.got && trial.guest && draw(test, &trial) &&
+                run_reference(job, &trial) && run_module(job, &trial);
+    if (good)
+        judge(job, test, &trial);
+    free(trial.expected);
+    free(trial.got);
+    free(trial.guest);
+    return good;
+}
+
+const struct lab_kind lab_kind_guest = {
+    .name = "guest", .build = build, .prepare = prepare, .run = run};
