@@ -127,9 +127,10 @@ $(OUT)/libvmm.so: $(call objects,$(library_sources)) $(OUT)/sources
 	  $(vmm_ldflags) $(library_libs)
 	@ln -sf libvmm.so $(@D)/$(soname)
 
+# A lab's module, loaded at the prompt, finds there what it may call.
 $(OUT)/vmm: $(call objects,$(shell_sources)) $(OUT)/libvmm.a
 	$(call say,LD,$@)
-	$(Q)$(CC) -o $@ $^ $(vmm_ldflags) $(library_libs) $(shell_libs)
+	$(Q)$(CC) -o $@ $^ $(vmm_ldflags) -Wl,--export-dynamic-symbol=vmm_call_* $(library_libs) $(shell_libs) -ldl
 
 test_extra_coverage := $(OUT)/tests/coverage/exit.o -Wl,--wrap=_exit
 test_extra = $(test_extra_$(VARIANT))

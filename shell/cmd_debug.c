@@ -1,6 +1,6 @@
 /* `vmm debug`: the prompt with a guest, which stands at its entry. Plain `vmm` is the same. */
 #include "shell/command.h"
-#include "shell/repl/repl.h"
+#include "shell/repl/lab.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 struct request {
     struct session session;
     const char *script;
+    const char *lab;
     bool batch;
 };
 
@@ -19,6 +20,7 @@ static void print_help(void)
            "\n"
            "  -x SCRIPT               run the commands in SCRIPT first\n"
            "  -batch                  end behind the script; status 1 if a command in it failed\n"
+           "  --lab N                 with your modules of lab N in place, as 'lab start N'\n"
            "%s"
            "  --help                  this text\n"
            "\n"
@@ -31,6 +33,7 @@ static void print_help(void)
 static const struct option options[] = {
     GUEST_LONG,
     {"batch", no_argument, NULL, 'b'},
+    {"lab", required_argument, NULL, 'l'},
     {NULL, 0, NULL, 0},
 };
 
@@ -50,6 +53,7 @@ static int parse_option(void *context, int option)
     switch (option) {
     case 'x': request->script = optarg; break;
     case 'b': request->batch = true; break;
+    case 'l': request->lab = optarg; break;
     case 'V':
         return guest_complain(guest, VMM_USAGE,
                               "the prompt has one guest; leave --vm away, or use vmm run");
@@ -80,12 +84,19 @@ static bool run_startup(struct session *session)
     return repl_source(session, path);
 }
 
+static bool start_lab(struct session *session, const char *number)
+{
+    char arguments[LINE_ROOM];
+    snprintf(arguments, sizeof arguments, "start %s", number);
+    return repl_lab(session, arguments);
+}
+
 static int converse(struct request *request)
 {
     struct session *session = &request->session;
     if (session->options.image && !repl_load(session))
         return VMM_FAILURE;
-    bool good = run_startup(session);
+    bool good = run_startup(session) && (!request->lab || start_lab(session, request->lab));
     if (good && request->script && !session->quit)
         good = repl_source(session, request->script);
     if (session->terminal && !session->quit)
@@ -122,6 +133,7 @@ int vmm_cmd_debug(int argc, char **argv)
     session->colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
     status = converse(&request);
     guest_destroy(&session->guest);
+    repl_lab_end(session);
     free(session->image_name);
     return status;
 }

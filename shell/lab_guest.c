@@ -172,18 +172,20 @@ static bool run_module(struct lab_job *job, struct trial *trial)
 static void fail_test(const struct lab_job *job, struct lab_test *test,
                       const struct lab_evidence *before, size_t step, const char *what)
 {
-    char at[64] = "";
+    char at[64] = "", until[32] = "";
     int stem = (int)strlen(test->file) - 2, length = (int)strlen(what);
     while (length > 0 && what[length - 1] == '\n')
         length--;
-    if (before)
+    if (before) {
         snprintf(at, sizeof at, ", at EIP 0x%08x", before->registers.eip);
+        snprintf(until, sizeof until, "'until %zu', ", step);
+    }
     snprintf(test->output, sizeof test->output,
              "Instruction %zu of the guest %s%s:\n%.*s\nHint: %s.\n"
              "To see it: make %.*s.bin && vmm debug --lab %ld --load flat@0x100000 %.*s.bin, then "
-             "'until %zu', 'trap', 'why'",
+             "%s'trap', 'why'",
              step + 1, test->file, at, length < 900 ? length : 900, what, test->hint, stem,
-             test->file, job->lab->number, stem, test->file, step);
+             test->file, job->lab->number, stem, test->file, until);
 }
 
 static bool same(const struct lab_evidence *a, const struct lab_evidence *b)

@@ -70,15 +70,54 @@ query '"Module missing" in t["cli in ring 0"]["output"]' || fail 'the starter is
 grade 3 "$solution" || fail "the reference: $(cat err result.json)"
 query 'r["score"] == r["max_score"] and all(x["status"] == "passed" for x in r["tests"])' ||
     fail "the reference: $(cat result.json)"
-mkdir mutant
+rm -rf mutant && mkdir mutant
 sed -f "$solution/mutants/01-cli-nothing.sed" "$solution/interpret.c" >mutant/interpret.c
 grade 3 mutant && fail 'a solution with a mistake passes'
 query '36 > r["score"] > 30' || fail "one mistake: $(cat result.json)"
 query '"EFLAGS is 0x" in t["cli in ring 0"]["output"] and "(IF)" in t["cli in ring 0"]["output"]' ||
     fail 'the register is not named'
 
+# ---- at the prompt ----
+
+(cd 03-interpret && make -s 01-cli.bin) >log 2>&1 || fail "the guest by itself: $(cat log)"
+prompt() { # FOLDER OPTION...: commands by standard input
+    folder=$1
+    shift
+    (cd "$folder" && timeout 60 "$vmm" debug --load flat@0x100000 "$@" "$work/03-interpret/01-cli.bin") >out 2>&1
+}
+prompt 03-interpret --lab 3 <<'END'
+until 4
+trap
+why
+END
+grep -q '^Module missing: this virtual machine has no interpreter routine for sti' out &&
+    grep -q "Outcome 'missing'" out || fail "the starter at the prompt: $(cat out)"
+prompt "$solution" <<'END'
+lab
+lab start 3
+lab
+trap cli
+lab stop
+lab
+END
+grep -q '^Lab 3: interpret' out && grep -q 'cli = #GP(0x0) -> D-I cli: done; if 1->0' out &&
+    [ "$(grep -c "library's own" out)" = 2 ] || fail "the reference at the prompt: $(cat out)"
+sed '/outcome sti(/,/^}/s/(void)call;/*(volatile int *)8 = 1;/' 03-interpret/interpret.c >mutant.c
+rm -rf mutant && mkdir mutant && mv mutant.c mutant/interpret.c
+prompt mutant --lab 3 <<'END'
+continue
+info registers
+END
+grep -q 'The module crashed: Segmentation fault' out && grep -q '^eax' out ||
+    fail "a crash at the prompt: $(cat out)"
+(cd "$TMPDIR" && "$vmm" debug --lab 3 "$build/guests/kernel-virt.elf" -batch </dev/null) >out 2>&1 &&
+    fail 'a lab without a file at the prompt'
+(cd "$solution" && echo continue | timeout 120 "$vmm" debug --lab 3 "$build/guests/kernel-virt.elf") >out 2>&1
+grep -q '^The guest ended with exit code 0' out || fail "a kernel with the reference: $(tail -3 out)"
+
 # ---- reports ----
 
+sed -f "$solution/mutants/01-cli-nothing.sed" "$solution/interpret.c" >mutant/interpret.c
 "$vmm" lab grade 3 mutant --format tap >out 2>err
 grep -q '^1\.\.22$' out && [ "$(grep -c '^ok ' out)" -gt 15 ] &&
     grep -q '^not ok 3 - cli in ring 0 (0 of 2)$' out || fail "TAP: $(cat out)"
@@ -91,6 +130,7 @@ sys.exit(0 if suite.get("tests") == "22" and int(suite.get("failures")) == len(f
 END
 # results.json is there and valid whatever happens: the file is no C, it is missing, the grader is
 # killed, it cannot work.
+rm -rf mutant && mkdir mutant
 echo 'this is no C;' >mutant/interpret.c
 grade 3 mutant
 query 'r["score"] == 0 and "error" in r["output"] and len(r["tests"]) == 22' || fail 'a build failure'

@@ -117,6 +117,10 @@ const struct repl_command repl_commands[] = {
      NULL, "technique bare", COMPLETE_TECHNIQUE, false, repl_technique},
     {"file", NULL, "IMAGE", "load another guest", NULL, "file build/guests/hello.elf",
      COMPLETE_FILE, false, repl_file},
+    {"lab", NULL, "[start N [FOLDER] | stop]", "put your modules of a lab in place of the VMM's",
+     "Builds the file in FOLDER (the lab's folder here, or here), and starts the guest again with\n"
+     "its functions in place. After a change, 'lab start N' again. 'vmm lab list' has the labs.",
+     "lab start 3", COMPLETE_NOTHING, false, repl_lab},
     {"type", NULL, "\"TEXT\"", "type TEXT at the guest's console",
      "Between the quotes \\n is Enter, \\t tab, \\e escape, \\\" a quote, \\xNN any byte. The "
      "guest\n"

@@ -2,6 +2,7 @@
 #include "shell/repl/repl.h"
 
 #include "shell/nearest.h"
+#include "shell/repl/lab.h"
 #include "shell/repl/signals.h"
 #include "shell/repl/why.h"
 
@@ -130,6 +131,7 @@ static enum vmm_stop run_guest(struct session *session, uint64_t instructions)
     signals_run(session->guest.vm);
     enum vmm_stop stop = run_conditionally(session, instructions);
     signals_run(NULL);
+    repl_lab_report(session);
     return stop;
 }
 

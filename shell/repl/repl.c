@@ -3,6 +3,7 @@
  * line, never the session. */
 #include "shell/repl/repl.h"
 
+#include "shell/repl/lab.h"
 #include "shell/repl/signals.h"
 
 #include <ctype.h>
@@ -215,5 +216,5 @@ bool repl_load(struct session *session)
         if (!session->breakpoints[i].caught &&
             vmm_break_add(fresh.vm, session->breakpoints[i].linear, &error) != VMM_OK)
             return repl_complain(session, "%s", error.text);
-    return true;
+    return repl_lab_install(session);
 }

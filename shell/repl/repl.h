@@ -56,6 +56,8 @@ struct session {
     } breakpoints[BREAKPOINTS];
     unsigned breakpoint_count, breakpoint_last;
 
+    struct repl_lab *lab; /* a student's modules are in place; NULL: the library's own */
+
     bool waiting;            /* `trap` runs ... */
     struct trap_kind wanted; /* ... and waits for these */
 
@@ -174,6 +176,7 @@ bool repl_catch(struct session *session, char *arguments);
 bool repl_delete(struct session *session, char *arguments);
 bool repl_technique(struct session *session, char *arguments);
 bool repl_file(struct session *session, char *arguments);
+bool repl_lab(struct session *session, char *arguments);
 bool repl_type(struct session *session, char *arguments);
 
 bool repl_print(struct session *session, char *arguments);

@@ -1,0 +1,181 @@
+/* `lab` at the prompt: the student's file is built and its functions take the place of the VMM's
+ * own modules on this guest; from then on `trap` and `why` show what they do. Here the code is the
+ * student's own affair: no sandbox. But a crash in it is a stop of the guest, with a sentence. */
+#include "shell/repl/lab.h"
+
+#include "labs/grader/install.h"
+#include "shell/lab_find.h"
+
+#include <dlfcn.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct repl_lab {
+    struct lab lab;
+    void *module;
+    const struct lab_module *functions;
+};
+
+/* ---- a module that crashes ---- */
+
+static sigjmp_buf back;
+static volatile sig_atomic_t inside;
+static const int caught[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+enum { CAUGHT = sizeof caught / sizeof *caught };
+static struct sigaction before[CAUGHT];
+static const char *crash; /* the last one's name, until it is told */
+
+static void on_crash(int signal)
+{
+    if (inside) {
+        inside = false;
+        siglongjmp(back, signal);
+    }
+    abort(); /* not the module's: ours */
+}
+
+static void guard(bool on)
+{
+    const struct sigaction action = {.sa_handler = on_crash};
+    for (int i = 0; i < CAUGHT; i++)
+        sigaction(caught[i], on ? &action : &before[i], on ? &before[i] : NULL);
+    inside = on;
+}
+
+static struct vmm_outcome routine(void *context, struct vmm_call *call)
+{
+    struct vmm_outcome outcome = {.kind = VMM_OUTCOME_MISSING};
+    int signal = sigsetjmp(back, 1);
+    if (signal == 0) {
+        guard(true);
+        outcome = lab_routine(context, call);
+    } else {
+        crash = strsignal(signal);
+    }
+    guard(false);
+    return outcome;
+}
+
+/* A decision that nobody can carry out, so that the guest stops. */
+static enum vmm_decision decide(void *context, const struct vmm_trap *trap)
+{
+    enum vmm_decision decision = (enum vmm_decision)99;
+    int signal = sigsetjmp(back, 1);
+    if (signal == 0) {
+        guard(true);
+        decision = lab_decide(context, trap);
+    } else {
+        crash = strsignal(signal);
+    }
+    guard(false);
+    return decision;
+}
+
+void repl_lab_report(struct session *session)
+{
+    if (crash)
+        repl_complain(session, "The module crashed: %s. What it was asked, 'why' says.", crash);
+    crash = NULL;
+}
+
+/* ---- switching it in and out ---- */
+
+/* The slots are filled as the grader fills them; those that can crash the prompt, guarded. */
+static int fill(struct vmm_vm *vm, const struct lab_module *module, struct vmm_error *error)
+{
+    void *context = (void *)module;
+    if (module->routine && strncmp(module->slot, "interpreter.", 12) == 0)
+        return vmm_module_replace(vm, module->slot, routine, context, error);
+    if (module->routine && strcmp(module->slot, "dispatcher.decision") == 0)
+        return vmm_module_replace_decision(vm, decide, context, error);
+    return lab_fill(vm, module, error);
+}
+
+bool repl_lab_install(struct session *session)
+{
+    struct vmm_error error;
+    if (!session->lab || !session->guest.vm)
+        return true;
+    for (const struct lab_module *module = session->lab->functions; module->slot; module++)
+        if (fill(session->guest.vm, module, &error) != VMM_OK)
+            return repl_complain(session, "%s", error.text);
+    return true;
+}
+
+void repl_lab_end(struct session *session)
+{
+    if (!session->lab)
+        return;
+    if (session->lab->module)
+        dlclose(session->lab->module);
+    free(session->lab);
+    session->lab = NULL;
+}
+
+/* Builds and loads; the file is not needed any more when it is loaded. */
+static bool load(struct session *session, struct repl_lab *new, const char *folder)
+{
+    char work[LAB_PATH], path[LAB_PATH], output[8192];
+    if (!lab_make_folder(work))
+        return repl_complain(session, "No temporary folder can be made.");
+    bool built = lab_compile(&new->lab, folder, work, output, sizeof output);
+    if (output[0])
+        fprintf(stderr, "%s", output);
+    if (built && lab_join(path, work, "module.so"))
+        new->module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    lab_remove_folder(work);
+    if (!built)
+        return repl_complain(session, "'%s' in '%s' cannot be built.", new->lab.files[0], folder);
+    new->functions = new->module ? dlsym(new->module, "lab_modules") : NULL;
+    return new->functions || repl_complain(session, "%s", dlerror());
+}
+
+static bool start(struct session *session, const char *number, const char *folder)
+{
+    char why[LAB_SENTENCE];
+    struct repl_lab *new = calloc(1, sizeof *new);
+    if (!new)
+        return repl_complain(session, "There is no memory left.");
+    bool good = lab_find(&new->lab, number, why) == 0 || repl_complain(session, "%s", why);
+    if (good && strcmp(new->lab.runner, "guest") != 0)
+        good = repl_complain(
+            session, "Lab %s has no module of a virtual machine; see its README.md.", number);
+    if (good && !folder)
+        folder = access(new->lab.name, X_OK) == 0 ? new->lab.name : ".";
+    if (!good || !load(session, new, folder)) {
+        if (new->module)
+            dlclose(new->module);
+        free(new);
+        return false;
+    }
+    repl_lab_end(session);
+    session->lab = new;
+    /* From the entry again: what the library's modules did before is not the student's. */
+    if (session->guest.vm && !repl_load(session))
+        return false;
+    repl_say(session, "Lab %ld, from %s: its modules are in place%s.\n", new->lab.number, folder,
+             session->guest.vm ? ", and the guest stands at its entry" : "");
+    return true;
+}
+
+bool repl_lab(struct session *session, char *arguments)
+{
+    char *state, *word = strtok_r(arguments, " ", &state);
+    char *number = word ? strtok_r(NULL, " ", &state) : NULL;
+    char *folder = number ? strtok_r(NULL, "", &state) : NULL;
+    if (word && number && strcmp(word, "start") == 0)
+        return start(session, number, folder);
+    if (word && !number && strcmp(word, "stop") == 0) {
+        repl_lab_end(session);
+        return !session->guest.vm || repl_load(session);
+    }
+    if (word)
+        return repl_complain(session, "Write 'lab start N', 'lab start N FOLDER' or 'lab stop'.");
+    if (session->lab)
+        repl_say(session, "%s\n", session->lab->lab.title);
+    else
+        repl_say(session, "All modules are the library's own; 'lab start N' changes that.\n");
+    return true;
+}
