@@ -53,6 +53,7 @@ struct shadow {
     bool wp, pse;  /* the guest's, that the cache was built for */
     uint64_t clock;
     unsigned flush; /* owed to the caller */
+    bool behind; /* the processor may still have what was taken back, until the guest invalidates */
     struct shadow_statistics statistics;
     uint32_t bucket[BUCKETS];
     struct table *table; /* `limit` of them */
@@ -174,6 +175,15 @@ static bool is_traceable(const struct shadow *shadow, enum role role, uint32_t k
     return (role == ROLE_DIRECTORY || role == ROLE_TABLE) && key < shadow->map->pages;
 }
 
+/* What shadow_written has left in the processor's TLB goes now. */
+static void catch_up(struct shadow *shadow)
+{
+    if (shadow->behind) {
+        shadow->flush |= SHADOW_FLUSH_ALL;
+    }
+    shadow->behind = false;
+}
+
 /* Write-protects the guest table at page `page` wherever it is mapped. */
 static void trace_page(struct shadow *shadow, uint32_t page)
 {
@@ -182,6 +192,7 @@ static void trace_page(struct shadow *shadow, uint32_t page)
     if (shadow->traces[page]++) {
         return;
     }
+    catch_up(shadow);
     for (uint32_t node = shadow->ring[head].next; node != head; node = shadow->ring[node].next) {
         uint32_t *entry = &entries(shadow, node / ENTRIES)[node % ENTRIES];
 
@@ -548,6 +559,7 @@ int shadow_switch(struct shadow *shadow, const struct cpu_state *cpu, uint32_t *
         return -1;
     }
     *root = shadow->table[shadow->root].machine;
+    catch_up(shadow);
     return (int)take_flush(shadow);
 }
 
@@ -598,12 +610,14 @@ unsigned shadow_written(struct shadow *shadow, uint32_t guest, uint32_t count)
         guest += part;
         count -= part;
     }
+    shadow->behind = shadow->behind || (shadow->flush & SHADOW_FLUSH_ALL);
     return take_flush(shadow);
 }
 
 unsigned shadow_invlpg(struct shadow *shadow, uint32_t linear)
 {
     (void)linear; /* traces keep the tables exact: only the processor's copy may be stale */
+    catch_up(shadow);
     return SHADOW_FLUSH_PAGE | take_flush(shadow);
 }
 

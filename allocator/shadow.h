@@ -87,7 +87,9 @@ bool shadow_traced(const struct shadow *shadow, uint32_t guest);
 
 /* After `count` bytes were written to guest-physical address `guest`: takes back what the shadow
  * allows beyond the guest's tables. A frame that is written again and again without being used as a
- * table loses its shadow, and so its trace. Returns the set of enum shadow_flush. */
+ * table loses its shadow, and so its trace. Returns the set of enum shadow_flush, which may wait
+ * until the guest invalidates the translation, as a TLB does (SDM volume 3, section 4.10.4): the
+ * set is handed out again by shadow_invlpg, shadow_switch and whatever begins a trace. */
 unsigned shadow_written(struct shadow *shadow, uint32_t guest, uint32_t count);
 
 /* INVLPG by the guest. Returns the set of enum shadow_flush. */

@@ -29,6 +29,19 @@ void direct_record(struct dispatcher *d, unsigned cause)
         record_instruction(d);
 }
 
+/* The instruction at EIP; NULL if it cannot be read. */
+static const struct x86_instruction *decode(struct dispatcher *d, const struct cpu_exit *exit,
+                                            struct x86_instruction *insn)
+{
+    const struct cpu_state *guest = &d->vcpu->state;
+    uint8_t bytes[X86_INSN_MAX];
+    if (exit->known)
+        return exit->known;
+    unsigned room = cpu_fetch(d->cpu, guest->seg[X86_CS].base + guest->eip, bytes, sizeof bytes);
+    bool code32 = guest->seg[X86_CS].attributes & X86_SEG_DB;
+    return room && x86_decode(bytes, room, code32, insn) ? insn : 0;
+}
+
 /* ---- page faults ---- */
 
 static enum cpu_action refuse(struct dispatcher *d, const char *reason)
@@ -37,12 +50,18 @@ static enum cpu_action refuse(struct dispatcher *d, const char *reason)
     return CPU_LEAVE;
 }
 
-/* A write to a page table or descriptor table in use: the one instruction is stepped with the page
- * open, and the shadow told what it changed. */
-static enum cpu_action traced_write(struct dispatcher *d, uint32_t linear, uint32_t guest)
+/* A write to a page table or descriptor table in use: the interpreter executes the one instruction,
+ * and the shadow is told what it changed. What the interpreter cannot is stepped with the page
+ * open. */
+static enum cpu_action traced_write(struct dispatcher *d, const struct x86_instruction *insn,
+                                    uint32_t linear, uint32_t guest)
 {
+    enum cpu_action action;
     record_cause(&d->recorder, TRAP_TABLE_WRITE);
     record_address(&d->recorder, linear);
+    record_result(&d->recorder, "trace", "emulated");
+    if (insn && !d->vcpu->opened && outcome_execute(d, insn, &action))
+        return action;
     record_result(&d->recorder, "trace", "stepped");
     if (!vcpu_open(d->vcpu, linear, guest))
         return refuse(d, "One instruction writes to more page tables than the VMM can follow");
@@ -60,8 +79,10 @@ static enum cpu_action true_fault(struct dispatcher *d, const struct x86_event *
     return outcome_inject(d, event);
 }
 
-static enum cpu_action page_fault(struct dispatcher *d, const struct x86_event *event)
+static enum cpu_action page_fault(struct dispatcher *d, const struct cpu_exit *exit)
 {
+    const struct x86_event *event = &exit->event;
+    struct x86_instruction buffer;
     struct vcpu *v = d->vcpu;
     record_event(&d->recorder, event);
     record_step(&d->recorder, 'A');
@@ -76,7 +97,7 @@ static enum cpu_action page_fault(struct dispatcher *d, const struct x86_event *
         record_result(&d->recorder, "shadow_fault", "filled");
         return result.slot_moved ? CPU_RESUME : CPU_RETRY;
     case SHADOW_TRUE_FAULT: return true_fault(d, &result.event);
-    case SHADOW_TRACED: return traced_write(d, event->cr2, result.guest);
+    case SHADOW_TRACED: return traced_write(d, decode(d, exit, &buffer), event->cr2, result.guest);
     case SHADOW_SLOT_TAKEN:
         return refuse(d, "The guest maps all of its 4 GB, and leaves no room for the VMM's own "
                          "tables");
@@ -85,19 +106,6 @@ static enum cpu_action page_fault(struct dispatcher *d, const struct x86_event *
 }
 
 /* ---- instructions ---- */
-
-/* The instruction at EIP; NULL if it cannot be read. */
-static const struct x86_instruction *decode(struct dispatcher *d, const struct cpu_exit *exit,
-                                            struct x86_instruction *insn)
-{
-    const struct cpu_state *guest = &d->vcpu->state;
-    uint8_t bytes[X86_INSN_MAX];
-    if (exit->known)
-        return exit->known;
-    unsigned room = cpu_fetch(d->cpu, guest->seg[X86_CS].base + guest->eip, bytes, sizeof bytes);
-    bool code32 = guest->seg[X86_CS].attributes & X86_SEG_DB;
-    return room && x86_decode(bytes, room, code32, insn) ? insn : 0;
-}
 
 static enum cpu_action emulate(struct dispatcher *d, const struct x86_instruction *insn)
 {
@@ -146,9 +154,7 @@ static enum cpu_action exception(struct dispatcher *d, const struct cpu_exit *ex
     }
     switch (decision) {
     case DECIDE_EMULATE: record_event(&d->recorder, event); return emulate(d, insn);
-    case DECIDE_ALLOCATE:
-        record_cause(&d->recorder, TRAP_HIDDEN_FAULT);
-        return page_fault(d, event);
+    case DECIDE_ALLOCATE: record_cause(&d->recorder, TRAP_HIDDEN_FAULT); return page_fault(d, exit);
     default: return reflect(d, event);
     }
 }
@@ -222,6 +228,27 @@ bool direct_wants(struct dispatcher *d, const struct cpu_state *state,
 {
     (void)d;
     return cpu_wants(state, insn) || silent_kind(insn);
+}
+
+/* What outcome_emulate comes to, without the world switch; not if somebody wants to see it, or to
+ * do it in another way. */
+bool direct_reads_time(struct dispatcher *d, const struct engine_glance *now)
+{
+    struct cpu_state *guest = &d->vcpu->state;
+    bool standard = d->vcpu->interpreter.routines[X86_KIND_RDTSC] ==
+                    interpreter_standard.routines[X86_KIND_RDTSC];
+    bool forbidden = (guest->cr4 & X86_CR4_TSD) && guest->cpl;
+    if (record_watched(&d->recorder) || !standard || forbidden || d->vcpu->opened)
+        return false;
+    guest->eip = now->eip;
+    guest->seg[X86_CS].base = now->cs_base;
+    guest->seg[X86_CS].selector = now->cs & (guest->cpl ? 0xffff : ~X86_SELECTOR_RPL);
+    direct_record(d, TRAP_INSTRUCTION + X86_KIND_RDTSC);
+    record_step(&d->recorder, 'I');
+    record_result(&d->recorder, record_cause_name(TRAP_INSTRUCTION + X86_KIND_RDTSC), "done");
+    record_end(&d->recorder, guest);
+    d->emulated++;
+    return true;
 }
 
 /* ---- interrupts ---- */

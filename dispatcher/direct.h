@@ -12,6 +12,7 @@
 enum cpu_action direct_exit(struct dispatcher *dispatcher, const struct cpu_exit *exit);
 bool direct_wants(struct dispatcher *dispatcher, const struct cpu_state *state,
                   const struct x86_instruction *insn);
+bool direct_reads_time(struct dispatcher *dispatcher, const struct engine_glance *now);
 bool direct_enabled(const struct dispatcher *dispatcher);
 bool direct_interruptible(const struct dispatcher *dispatcher);
 void direct_interrupt(struct dispatcher *dispatcher, uint8_t vector);

@@ -100,14 +100,12 @@ static enum cpu_action switch_tables(struct dispatcher *d, const struct x86_inst
     return done(d, insn, outcome);
 }
 
-/* Traces keep the shadow tables exact, and what they took back was flushed at once: the guest's
- * INVLPG finds nothing stale. */
 static enum cpu_action invalidate(struct dispatcher *d, const struct x86_instruction *insn,
                                   const struct outcome *outcome)
 {
     record_step(&d->recorder, 'A');
     record_address(&d->recorder, outcome->linear);
-    shadow_invlpg(d->vcpu->shadow, outcome->linear);
+    vcpu_invalidate(d->vcpu, outcome->linear);
     return done(d, insn, outcome);
 }
 
@@ -171,15 +169,65 @@ static const struct {
     [OUTCOME_PORT] = {"port", port},
 };
 
+static struct interpreter_context context_of(struct dispatcher *d)
+{
+    return (struct interpreter_context){.cpu = &d->vcpu->state,
+                                        .memory = &d->vcpu->memory,
+                                        .time = cpu_now(d->cpu),
+                                        .modules = d->modules.routines};
+}
+
 enum cpu_action outcome_emulate(struct dispatcher *d, const struct x86_instruction *insn)
 {
-    struct interpreter_context context = {.cpu = &d->vcpu->state,
-                                          .memory = &d->vcpu->memory,
-                                          .time = cpu_now(d->cpu),
-                                          .modules = d->modules.routines};
+    struct interpreter_context context = context_of(d);
     record_step(&d->recorder, 'I');
     struct outcome outcome = interpreter_run(&d->vcpu->interpreter, &context, insn);
     record_result(&d->recorder, record_cause_name(TRAP_INSTRUCTION + insn->kind),
                   table[outcome.kind].name);
     return table[outcome.kind].perform(d, insn, &outcome);
+}
+
+/* BT and its kin leave flags as the engine's lazy evaluation has them. */
+static bool tests_bits(const struct x86_instruction *insn)
+{
+    enum { BT = 0xa3, BTS = 0xab, BTR = 0xb3, GROUP_8 = 0xba, BTC = 0xbb };
+    if (insn->map != 1)
+        return false;
+    switch (insn->opcode) {
+    case BT:
+    case BTS:
+    case BTR:
+    case GROUP_8:
+    case BTC: return true;
+    default: return false;
+    }
+}
+
+/* May the next iteration follow at once, that stays where the last one was? */
+static bool goes_on(struct dispatcher *d, uint32_t eip)
+{
+    const struct cpu_state *guest = &d->vcpu->state;
+    return guest->eip == eip && !d->cpu->host_clock && d->cpu->time < d->cpu->deadline &&
+           !(d->board->intr && (guest->eflags & X86_IF));
+}
+
+bool outcome_execute(struct dispatcher *d, const struct x86_instruction *insn,
+                     enum cpu_action *action)
+{
+    struct interpreter_context context = context_of(d);
+    struct outcome outcome;
+    uint32_t eip = context.cpu->eip;
+    if (interpreter_simulates(insn) || tests_bits(insn) || (context.cpu->eflags & X86_TF))
+        return false;
+    do {
+        outcome = interpreter_execute(&d->vcpu->interpreter, &context, insn);
+        if (outcome.kind == OUTCOME_PROCESSOR)
+            return false;
+        if (outcome.kind == OUTCOME_DONE)
+            retired(d);
+    } while (outcome.kind == OUTCOME_DONE && (insn->flags & X86_INSN_STRING) && goes_on(d, eip));
+    record_step(&d->recorder, 'I');
+    *action =
+        outcome.kind == OUTCOME_DONE ? resume(d) : table[outcome.kind].perform(d, insn, &outcome);
+    return true;
 }

@@ -18,6 +18,13 @@
 /* Has the interpreter simulate `insn`, and performs what it asks for. */
 enum cpu_action outcome_emulate(struct dispatcher *dispatcher, const struct x86_instruction *insn);
 
+/* Has the interpreter execute `insn`, any instruction, and performs what it comes to; the
+ * iterations of a repeated one as far as time and interrupts allow. False, and nothing is changed,
+ * if the processor has to: a routine would be asked, the instruction is one of floating point, its
+ * flags afterwards would be others (docs/interpretation.md), or a single-step trap follows. */
+bool outcome_execute(struct dispatcher *dispatcher, const struct x86_instruction *insn,
+                     enum cpu_action *action);
+
 /* Stops the guest because of an outcome that nobody can perform: a routine is missing, or one that
  * was replaced came to nonsense. The dispatcher's `refused` and `reason` are set. */
 void outcome_refuse(struct dispatcher *dispatcher, const struct x86_instruction *insn,

@@ -30,11 +30,12 @@ static enum cpu_action on_exit_of_cpu(void *context, const struct cpu_exit *exit
     return action;
 }
 
-static bool on_time_read(void *context)
+static bool on_time_read(void *context, const struct engine_glance *now)
 {
     struct dispatcher *d = context;
-    d->statistics.intercepts++;
-    return true;
+    bool answered = d->technique->reads_time(d, now);
+    d->statistics.intercepts += answered;
+    return answered;
 }
 
 static bool on_wants(void *context, const struct cpu_state *state,
@@ -79,7 +80,7 @@ void dispatcher_init(struct dispatcher *d, struct board *board, const struct tec
     modules_init(&d->modules);
     *client = (struct cpu_client){.context = d,
                                   .exit = on_exit_of_cpu,
-                                  .reads_time = technique->virtualizes ? 0 : on_time_read,
+                                  .reads_time = technique->reads_time ? on_time_read : 0,
                                   .wants = on_wants,
                                   .patches = technique->patches ? on_patches : 0,
                                   .in = on_in,

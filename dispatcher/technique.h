@@ -28,6 +28,9 @@ struct technique {
     bool (*interruptible)(const struct dispatcher *dispatcher);
     /* May the guest open its interrupt window, or have it open, without an exit? NULL: always. */
     bool (*window)(const struct dispatcher *dispatcher);
+    /* RDTSC that the processor can answer at once, as nothing is changed by it but EAX, EDX and
+     * EIP: whether it may. */
+    bool (*reads_time)(struct dispatcher *dispatcher, const struct engine_glance *now);
     /* Delivers the external interrupt `vector` to the guest. */
     void (*interrupt)(struct dispatcher *dispatcher, uint8_t vector);
     /* The processor has stopped running the guest: brings dispatcher->guest up to date. May be

@@ -204,7 +204,7 @@ static enum cpu_stop perform(struct dispatcher *d, struct hybrid *h,
     case OUTCOME_INJECT: inject(d, h, &outcome->event); break;
     case OUTCOME_CR3:
     case OUTCOME_PAGING: switch_space(d, h); break;
-    case OUTCOME_INVLPG: shadow_invlpg(d->vcpu->shadow, outcome->linear); break;
+    case OUTCOME_INVLPG: vcpu_invalidate(d->vcpu, outcome->linear); break;
     case OUTCOME_PORT: trap |= interpreted_port(d, &h->context, insn, &outcome->port); break;
     case OUTCOME_PROCESSOR: stop = execute_alone(d, h); break;
     case OUTCOME_IDLE: d->halted = true; break;
@@ -317,6 +317,7 @@ const struct technique technique_hybrid = {
     .virtualizes = true,
     .exit = hybrid_exit,
     .wants = direct_wants,
+    .reads_time = direct_reads_time,
     .enabled = direct_enabled,
     .interruptible = direct_interruptible,
     .window = direct_enabled,

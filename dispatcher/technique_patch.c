@@ -25,6 +25,7 @@ const struct technique technique_patch = {
     .virtualizes = true,
     .exit = direct_exit,
     .wants = direct_wants,
+    .reads_time = direct_reads_time,
     .patches = patch_patches,
     .enabled = direct_enabled,
     .interruptible = direct_interruptible,

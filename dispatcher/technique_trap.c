@@ -16,6 +16,7 @@ const struct technique technique_trap = {
     .virtualizes = true,
     .exit = direct_exit,
     .wants = direct_wants,
+    .reads_time = direct_reads_time,
     .enabled = direct_enabled,
     .interruptible = direct_interruptible,
     .window = direct_enabled,

@@ -164,6 +164,11 @@ void vcpu_switch_space(struct vcpu *v)
     cpu_flush(v->cpu);
 }
 
+void vcpu_invalidate(struct vcpu *v, uint32_t linear)
+{
+    flush(v, shadow_invlpg(v->shadow, linear));
+}
+
 void vcpu_switch_tables(struct vcpu *v)
 {
     const struct cpu_state *guest = &v->state;
@@ -194,34 +199,41 @@ void vcpu_reset(struct vcpu *v)
 /* ---- guest memory, and writes to what is traced ---- */
 
 /* A word of a traced page has changed. Where an entry only gained A or D, as the processor sets
- * them, nothing is allowed less than before. */
+ * them, nothing is allowed less than before. What the shadow took back the processor may have in
+ * its TLB until the guest invalidates it. */
 static void wrote(struct vcpu *v, uint32_t guest, uint32_t old, uint32_t new)
 {
     const uint32_t marks = X86_PTE_A | X86_PTE_D;
-    unsigned what = 0;
     if ((old & ~new) || ((old ^ new) & ~marks))
-        what |= shadow_written(v->shadow, guest, sizeof new);
+        shadow_written(v->shadow, guest, sizeof new);
     descriptors_written(&v->tables, v->map, guest, sizeof new);
-    flush(v, what);
+}
+
+static void compare_line(struct vcpu *v, uint32_t guest, const uint8_t *before,
+                         const uint8_t *after, uint32_t line, uint32_t size)
+{
+    for (uint32_t at = line; at < line + size; at += 4) {
+        uint32_t old, new;
+        memcpy(&old, before + at, sizeof old);
+        memcpy(&new, after + at, sizeof new);
+        if (old != new)
+            wrote(v, guest + at, old, new);
+    }
 }
 
 /* Returns whether anything was changed. */
 static bool compare(struct vcpu *v, uint32_t guest, const uint8_t *before)
 {
-    enum { LINE = 64 };
+    enum { PART = 512, LINE = 64 };
     bool changed = false;
     const uint8_t *after = frame_map_page(v->map, guest);
-    for (uint32_t line = 0; line < MEMORY_FRAME_SIZE; line += LINE) {
-        if (!memcmp(before + line, after + line, LINE))
+    for (uint32_t part = 0; part < MEMORY_FRAME_SIZE; part += PART) {
+        if (!memcmp(before + part, after + part, PART))
             continue;
         changed = true;
-        for (uint32_t at = line; at < line + LINE; at += 4) {
-            uint32_t old, new;
-            memcpy(&old, before + at, sizeof old);
-            memcpy(&new, after + at, sizeof new);
-            if (old != new)
-                wrote(v, guest + at, old, new);
-        }
+        for (uint32_t line = part; line < part + PART; line += LINE)
+            if (memcmp(before + line, after + line, LINE))
+                compare_line(v, guest, before, after, line, LINE);
     }
     if (changed)
         flush(v, descriptors_check(&v->tables, v->shadow, &v->state, &v->quiet));

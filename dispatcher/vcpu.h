@@ -61,6 +61,12 @@ void vcpu_project(struct vcpu *vcpu);
 void vcpu_switch_space(struct vcpu *vcpu);
 void vcpu_switch_tables(struct vcpu *vcpu);
 
+/* The guest invalidates the translation of `linear`. What it changes in its tables the shadow
+ * follows at once, the processor's TLB no sooner than here or when the address space is switched
+ * (SDM volume 3, section 4.10.4.1): so a guest that forgets it finds what it would on the bare
+ * machine. */
+void vcpu_invalidate(struct vcpu *vcpu, uint32_t linear);
+
 /* Everything anew: after `state` was set from outside. */
 void vcpu_reset(struct vcpu *vcpu);
 

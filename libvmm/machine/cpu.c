@@ -287,11 +287,11 @@ static bool answer_time(struct cpu *cpu)
     if (!cpu->client.reads_time || cpu->step != STEP_NO)
         return false;
     engine_glance(cpu->engine, &now);
-    if ((now.cr4 & X86_CR4_TSD) && now.cpl)
+    if (((now.cr4 & X86_CR4_TSD) && now.cpl) || now.traps)
         return false;
     const struct x86_instruction *insn = blocks_leave(cpu, now.cs_base + now.eip, false);
     if (!insn || insn->kind != X86_KIND_RDTSC || (insn->flags & X86_INSN_LOCK) ||
-        !cpu->client.reads_time(cpu->client.context))
+        !cpu->client.reads_time(cpu->client.context, &now))
         return false;
     uint64_t time = cpu_now(cpu);
     engine_step_over(cpu->engine, now.eip + insn->length, (uint32_t)time, (uint32_t)(time >> 32));

@@ -56,8 +56,8 @@ struct cpu_client {
     void *context;
     enum cpu_action (*exit)(void *context, const struct cpu_exit *exit);
     /* RDTSC where nothing forbids it: true if the hardware is to answer it without an exit, which
-     * takes half the time. May be NULL. `state` is not loaded. */
-    bool (*reads_time)(void *context);
+     * takes half the time. May be NULL. `state` is not loaded; `now` is what is known. */
+    bool (*reads_time)(void *context, const struct engine_glance *now);
     /* Port accesses that nothing forbids; `pc` is the linear address of the instruction, `now` the
      * exact time. Only cpu_freeze and cpu_rearm may be called. */
     uint32_t (*in)(void *context, uint32_t pc, uint64_t now, uint16_t port, unsigned size);
@@ -171,8 +171,8 @@ struct cpu {
         uint32_t listed[DIRTY_LISTED];
         uint32_t *written; /* by frame: the last epoch in which it was; 0: never */
     } dirty;
-    bool translate_anew;                /* the code buffer is emptied before the next run */
-    uintptr_t first_site;               /* the lowest place in it that a block was called from */
+    bool translate_anew;  /* the code buffer is emptied before the next run */
+    uintptr_t first_site; /* the lowest place in it that a block was called from */
     struct cpu_site {
         uint32_t pc;
         uint32_t frame;

@@ -228,6 +228,8 @@ void engine_glance(struct engine *e, struct engine_glance *glance)
     uc_context_save(e->uc, e->block);
     glance->eip = get(e, e->at.eip);
     glance->cs_base = get(e, e->at.segments + X86_CS * LAYOUT_SEGMENT + LAYOUT_BASE);
+    glance->cs = (uint16_t)get(e, e->at.segments + X86_CS * LAYOUT_SEGMENT + LAYOUT_SELECTOR);
+    glance->traps = get(e, e->at.eflags) & X86_TF;
     glance->cr4 = get(e, e->at.cr4);
     glance->cpl = get(e, e->at.hflags) & HF_CPL;
 }

@@ -59,7 +59,9 @@ void engine_store(struct engine *engine, const struct cpu_state *state);
  * other state may have been stored in between. */
 struct engine_glance {
     uint32_t eip, cs_base, cr4;
+    uint16_t cs;
     uint8_t cpl;
+    bool traps; /* EFLAGS.TF */
 };
 void engine_glance(struct engine *engine, struct engine_glance *glance);
 void engine_step_over(struct engine *engine, uint32_t eip, uint32_t eax, uint32_t edx);
