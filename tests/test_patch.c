@@ -7,6 +7,8 @@
 #include <string.h>
 #include <vmm/vmm.h>
 
+#include "vm/vm.h"
+
 enum { BASE = 0x100000, ROOM = 0x3000, GDT = 0x2800, EAX = 0, EDX = 2 };
 
 struct guest {
@@ -222,6 +224,23 @@ Test(patch, places_are_not_limited)
     cr_assert_eq(statistics.emulated, 1 + 2 * PLACES + 1);
     cr_assert_eq(statistics.patched, PLACES + 1);
     cr_assert_eq(registers.gpr[EDX], 2 * PLACES * 8);
+}
+
+/* Blocks that begin at different places and end at the same patch: each is made once. */
+Test(patch, blocks_share_a_patch)
+{
+    /* mov ecx,1000; 1: test cl,1; jz 2f; nop; 2: nop; pushf; pop eax; dec ecx; jnz 1b */
+    static const uint8_t code[] = {0xb9, 0xe8, 3,    0,    0,    0xf6, 0xc1, 1,   0x74,
+                                   1,    0x90, 0x90, 0x9c, 0x58, 0x49, 0x75, 0xf4};
+    struct guest guest;
+    begin(&guest);
+    emit(&guest, code, sizeof code);
+    end(&guest);
+    struct vmm_vm *vm = load("patch", &guest);
+    cr_assert_eq(vmm_run(vm, 0), VMM_STOP_EXIT);
+    cr_assert_leq(vm->dispatcher.cpu->statistics.blocks_learned, 20, "%llu",
+                  (unsigned long long)vm->dispatcher.cpu->statistics.blocks_learned);
+    vmm_destroy(vm);
 }
 
 Test(patch, breakpoints_where_patches_are)

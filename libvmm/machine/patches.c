@@ -82,16 +82,19 @@ bool patches_decode(const struct cpu *cpu, const struct block *block, uint32_t p
 void patches_place(struct cpu *cpu)
 {
     struct cpu_patches *patches = &cpu->patches;
-    uint32_t frame;
+    uint32_t frame, entry;
     patches->placed = false;
     if (!patches->planned)
         return;
     patches->planned = false;
     cpu_flush(cpu);
     if (cpu->state.seg[X86_CS].base + cpu->state.eip != patches->entry ||
-        !blocks_view(cpu, patches->pc, &frame) || frame != (patches->physical & X86_PAGE_MASK))
+        !blocks_view(cpu, patches->entry, &entry) || !blocks_view(cpu, patches->pc, &frame) ||
+        frame != (patches->physical & X86_PAGE_MASK))
         return;
-    engine_drop_range(cpu->engine, patches->pc, 1);
+    /* Not at the instruction itself: other blocks that are patched may end there, too, and would be
+     * dropped in turns. */
+    engine_drop_range(cpu->engine, patches->entry, 1);
     uint8_t *byte = byte_at(cpu, patches->physical);
     patches->original = *byte;
     *byte = TRAP;
