@@ -288,6 +288,8 @@ static const char *outcome_meaning(const char *outcome)
         {"done", "the instruction is done, on the virtual processor; the guest goes on behind it"},
         {"inject", "the guest gets the event, through its own IDT, as from real hardware"},
         {"filled", "the entry is filled in; the instruction is executed again, and now succeeds"},
+        {"emulated", "the interpreter executed the one instruction, and the shadow is told what it "
+                     "changed"},
         {"stepped", "the one instruction is executed with the page open, and the shadow is told "
                     "what it changed"},
         {"not trapped", "nobody simulated it: equivalence ends here"},
