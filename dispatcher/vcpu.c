@@ -166,6 +166,7 @@ void vcpu_switch_space(struct vcpu *v)
 
 void vcpu_invalidate(struct vcpu *v, uint32_t linear)
 {
+    vcpu_settle(v);
     flush(v, shadow_invlpg(v->shadow, linear));
 }
 
