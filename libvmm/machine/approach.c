@@ -23,7 +23,8 @@ static bool drop_block(struct cpu *cpu, uint32_t pc, uint32_t size)
     cpu_flush(cpu);
     if (!blocks_view(cpu, pc, &frame))
         return false;
-    engine_drop_range(cpu->engine, pc, size < room ? size : room);
+    engine_drop_code(cpu->engine, frame | (pc & ~X86_PAGE_MASK), size < room ? size : room, pc,
+                     true);
     return true;
 }
 

@@ -51,21 +51,24 @@ bool blocks_view(struct cpu *cpu, uint32_t pc, uint32_t *frame)
     }
     struct cpu_state tables = {0};
     struct x86_walk walk;
+    uint32_t machine = 0, error;
     engine_paging(cpu->engine, &tables.cr0, &tables.cr3, &tables.cr4);
-    bool mapped =
-        x86_probe(&tables, &cpu->physical, pc, 0, &walk) == X86_OK && walk.end == X86_WALK_MAPPED;
+    bool mapped = x86_probe(&tables, &cpu->physical, pc, 0, &walk) == X86_OK &&
+                  walk.end == X86_WALK_MAPPED &&
+                  nesting_translate(cpu->nesting, walk.physical, false, &machine, &error);
     if (!mapped && (view->tag & (VIEW_GENERATIONS * 256 - 1)) != pc >> 12)
         return false;
     if (mapped)
-        view->frame = walk.physical & X86_PAGE_MASK;
+        view->frame = machine & X86_PAGE_MASK;
     view->tag = view_tag(cpu, pc);
     *frame = view->frame;
     return true;
 }
 
-static const uint8_t *frame_bytes(struct cpu *cpu, uint32_t physical)
+static const uint8_t *frame_bytes(struct cpu *cpu, uint32_t machine)
 {
-    return cpu->physical.page(cpu->physical.context, physical, false);
+    const uint8_t *frame = memory_frame(cpu->memory, machine);
+    return frame ? frame : nesting_void_page(cpu->nesting);
 }
 
 unsigned cpu_fetch(struct cpu *cpu, uint32_t pc, uint8_t *bytes, unsigned count)

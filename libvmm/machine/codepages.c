@@ -72,7 +72,8 @@ void codepages_drop(struct cpu *cpu, uint32_t frame)
     uint32_t shown;
     cpu_flush(cpu);
     bool mapped = blocks_view(cpu, page->linear, &shown) && shown >> MEMORY_FRAME_SHIFT == frame;
-    engine_drop_code(cpu->engine, frame, page->linear, mapped);
+    engine_drop_code(cpu->engine, frame << MEMORY_FRAME_SHIFT, MEMORY_FRAME_SIZE,
+                     page->linear & ~(MEMORY_FRAME_SIZE - 1), mapped);
     memset(page->covered, 0, sizeof page->covered);
     cpu->statistics.code_drops++;
 }
@@ -100,7 +101,7 @@ static bool executing_from(const struct cpu *cpu, uint32_t frame)
             ((block->flags & BLOCK_SPANS) && block->next_frame >> MEMORY_FRAME_SHIFT == frame));
 }
 
-bool codepages_fault(struct cpu *cpu, uint32_t address)
+bool codepages_fault(struct cpu *cpu, uint32_t physical, uint32_t address)
 {
     uint32_t frame = address >> MEMORY_FRAME_SHIFT;
     struct code_page *page = frame < memory_frames(cpu->memory) ? cpu->pages[frame] : 0;
@@ -121,8 +122,10 @@ bool codepages_fault(struct cpu *cpu, uint32_t address)
         }
     }
     /* Nobody stores to more pages than there is room for; if he did, he would be found stuck. */
-    if (cpu->open < CPU_OPEN)
+    if (cpu->open < CPU_OPEN) {
+        cpu->open_physical[cpu->open] = physical;
         cpu->open_address[cpu->open++] = address;
+    }
     return false;
 }
 
@@ -137,7 +140,7 @@ void codepages_open(struct cpu *cpu)
     for (unsigned i = 0; i < cpu->open; i++) {
         uint32_t address = cpu->open_address[i], frame = address >> MEMORY_FRAME_SHIFT;
         if (frame >= memory_frames(cpu->memory)) {
-            engine_void(cpu->engine, address, true);
+            nesting_void(cpu->nesting, cpu->open_physical[i], true);
             continue;
         }
         memcpy(before(cpu, i), memory_frame(cpu->memory, address), MEMORY_FRAME_SIZE);
@@ -166,7 +169,7 @@ void codepages_close(struct cpu *cpu)
     for (unsigned i = 0; i < cpu->opened; i++) {
         uint32_t address = cpu->open_address[i], frame = address >> MEMORY_FRAME_SHIFT;
         if (frame >= memory_frames(cpu->memory))
-            engine_void(cpu->engine, address, false);
+            nesting_void(cpu->nesting, cpu->open_physical[i], false);
         else
             engine_protect(cpu->engine, frame, false);
     }

@@ -29,9 +29,10 @@ void codepages_cover(struct cpu *cpu, uint32_t physical, unsigned size, uint32_t
  */
 bool codepages_patch(struct cpu *cpu, uint32_t physical, unsigned size, uint32_t linear);
 
-/* A nested page fault at machine address `address`. Returns false if the instruction has to be
- * stepped with that address open (cpu->open is set). */
-bool codepages_fault(struct cpu *cpu, uint32_t address);
+/* A write that the machine's own protection refused, at guest-physical address `physical`, machine
+ * address `address`. Returns false if the instruction has to be stepped with that address open
+ * (cpu->open is set). */
+bool codepages_fault(struct cpu *cpu, uint32_t physical, uint32_t address);
 
 /* Around the step of one instruction with the pages of cpu->open_address writable. If it turns out
  * to need another one, cpu->open says so after codepages_close, and it is stepped again with all.

@@ -235,6 +235,51 @@ static bool comes_later(struct cpu *cpu, const struct x86_event *event)
     return cpu->step == STEP_NO && (due(cpu) || window_open(cpu)) && fetch_fault(cpu, event);
 }
 
+/* What refused the access: the client's table, or the machine's own protection. When the client has
+ * given the page, the processor needs not miss it again to have it. */
+static void nested_fault(struct cpu *cpu)
+{
+    uint32_t physical = engine_fault_address(cpu->engine), machine = physical;
+    /* The flat tables refuse nothing but writes. */
+    bool write =
+        cpu->nesting->root == NESTING_FLAT || (engine_error_code(cpu->engine) & NESTING_WRITE);
+    struct cpu_exit exit = {.kind = CPU_NESTED_FAULT, .physical = physical};
+    enum nesting_end end = nesting_fault(cpu->nesting, physical, write, &machine, &exit.error);
+    if (end == NESTING_REFUSED) {
+        enum cpu_action action = cpu->client.exit(cpu->client.context, &exit);
+        if (action == CPU_RETRY)
+            end = nesting_fault(cpu->nesting, physical, write, &machine, &exit.error);
+        if (action != CPU_RETRY || end == NESTING_REFUSED) {
+            perform(cpu, action);
+            return;
+        }
+    }
+    if (end == NESTING_PROTECTED && !codepages_fault(cpu, physical, machine))
+        engine_halt(cpu, HALT_AGAIN);
+    else if (cpu->step != STEP_NO)
+        engine_halt(cpu, HALT_STEP);
+}
+
+bool cpu_supply(struct cpu *cpu, const struct x86_event *event)
+{
+    const struct cpu_exit exit = {.kind = CPU_NESTED_FAULT,
+                                  .physical = cpu->missing_page,
+                                  .error = cpu->missing_error,
+                                  .delivering = event};
+    uint32_t machine, error;
+    if (cpu->client.exit(cpu->client.context, &exit) == CPU_LEAVE)
+        return false;
+    /* A client that does not give it finds itself asked again, by an exit, and at last stuck. */
+    return nesting_translate(cpu->nesting, exit.physical, exit.error & NESTING_WRITE, &machine,
+                             &error);
+}
+
+void cpu_nest(struct cpu *cpu, uint32_t root)
+{
+    nesting_use(cpu->nesting, root);
+    cpu_flush_tlb(cpu);
+}
+
 static void handle(struct cpu *cpu, uint32_t code, const struct x86_instruction *known)
 {
     struct cpu_exit exit;
@@ -250,10 +295,7 @@ static void handle(struct cpu *cpu, uint32_t code, const struct x86_instruction 
         return;
     }
     if (code == SVM_EXIT_NPF) {
-        if (!codepages_fault(cpu, engine_fault_address(cpu->engine)))
-            engine_halt(cpu, HALT_AGAIN);
-        else if (cpu->step != STEP_NO)
-            engine_halt(cpu, HALT_STEP);
+        nested_fault(cpu);
         return;
     }
     if (code >= SVM_EXIT_EXCEPTION && code < SVM_EXIT_EXCEPTION + 32)
@@ -697,6 +739,7 @@ struct cpu_context {
     struct cpu_client client;
     uint64_t time, stall_time;
     uint32_t stalls;
+    uint32_t nested_root;
     uint32_t dr[8];
 };
 
@@ -706,6 +749,7 @@ struct cpu_context *cpu_context_new(struct cpu *cpu, const struct cpu_client *cl
     if (!context)
         return 0;
     context->client = *client;
+    context->nested_root = NESTING_FLAT;
     context->dr[6] = DR6_AT_RESET;
     context->dr[7] = DR7_AT_RESET;
     struct engine_image *now = engine_image_new(cpu->engine);
@@ -738,6 +782,7 @@ static void park(struct cpu *cpu, struct cpu_context *context)
     context->time = cpu->time;
     context->stall_time = cpu->stall_time;
     context->stalls = cpu->stalls;
+    context->nested_root = cpu->nesting->root;
     memcpy(context->dr, cpu->dr, sizeof cpu->dr);
 }
 
@@ -752,6 +797,8 @@ void cpu_switch(struct cpu *cpu, struct cpu_context *from, const struct cpu_cont
     cpu->stall_time = to->stall_time;
     cpu->stalls = to->stalls;
     memcpy(cpu->dr, to->dr, sizeof cpu->dr);
+    if (to->nested_root != NESTING_FLAT || cpu->nesting->root != NESTING_FLAT)
+        nesting_use(cpu->nesting, to->nested_root);
     cpu->passing = false;
     cpu->entry.block = 0;
     cpu->changed = true;
@@ -764,14 +811,20 @@ void cpu_switch(struct cpu *cpu, struct cpu_context *from, const struct cpu_cont
 static uint8_t *physical_page(void *context, uint32_t physical, bool write)
 {
     struct cpu *cpu = context;
-    uint8_t *frame = memory_frame(cpu->memory, physical);
+    uint32_t machine, error;
+    if (!nesting_translate(cpu->nesting, physical, write, &machine, &error)) {
+        cpu->missing_page = physical;
+        cpu->missing_error = error;
+        return 0;
+    }
+    uint8_t *frame = memory_frame(cpu->memory, machine);
     if (!frame) {
         /* What is written where there is no memory is lost. */
         memset(cpu->nowhere, 0xff, sizeof cpu->nowhere);
         return cpu->nowhere;
     }
     if (write)
-        cpu_written(cpu, physical >> MEMORY_FRAME_SHIFT);
+        cpu_written(cpu, machine >> MEMORY_FRAME_SHIFT);
     return frame;
 }
 
@@ -795,8 +848,10 @@ bool cpu_init(struct cpu *cpu, struct memory *memory, const struct cpu_client *c
     snprintf(why, room, "The host has no memory for another processor.");
     if (blocks_init(cpu) && codepages_init(cpu) && (!host_clock || start_alarm(cpu)))
         cpu->engine = engine_open(memory, &calls, why, room);
-    if (cpu->engine)
+    if (cpu->engine) {
+        cpu->nesting = engine_nesting(cpu->engine);
         cpu->reset = engine_image_new(cpu->engine);
+    }
     if (!cpu->reset) {
         cpu_destroy(cpu);
         return false;

@@ -29,6 +29,7 @@ enum cpu_event {
     CPU_EXCEPTION,          /* `event` describes it */
     CPU_SOFTWARE_INTERRUPT, /* INT n, INT3, INTO: `event`, the gate not yet looked at */
     CPU_INSTRUCTION,        /* an intercepted instruction: `insn` */
+    CPU_NESTED_FAULT,       /* the nested tables of cpu_nest refuse `physical`, with `error` */
     CPU_SITE, /* an instruction that the client asked to see first: `insn`; CPU_RETRY executes it */
     CPU_PATCH,   /* an instruction that a trap stands in for: `insn`; never CPU_RETRY */
     CPU_STEPPED, /* after CPU_STEP: the attempt is over; if `time` is the same, something else
@@ -40,6 +41,10 @@ struct cpu_exit {
     enum cpu_event kind;
     struct x86_event event;
     struct x86_instruction insn;
+    uint32_t physical; /* CPU_NESTED_FAULT: guest-physical address */
+    uint32_t error;    /* enum nesting_error */
+    /* CPU_NESTED_FAULT: what the hardware was delivering; NULL: an instruction made the access. */
+    const struct x86_event *delivering;
     /* CPU_EXCEPTION: the instruction at EIP, if it is decoded already; NULL if not. */
     const struct x86_instruction *known;
 };
@@ -125,12 +130,14 @@ struct cpu {
     } views[CPU_VIEWS];
 
     struct engine *engine;
+    struct nesting *nesting;    /* the engine's */
     struct engine_image *reset; /* as it is after reset, for contexts */
     struct memory *memory;
     struct cpu_client client;
-    struct x86_memory physical; /* machine memory, as the hardware's microcode reaches it */
-    struct cpu_state state;     /* valid in `exit`, and between runs */
-    bool changed;               /* `state` differs from the engine's */
+    struct x86_memory physical; /* guest-physical memory, as the hardware's microcode reaches it */
+    uint32_t missing_page, missing_error; /* the last that the nested tables refused there */
+    struct cpu_state state;               /* valid in `exit`, and between runs */
+    bool changed;                         /* `state` differs from the engine's */
     uint64_t deadline;
     bool host_clock; /* time is the host's: blocks are not counted */
     bool window;     /* stop when interrupts are enabled */
@@ -159,9 +166,10 @@ struct cpu {
     bool client_step; /* the client asked for the step */
     /* Pages that the next instruction is to be stepped with, writable: two for a store across a
      * boundary. */
-    uint8_t open, opened; /* how many are wanted, and are */
-    uint32_t open_address[CPU_OPEN];
-    uint8_t *open_before; /* what they held, one after the other */
+    uint8_t open, opened;             /* how many are wanted, and are */
+    uint32_t open_address[CPU_OPEN];  /* the machine's */
+    uint32_t open_physical[CPU_OPEN]; /* the guest-physical ones that lead there */
+    uint8_t *open_before;             /* what they held, one after the other */
 
     uint8_t nowhere[MEMORY_FRAME_SIZE]; /* stands in for missing memory */
     struct code_page **pages;           /* by machine frame; NULL: no code was translated from it */
@@ -287,6 +295,15 @@ struct cpu_hardware {
 enum cpu_action cpu_hardware(struct cpu *cpu, const struct cpu_exit *exit,
                              struct cpu_hardware *end);
 
+/* Has the hardware deliver `event` through the guest's IDT (SVM's event injection). `state` is
+ * changed, and to be taken as such. Returns as cpu_hardware does. */
+enum cpu_action cpu_deliver(struct cpu *cpu, const struct x86_event *event,
+                            struct cpu_hardware *end);
+
+/* The client is asked about the guest-physical page that `state`'s last access did not get, while
+ * the hardware delivers `event` or executes an instruction (NULL). False if it wants to leave. */
+bool cpu_supply(struct cpu *cpu, const struct x86_event *event);
+
 /* The instruction at the exit is done: `length` bytes, one unit of time. */
 void cpu_retire(struct cpu *cpu, unsigned length);
 
@@ -298,6 +315,12 @@ void cpu_flush(struct cpu *cpu);
 
 /* The same, and translations may have lost rights or changed: the processor forgets all of them. */
 void cpu_flush_tlb(struct cpu *cpu);
+
+/* Nested paging: guest-physical addresses go through the two-level table at machine address `root`,
+ * in frames that no guest has; NESTING_FLAT: they are machine addresses. What the table refuses
+ * comes as CPU_NESTED_FAULT. Giving more needs nothing; after something was taken back, the same
+ * call flushes. */
+void cpu_nest(struct cpu *cpu, uint32_t root);
 
 /* Several virtual machines take turns on one processor: a context holds what it is for one of them,
  * floating point, time and client included, while another has it. New contexts are those of a

@@ -27,13 +27,9 @@ enum firmware {
     FIRMWARE_VMCB = 0x0000,
     FIRMWARE_HOST_SAVE = 0x1000,
     FIRMWARE_START = 0x2000, /* the VMRUN instruction */
-    FIRMWARE_VOID = 0x3000,  /* answers for addresses without memory */
-    FIRMWARE_VOID_TABLE = 0x4000,
-    FIRMWARE_DIRECTORY = 0x5000,
-    FIRMWARE_MSRPM = 0x6000,  /* two frames: every MSR access exits */
-    FIRMWARE_TABLES = 0x8000, /* a nested page table for each 4 MB */
+    FIRMWARE_MSRPM = 0x6000, /* two frames: every MSR access exits */
+    /* 0x3000 to 0x5fff and 0x8000 on: machine/nesting.c */
 };
-enum { NESTED_READ_ONLY = 5, NESTED_READ_WRITE = 7 };
 
 /* Of the task register's attributes. */
 #define TSS_BUSY (1u << 9)
@@ -52,6 +48,7 @@ enum {
 struct engine {
     uc_engine *uc;
     struct memory *memory;
+    struct nesting nesting;
     struct engine_calls calls;
     struct engine_layout at;
     uc_context *block; /* the saved processor */
@@ -376,20 +373,6 @@ void engine_flush_code(struct engine *e)
     uc_ctl_flush_tb(e->uc);
 }
 
-static void drop_code(struct engine *e, uint32_t frame, uint32_t linear, bool mapped)
-{
-    linear &= X86_PAGE_MASK;
-    if (mapped) {
-        uc_ctl_remove_cache(e->uc, linear, (uint64_t)linear + X86_PAGE_SIZE);
-        return;
-    }
-    /* With paging off the linear address is the machine address. */
-    uint32_t address = frame << MEMORY_FRAME_SHIFT, cr0 = read_register(e, UC_X86_REG_CR0);
-    write_register(e, UC_X86_REG_CR0, cr0 & ~(uint32_t)X86_CR0_PG);
-    uc_ctl_remove_cache(e->uc, address, (uint64_t)address + X86_PAGE_SIZE);
-    write_register(e, UC_X86_REG_CR0, cr0);
-}
-
 /* To drop a translation the engine looks the address up as if the guest had: what that does to CR2,
  * and to the exception that it remembers for a double fault, is undone. */
 static void keep(struct engine *e)
@@ -404,17 +387,29 @@ static void put_back(struct engine *e)
     copy_head(e);
 }
 
-void engine_drop_code(struct engine *e, uint32_t frame, uint32_t linear, bool mapped)
+/* Names machine memory by its own address: paging is off for that, and the nested tables are flat
+ * there. */
+static void drop_machine(struct engine *e, uint32_t machine, uint32_t size)
 {
-    keep(e);
-    drop_code(e, frame, linear, mapped);
-    put_back(e);
+    uint32_t cr0 = read_register(e, UC_X86_REG_CR0);
+    nesting_show(&e->nesting, machine, true);
+    write_register(e, UC_X86_REG_CR0, cr0 & ~(uint32_t)X86_CR0_PG);
+    uc_ctl_flush_tlb(e->uc);
+    uc_ctl_remove_cache(e->uc, machine, (uint64_t)machine + size);
+    nesting_show(&e->nesting, machine, false);
+    write_register(e, UC_X86_REG_CR0, cr0);
+    uc_ctl_flush_tlb(e->uc);
 }
 
-void engine_drop_range(struct engine *e, uint32_t linear, uint32_t size)
+/* Under nested tables a linear address may need entries that the view does not hold. */
+void engine_drop_code(struct engine *e, uint32_t machine, uint32_t size, uint32_t linear,
+                      bool mapped)
 {
     keep(e);
-    uc_ctl_remove_cache(e->uc, linear, (uint64_t)linear + size);
+    if (mapped && e->nesting.root == NESTING_FLAT)
+        uc_ctl_remove_cache(e->uc, linear, (uint64_t)linear + size);
+    else
+        drop_machine(e, machine, size);
     put_back(e);
 }
 
@@ -440,46 +435,14 @@ static uint32_t *firmware_word(const struct engine *e, uint32_t offset)
     return (uint32_t *)(void *)(e->memory->firmware + offset);
 }
 
+struct nesting *engine_nesting(struct engine *e)
+{
+    return &e->nesting;
+}
+
 void engine_protect(struct engine *e, uint32_t frame, bool writable)
 {
-    assert(frame < memory_frames(e->memory));
-    *firmware_word(e, FIRMWARE_TABLES + 4 * frame) =
-        frame << MEMORY_FRAME_SHIFT | (writable ? NESTED_READ_WRITE : NESTED_READ_ONLY);
-}
-
-uint8_t *engine_void_page(struct engine *e)
-{
-    return e->memory->firmware + FIRMWARE_VOID;
-}
-
-void engine_void(struct engine *e, uint32_t address, bool open)
-{
-    uint32_t page = address >> MEMORY_FRAME_SHIFT,
-             directory = *firmware_word(e, FIRMWARE_DIRECTORY + 4 * (page >> 10));
-    uint32_t table = (directory & X86_PAGE_MASK) - MEMORY_FIRMWARE;
-    *firmware_word(e, table + 4 * (page & 1023)) =
-        (MEMORY_FIRMWARE + FIRMWARE_VOID) | (open ? NESTED_READ_WRITE : NESTED_READ_ONLY);
-    if (!open)
-        memset(engine_void_page(e), 0xff, MEMORY_FRAME_SIZE);
-}
-
-static void build_nested_tables(struct engine *e)
-{
-    uint32_t frames = memory_frames(e->memory);
-    uint32_t void_entry = (MEMORY_FIRMWARE + FIRMWARE_VOID) | NESTED_READ_ONLY;
-    memset(e->memory->firmware + FIRMWARE_VOID, 0xff, MEMORY_FRAME_SIZE);
-    for (uint32_t i = 0; i < 1024; i++)
-        *firmware_word(e, FIRMWARE_VOID_TABLE + 4 * i) = void_entry;
-    for (uint32_t i = 0; i < 1024; i++) {
-        bool backed = i * 1024 < frames;
-        *firmware_word(e, FIRMWARE_DIRECTORY + 4 * i) =
-            (MEMORY_FIRMWARE + (backed ? FIRMWARE_TABLES + i * 4096 : FIRMWARE_VOID_TABLE)) |
-            NESTED_READ_WRITE;
-    }
-    for (uint32_t frame = 0; frame < frames; frame++)
-        engine_protect(e, frame, true);
-    for (uint32_t frame = frames; frame & 1023; frame++)
-        *firmware_word(e, FIRMWARE_TABLES + 4 * frame) = void_entry;
+    nesting_protect(&e->nesting, frame, writable);
 }
 
 static void build_vmcb(struct engine *e)
@@ -495,7 +458,7 @@ static void build_vmcb(struct engine *e)
     *firmware_word(e, SVM_MSRPM_BASE) = MEMORY_FIRMWARE + FIRMWARE_MSRPM;
     *firmware_word(e, SVM_ASID) = 1;
     *firmware_word(e, SVM_NESTED_ENABLE) = 1;
-    *firmware_word(e, SVM_NESTED_CR3) = MEMORY_FIRMWARE + FIRMWARE_DIRECTORY;
+    *firmware_word(e, SVM_NESTED_CR3) = MEMORY_FIRMWARE + NESTING_DIRECTORY;
     for (unsigned i = 0; i < X86_SREGS; i++) {
         *firmware_word(e, SVM_SAVE_SEGMENTS + 16 * i) = (i == X86_CS ? 0x009bu : 0x0093u) << 16;
         *firmware_word(e, SVM_SAVE_SEGMENTS + 16 * i + 4) = 0xffff;
@@ -579,8 +542,7 @@ struct engine *engine_open(struct memory *memory, const struct engine_calls *cal
     e->memory = memory;
     e->calls = *calls;
     e->at = layout;
-    build_nested_tables(e);
-    if (uc_open(UC_ARCH_X86, UC_MODE_32, &e->uc) ||
+    if (!nesting_init(&e->nesting, memory) || uc_open(UC_ARCH_X86, UC_MODE_32, &e->uc) ||
         uc_ctl_set_cpu_model(e->uc, UC_CPU_X86_QEMU64) ||
         uc_ctl_set_tcg_buffer_size(e->uc, ENGINE_CODE_BUFFER) ||
         uc_mem_map_ptr(e->uc, 0, memory->size, UC_PROT_ALL, memory->bytes) ||
@@ -609,6 +571,7 @@ void engine_close(struct engine *e)
         uc_context_free(e->block);
     if (e->uc)
         uc_close(e->uc);
+    nesting_destroy(&e->nesting);
     free(e);
 }
 

@@ -12,6 +12,7 @@
 
 #include "arch/x86/state.h"
 #include "machine/memory.h"
+#include "machine/nesting.h"
 
 /* Bytes of translated code that the engine has room for. It does not survive a full buffer: whoever
  * runs it flushes in time (machine/blocks.c), by the addresses that block calls come from. */
@@ -87,30 +88,26 @@ void engine_float_get(struct engine *engine, struct engine_float *f);
 /* Translations of guest addresses: all forgotten. Needed whenever rights are taken away. */
 void engine_flush_tlb(struct engine *engine);
 
-/* Translated code: all of it (only between runs), or that of one machine frame; `linear` is an
- * address that the current tables map to the frame, or `mapped` is false. */
+/* Translated code: all of it (only between runs), or that from `size` bytes at machine address
+ * `machine`, within one frame; `linear` is the address under which the current tables map them, or
+ * `mapped` is false. */
 void engine_flush_code(struct engine *engine);
-void engine_drop_code(struct engine *engine, uint32_t frame, uint32_t linear, bool mapped);
-
-/* Translated code from linear address `linear`, which is mapped, to the same page's end at most. */
-void engine_drop_range(struct engine *engine, uint32_t linear, uint32_t size);
+void engine_drop_code(struct engine *engine, uint32_t machine, uint32_t size, uint32_t linear,
+                      bool mapped);
 
 /* Marks the instruction at linear address `pc`; its block must be dropped for the mark to be seen.
  * Returns a handle for engine_site_remove; 0 if the host refuses. */
 size_t engine_site_add(struct engine *engine, uint32_t pc);
 void engine_site_remove(struct engine *engine, size_t site);
 
-/* Rights in the nested table for one machine frame. Adding needs no flush, removing does. */
-void engine_protect(struct engine *engine, uint32_t frame, bool writable);
+/* The nested tables that it walks. */
+struct nesting *engine_nesting(struct engine *engine);
 
 /* Whether every access to a model-specific register still is an exit. */
 bool engine_guards_msrs(const struct engine *engine);
 
-/* The page that answers for addresses without memory reads as ones and is read-only. While the
- * store of an instruction to it is stepped it is writable at `address`; afterwards it is ones
- * again. */
-void engine_void(struct engine *engine, uint32_t address, bool open);
-uint8_t *engine_void_page(struct engine *engine);
+/* Rights in them for one machine frame. Adding needs no flush, removing does. */
+void engine_protect(struct engine *engine, uint32_t frame, bool writable);
 
 /* The whole processor, floating point included, for switching between virtual machines. */
 struct engine_image;

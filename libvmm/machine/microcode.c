@@ -220,9 +220,13 @@ static enum cpu_action deliver(struct cpu *cpu, const struct x86_event *event,
 {
     uint32_t cr3 = cpu->state.cr3;
     struct x86_delivery log;
+    enum x86_status status;
     if (event->kind == X86_EXCEPTION && event->vector == X86_DB)
         note_debug_exception(cpu);
-    if (x86_deliver(&cpu->state, &cpu->physical, event, &log) == X86_SHUTDOWN) {
+    while ((status = x86_deliver(&cpu->state, &cpu->physical, event, &log)) == X86_NEED_PAGE)
+        if (!cpu_supply(cpu, event))
+            return CPU_LEAVE;
+    if (status == X86_SHUTDOWN) {
         end->shutdown = true;
         return CPU_LEAVE;
     }
@@ -243,7 +247,11 @@ static enum cpu_action raise(struct cpu *cpu, struct cpu_hardware *end)
 static enum cpu_action instruction(struct cpu *cpu, const struct x86_instruction *insn,
                                    struct cpu_hardware *end)
 {
-    if (execute(cpu, insn, &end->fault) != X86_OK)
+    enum x86_status status;
+    while ((status = execute(cpu, insn, &end->fault)) == X86_NEED_PAGE)
+        if (!cpu_supply(cpu, 0))
+            return CPU_LEAVE;
+    if (status != X86_OK)
         return raise(cpu, end);
     cpu_retire(cpu, insn->length);
     if (insn->kind != X86_KIND_HLT)
@@ -269,9 +277,12 @@ static enum cpu_action site(struct cpu *cpu, const struct x86_instruction *insn,
     uint16_t port = insn->kind == X86_KIND_IN_IMMEDIATE || insn->kind == X86_KIND_OUT_IMMEDIATE
                         ? (uint16_t)(insn->immediate & 0xff)
                         : (uint16_t)cpu->state.gpr[X86_EDX];
-    if (x86_port_allowed(&cpu->state, &cpu->physical, port, insn->width, &end->fault) != X86_OK)
-        return raise(cpu, end);
-    return CPU_RETRY;
+    enum x86_status status;
+    while ((status = x86_port_allowed(&cpu->state, &cpu->physical, port, insn->width,
+                                      &end->fault)) == X86_NEED_PAGE)
+        if (!cpu_supply(cpu, 0))
+            return CPU_LEAVE;
+    return status == X86_OK ? CPU_RETRY : raise(cpu, end);
 }
 
 enum cpu_action cpu_hardware(struct cpu *cpu, const struct cpu_exit *exit, struct cpu_hardware *end)
@@ -282,4 +293,10 @@ enum cpu_action cpu_hardware(struct cpu *cpu, const struct cpu_exit *exit, struc
     case CPU_INSTRUCTION: return instruction(cpu, &exit->insn, end);
     default: return site(cpu, &exit->insn, end);
     }
+}
+
+enum cpu_action cpu_deliver(struct cpu *cpu, const struct x86_event *event,
+                            struct cpu_hardware *end)
+{
+    return deliver(cpu, event, end);
 }
