@@ -1,6 +1,7 @@
 /* Frames are handed out from a stack that was shuffled once (Fisher and Yates, with a generator of
- * our own so that a seed means the same everywhere). A VM is not given the frame that has the
- * page's own number, nor the one behind its neighbour's, as long as the pool offers another. */
+ * our own so that a seed means the same everywhere); the VMM's reserve lies beneath, in order. A VM
+ * is not given the frame that has the page's own number, nor the one behind its neighbour's, as
+ * long as the pool offers another. */
 #include "frames.h"
 
 #include <assert.h>
@@ -35,8 +36,11 @@ bool frames_init(struct frames *pool, struct memory *memory, uint32_t reserve, u
         frames_destroy(pool);
         return false;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t other = next_random(&state) % (i + 1);
+    for (uint32_t i = 0; i < reserve; i++) {
+        pool->free[i] = i;
+    }
+    for (uint32_t i = reserve; i < count; i++) {
+        uint32_t other = reserve + next_random(&state) % (i + 1 - reserve);
 
         pool->free[i] = pool->free[other];
         pool->free[other] = i;
@@ -85,6 +89,36 @@ static void push(struct frames *pool, uint32_t frame, uint16_t owner)
 uint32_t frames_take(struct frames *pool)
 {
     return pool->free_count ? pop(pool, FRAMES_VMM) << MEMORY_FRAME_SHIFT : FRAMES_NONE;
+}
+
+/* Brings `frame`, which is free, to the top of the stack. */
+static void raise(struct frames *pool, uint32_t frame)
+{
+    uint32_t top = pool->free_count - 1, at = top;
+
+    while (pool->free[at] != frame) {
+        at--;
+    }
+    pool->free[at] = pool->free[top];
+    pool->free[top] = frame;
+}
+
+uint32_t frames_take_run(struct frames *pool, uint32_t count)
+{
+    uint32_t run = 0;
+
+    for (uint32_t frame = 0; frame < memory_frames(pool->memory); frame++) {
+        run = frames_owner(pool, frame) == FRAMES_FREE ? run + 1 : 0;
+        if (run < count) {
+            continue;
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            raise(pool, frame - i);
+            pop(pool, FRAMES_VMM);
+        }
+        return (frame - (count - 1)) << MEMORY_FRAME_SHIFT;
+    }
+    return FRAMES_NONE;
 }
 
 void frames_give_back(struct frames *pool, uint32_t machine)

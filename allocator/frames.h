@@ -50,6 +50,10 @@ uint16_t frames_owner(const struct frames *pool, uint32_t frame);
 /* Takes a zeroed frame for the VMM. Returns its machine address, or FRAMES_NONE if none is left. */
 uint32_t frames_take(struct frames *pool);
 
+/* Takes `count` frames that lie behind each other, for what the processor addresses as a whole.
+ * Returns the machine address of the first, or FRAMES_NONE; each is given back by itself. */
+uint32_t frames_take_run(struct frames *pool, uint32_t count);
+
 /* Gives back a frame that frames_take returned. */
 void frames_give_back(struct frames *pool, uint32_t machine);
 

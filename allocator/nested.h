@@ -1,0 +1,78 @@
+/* Nested page tables: what the VM takes for physical addresses, mapped to the frames that it was
+ * given, by a table that the processor itself walks beneath the guest's own (AMD APM volume 2,
+ * section 15.25; Intel's EPT; Bhargava et al., ASPLOS 2008). The guest's page tables are then the
+ * guest's business: no shadow, no trace, no exit for CR3 and INVLPG.
+ *
+ *     GVA --guest's tables, walked by the processor--> GPA --nested table, too--> HPA
+ *
+ *      31          22 21          12 11           0
+ *     +--------------+--------------+--------------+
+ *     |  directory   |    table     |    offset    |    guest-physical address
+ *     +--------------+--------------+--------------+
+ *
+ * Two levels of 32-bit entries, as the host's paging mode has them. Every entry has U/S set, for
+ * the guest's accesses count as user accesses; the processor sets A and D. An entry is made when
+ * the VM first touches the page: a nested page fault, the allocator's part of it. */
+#ifndef VMM_ALLOCATOR_NESTED_H
+#define VMM_ALLOCATOR_NESTED_H
+
+#include "frames.h"
+
+struct nested; /* of one VM */
+
+enum nested_end {
+    NESTED_FILLED,  /* run the instruction again */
+    NESTED_NO_ROOM, /* the frames for tables are exhausted */
+};
+
+struct nested_statistics {
+    uint64_t fills;   /* entries made */
+    uint64_t nowhere; /* of these, for addresses where the VM has no memory */
+    uint32_t tables;  /* frames in use for tables now, the directory included */
+};
+
+/* An empty nested table for the VM of `map`, which must outlive it, in at most `limit` frames of
+ * its pool. Guest-physical addresses without memory are mapped to the machine's address `nowhere`,
+ * where the machine has no memory either. NULL if the host or the pool has not enough. */
+struct nested *nested_create(const struct frame_map *map, uint32_t limit, uint32_t nowhere);
+
+/* Gives every frame back. Accepts NULL. */
+void nested_destroy(struct nested *nested);
+
+/* Machine address of the directory: VMCB's N_CR3. */
+uint32_t nested_root(const struct nested *nested);
+
+/* The nested page fault at `guest`: makes the entry for its page. */
+enum nested_end nested_fault(struct nested *nested, uint32_t guest);
+
+/* Takes the page at `guest` out of the table, before its frame goes to somebody else. The caller
+ * flushes what the processor remembers. */
+void nested_unmap(struct nested *nested, uint32_t guest);
+
+struct nested_statistics nested_statistics(const struct nested *nested);
+
+/* One walk, to be looked at. */
+struct nested_walk {
+    unsigned levels;           /* entries read: 1 or 2 */
+    uint32_t pde_address, pde; /* machine address of the directory's entry, and that entry */
+    uint32_t pte_address, pte; /* of the table's; with 2 levels */
+    bool mapped;               /* `machine` holds */
+    uint32_t machine;
+};
+
+/* Walks the table for `guest` without any effect. */
+void nested_walk(const struct nested *nested, uint32_t guest, struct nested_walk *walk);
+
+/* An entry of the table, to be audited. */
+struct nested_entry {
+    uint32_t guest; /* the first guest-physical address that it is for */
+    uint32_t value; /* as the processor reads it: present */
+    uint32_t table; /* machine address of the table that it is in */
+    bool directory; /* it is of the directory */
+};
+
+/* Calls `visit` with every present entry. */
+void nested_visit(const struct nested *nested,
+                  void (*visit)(void *context, const struct nested_entry *entry), void *context);
+
+#endif
