@@ -79,7 +79,7 @@ static enum cpu_action true_fault(struct dispatcher *d, const struct x86_event *
     return outcome_inject(d, event);
 }
 
-static enum cpu_action page_fault(struct dispatcher *d, const struct cpu_exit *exit)
+enum cpu_action direct_page_fault(struct dispatcher *d, const struct cpu_exit *exit)
 {
     const struct x86_event *event = &exit->event;
     struct x86_instruction buffer;
@@ -154,7 +154,7 @@ static enum cpu_action exception(struct dispatcher *d, const struct cpu_exit *ex
     }
     switch (decision) {
     case DECIDE_EMULATE: record_event(&d->recorder, event); return emulate(d, insn);
-    case DECIDE_ALLOCATE: record_cause(&d->recorder, TRAP_HIDDEN_FAULT); return page_fault(d, exit);
+    case DECIDE_ALLOCATE: record_cause(&d->recorder, TRAP_HIDDEN_FAULT); return direct_page_fault(d, exit);
     default: return reflect(d, event);
     }
 }
@@ -185,7 +185,7 @@ static enum cpu_action site(struct dispatcher *d, const struct x86_instruction *
 
 /* The step that a traced write asked for is over; or it was interrupted by another trap, and is
  * still to be made. */
-static enum cpu_action stepped(struct dispatcher *d)
+enum cpu_action direct_stepped(struct dispatcher *d)
 {
     struct vcpu *v = d->vcpu;
     if (v->opened && v->state.eip == v->step_eip &&
@@ -213,7 +213,7 @@ enum cpu_action direct_exit(struct dispatcher *d, const struct cpu_exit *exit)
     case CPU_INSTRUCTION:
     case CPU_PATCH: action = intercepted(d, &exit->insn); break;
     case CPU_SITE: action = site(d, &exit->insn); break;
-    default: action = stepped(d); break;
+    default: action = direct_stepped(d); break;
     }
     if (d->recorder.open)
         record_end(&d->recorder, &d->vcpu->state);

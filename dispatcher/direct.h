@@ -21,6 +21,11 @@ void direct_modified(struct dispatcher *dispatcher);
 void direct_walk(const struct dispatcher *dispatcher, struct vmm_walk *walk);
 struct interpreter *direct_interpreter(struct dispatcher *dispatcher);
 
+/* The parts of direct_exit that shadow tables need under whatever technique: a page fault, in the
+ * open record; and the end of the step that it may ask for. */
+enum cpu_action direct_page_fault(struct dispatcher *dispatcher, const struct cpu_exit *exit);
+enum cpu_action direct_stepped(struct dispatcher *dispatcher);
+
 /* Opens the record of a trap that the guest is at, with its instruction if somebody watches. */
 void direct_record(struct dispatcher *dispatcher, unsigned cause);
 

@@ -6,7 +6,7 @@
 
 #include "machine/host.h"
 
-static const char *const names[TRAP_CAUSES] = {
+static const char *const names[TRAP_VMEXIT] = {
     [TRAP_EXCEPTION] = "exception",
     [TRAP_SOFTWARE_INTERRUPT] = "software_interrupt",
     [TRAP_INTERRUPT] = "interrupt",
@@ -101,7 +101,9 @@ static const char *const names[TRAP_CAUSES] = {
 
 const char *record_cause_name(unsigned cause)
 {
-    return names[cause];
+    const char *exit =
+        cause < TRAP_VMEXIT ? names[cause] : vmcb_exit_name(cause - TRAP_VMEXIT)->amd;
+    return exit ? exit : "";
 }
 
 /* ---- the host's time ----
@@ -161,7 +163,7 @@ void record_begin(struct recorder *r, const struct cpu_state *guest, uint64_t ti
     record->code16 = !(guest->seg[X86_CS].attributes & X86_SEG_DB);
     record->length = 0;
     record->change_count = 0;
-    record->routine = record->outcome = 0;
+    record->routine = record->outcome = record->exit = 0;
     record->has_vector = record->has_error_code = record->has_address = record->injected = false;
     memset(record->walk, 0, sizeof record->walk);
 }
@@ -174,6 +176,8 @@ void record_cause(struct recorder *r, unsigned cause)
 void record_event(struct recorder *r, const struct x86_event *event)
 {
     struct vmm_record *record = r->open;
+    if (!record)
+        return;
     record->has_vector = true;
     record->vector = event->vector;
     record->has_error_code = event->has_error_code;
@@ -184,8 +188,19 @@ void record_event(struct recorder *r, const struct x86_event *event)
 
 void record_address(struct recorder *r, uint32_t address)
 {
+    if (!r->open)
+        return;
     r->open->has_address = true;
     r->open->address = address;
+}
+
+void record_exit(struct recorder *r, unsigned code, uint64_t info1, uint64_t info2)
+{
+    struct vmm_record *record = r->open;
+    record->exit = vmcb_exit_name(code)->amd;
+    record->exit_code = vmcb_exit_number(code);
+    record->exit_info1 = info1;
+    record->exit_info2 = info2;
 }
 
 void record_bytes(struct recorder *r, const uint8_t *bytes, unsigned length)
@@ -196,6 +211,8 @@ void record_bytes(struct recorder *r, const uint8_t *bytes, unsigned length)
 
 void record_step(struct recorder *r, char room)
 {
+    if (!r->open)
+        return;
     /* A trap passes through three rooms at most before the guest runs on: see outcome.c. */
     assert(r->steps <= VMM_RECORD_STEPS);
     r->open->walk[r->steps++] = room;
@@ -203,12 +220,16 @@ void record_step(struct recorder *r, char room)
 
 void record_result(struct recorder *r, const char *routine, const char *outcome)
 {
+    if (!r->open)
+        return;
     r->open->routine = routine;
     r->open->outcome = outcome;
 }
 
 void record_injected(struct recorder *r, uint8_t vector)
 {
+    if (!r->open)
+        return;
     r->open->injected = true;
     r->open->injected_vector = vector;
 }
@@ -250,7 +271,7 @@ void record_end(struct recorder *r, const struct cpu_state *guest)
 {
     struct vmm_record *record = r->open;
     uint64_t ticks = ticks_now() - r->begun;
-    record->cause = names[r->cause];
+    record->cause = record_cause_name(r->cause);
     record->host_ns = ticks; /* in ticks while it is kept */
     r->causes[r->cause].count++;
     r->causes[r->cause].ticks += ticks;

@@ -5,6 +5,7 @@
 
 #include "arch/x86/decode.h"
 #include "machine/cpu.h"
+#include "machine/vmcb.h"
 #include "vmm/record.h"
 
 /* What traps, for the statistics; an instruction that trapped is counted by its kind, behind. */
@@ -19,7 +20,8 @@ enum trap_cause {
     TRAP_DEVICE_MEMORY,    /* an access where there is no memory */
     TRAP_SILENT,           /* a sensitive instruction that the processor does not trap */
     TRAP_INSTRUCTION,      /* + enum x86_kind */
-    TRAP_CAUSES = TRAP_INSTRUCTION + X86_KINDS
+    TRAP_VMEXIT = TRAP_INSTRUCTION + X86_KINDS, /* + enum vmcb_exit */
+    TRAP_CAUSES = TRAP_VMEXIT + VMCB_EXITS
 };
 
 /* Of one VM. */
@@ -55,7 +57,11 @@ void record_begin(struct recorder *recorder, const struct cpu_state *guest, uint
 /* What the open record is of: an enum trap_cause, or TRAP_INSTRUCTION + an enum x86_kind. */
 void record_cause(struct recorder *recorder, unsigned cause);
 
-/* What the processor raised. */
+/* It came as a #VMEXIT: an enum vmcb_exit, EXITINFO1 and EXITINFO2. */
+void record_exit(struct recorder *recorder, unsigned code, uint64_t info1, uint64_t info2);
+
+/* From here on to record_injected: of the open record; nothing happens if there is none, for what
+ * the hardware does is no trap. What the processor raised. */
 void record_event(struct recorder *recorder, const struct x86_event *event);
 
 /* What it is about: a linear address, or a port. */

@@ -9,10 +9,24 @@
 
 struct interpreter;
 
+/* What a VM's configuration says to the technique that has hardware to configure. */
+struct technique_options {
+    struct vmcb_intercepts intercepts;
+    bool shadow; /* shadow page tables in place of nested ones */
+};
+
 struct technique {
     const char *name;
     /* The guest gets a virtual processor, and memory from the allocator. */
     bool virtualizes;
+    /* The processor virtualizes: there is a VMCB to configure. */
+    bool assisted;
+    /* Makes dispatcher->own, when the virtual processor and its memory are there. False if there is
+     * not memory enough. May be NULL. */
+    bool (*create)(struct dispatcher *dispatcher, const struct technique_options *options);
+    /* Has the hardware deliver `event` when the guest is entered again. False: it cannot, and the
+     * VMM delivers. May be NULL. */
+    bool (*inject)(struct dispatcher *dispatcher, const struct x86_event *event);
     /* Handles an exit of the processor; dispatcher->halted or ->shutdown is set where the guest
      * stops executing. */
     enum cpu_action (*exit)(struct dispatcher *dispatcher, const struct cpu_exit *exit);
@@ -68,6 +82,6 @@ static inline struct vmm_levels technique_levels(const struct x86_walk *walk)
 }
 
 extern const struct technique technique_bare, technique_trap, technique_interp, technique_hybrid,
-    technique_patch;
+    technique_patch, technique_hw;
 
 #endif

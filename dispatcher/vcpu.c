@@ -73,10 +73,28 @@ static void project_tables(const struct vcpu *v, struct cpu_state *real)
                              0x67, X86_SEG_PRESENT | X86_TSS32_BUSY << 8};
 }
 
+/* In guest mode. Shadow tables are never off: in real mode too the processor walks them ("paged
+ * real mode", APM volume 2, section 15.19). */
+static void project_assisted(struct vcpu *v)
+{
+    struct cpu_state *real = &v->cpu->state;
+    *real = v->state;
+    memcpy(v->cpu->dr, v->state.dr, sizeof v->cpu->dr);
+    if (v->assist == VCPU_NESTED)
+        return;
+    real->cr0 |= X86_CR0_PG | X86_CR0_WP;
+    real->cr3 = v->root;
+    real->cr4 &= ~(uint32_t)(X86_CR4_PSE | X86_CR4_PGE);
+}
+
 void vcpu_project(struct vcpu *v)
 {
     const struct cpu_state *guest = &v->state;
     struct cpu_state *real = &v->cpu->state;
+    if (v->assist != VCPU_COMPRESSED) {
+        project_assisted(v);
+        return;
+    }
     memcpy(real->gpr, guest->gpr, sizeof real->gpr);
     real->eip = guest->eip;
     real->eflags = (guest->eflags & ~(uint32_t)X86_IOPL) | X86_IF;
@@ -127,10 +145,26 @@ static void absorb_v86_entry(struct cpu_state *guest, const struct cpu_state *re
     memcpy(guest->seg, real->seg, sizeof guest->seg);
 }
 
+/* What is not the guest's own in guest mode cannot change without an exit. */
+static void absorb_assisted(struct vcpu *v)
+{
+    const struct cpu_state guest = v->state;
+    v->state = v->cpu->state;
+    if (v->assist == VCPU_NESTED)
+        return;
+    v->state.cr0 = guest.cr0;
+    v->state.cr3 = guest.cr3;
+    v->state.cr4 = guest.cr4;
+}
+
 void vcpu_absorb(struct vcpu *v)
 {
     const struct cpu_state *real = &v->cpu->state;
     struct cpu_state *guest = &v->state;
+    if (v->assist != VCPU_COMPRESSED) {
+        absorb_assisted(v);
+        return;
+    }
     if ((real->eflags & X86_VM) && !stands_in_v86(guest))
         absorb_v86_entry(guest, real);
     memcpy(guest->gpr, real->gpr, sizeof guest->gpr);
@@ -157,15 +191,24 @@ static void flush(struct vcpu *v, unsigned what)
 
 void vcpu_switch_space(struct vcpu *v)
 {
+    if (v->assist == VCPU_NESTED) {
+        cpu_flush_tlb(v->cpu); /* a write of the CR3 that is there already, say */
+        return;
+    }
     int what = shadow_switch(v->shadow, &v->state, &v->root);
     assert(what >= 0); /* a pool that vcpu_init accepted holds one table at least */
-    what |= (int)descriptors_check(&v->tables, v->shadow, &v->state, &v->quiet);
+    if (v->assist == VCPU_COMPRESSED)
+        what |= (int)descriptors_check(&v->tables, v->shadow, &v->state, &v->quiet);
     flush(v, (unsigned)what);
     cpu_flush(v->cpu);
 }
 
 void vcpu_invalidate(struct vcpu *v, uint32_t linear)
 {
+    if (v->assist == VCPU_NESTED) {
+        cpu_flush_tlb(v->cpu); /* the engine cannot drop a page alone */
+        return;
+    }
     vcpu_settle(v);
     flush(v, shadow_invlpg(v->shadow, linear));
 }
@@ -173,6 +216,8 @@ void vcpu_invalidate(struct vcpu *v, uint32_t linear)
 void vcpu_switch_tables(struct vcpu *v)
 {
     const struct cpu_state *guest = &v->state;
+    if (v->assist != VCPU_COMPRESSED)
+        return;
     const struct shadow_descriptor_table *gdt = &v->tables.table[DESCRIPTORS_GDT],
                                          *ldt = &v->tables.table[DESCRIPTORS_LDT];
     bool real_mode = !(guest->cr0 & X86_CR0_PE), null = x86_selector_null(guest->ldtr.selector);
@@ -207,7 +252,8 @@ static void wrote(struct vcpu *v, uint32_t guest, uint32_t old, uint32_t new)
     const uint32_t marks = X86_PTE_A | X86_PTE_D;
     if ((old & ~new) || ((old ^ new) & ~marks))
         shadow_written(v->shadow, guest, sizeof new);
-    descriptors_written(&v->tables, v->map, guest, sizeof new);
+    if (v->assist == VCPU_COMPRESSED)
+        descriptors_written(&v->tables, v->map, guest, sizeof new);
 }
 
 static void compare_line(struct vcpu *v, uint32_t guest, const uint8_t *before,
@@ -236,7 +282,7 @@ static bool compare(struct vcpu *v, uint32_t guest, const uint8_t *before)
             if (memcmp(before + line, after + line, LINE))
                 compare_line(v, guest, before, after, line, LINE);
     }
-    if (changed)
+    if (changed && v->assist == VCPU_COMPRESSED)
         flush(v, descriptors_check(&v->tables, v->shadow, &v->state, &v->quiet));
     return changed;
 }
@@ -309,23 +355,34 @@ void vcpu_close(struct vcpu *v)
 
 /* ---- life ---- */
 
-bool vcpu_init(struct vcpu *v, struct cpu *cpu, const struct frame_map *map, uint32_t tables)
+static bool init_compressed(struct vcpu *v, uint32_t tables)
+{
+    if (!descriptors_init(&v->tables, v->map->pool))
+        return false;
+    v->shadow =
+        shadow_create(v->map, tables, MEMORY_MAXIMUM, descriptors_slot_entry(&v->tables), VMM_SLOT);
+    if (v->shadow)
+        return true;
+    descriptors_destroy(&v->tables);
+    return false;
+}
+
+bool vcpu_init(struct vcpu *v, struct cpu *cpu, const struct frame_map *map, uint32_t tables,
+               enum vcpu_assist assist)
 {
     memset(v, 0, sizeof *v);
+    v->assist = assist;
     v->cpu = cpu;
     v->map = map;
     v->written = FRAMES_NONE;
     v->memory = (struct x86_memory){v, noticed_page};
     v->quiet = (struct x86_memory){v, quiet_page};
     interpreter_init(&v->interpreter);
-    if (!descriptors_init(&v->tables, map->pool))
-        return false;
-    v->shadow =
-        shadow_create(map, tables, MEMORY_MAXIMUM, descriptors_slot_entry(&v->tables), VMM_SLOT);
-    if (v->shadow)
-        return true;
-    descriptors_destroy(&v->tables);
-    return false;
+    switch (assist) {
+    case VCPU_COMPRESSED: return init_compressed(v, tables);
+    case VCPU_NESTED: v->memory = v->quiet; return true;
+    default: v->shadow = shadow_create(map, tables, MEMORY_MAXIMUM, 0, 0); return v->shadow != 0;
+    }
 }
 
 void vcpu_destroy(struct vcpu *v)
@@ -333,6 +390,7 @@ void vcpu_destroy(struct vcpu *v)
     if (!v->shadow)
         return;
     shadow_destroy(v->shadow);
-    descriptors_destroy(&v->tables);
+    if (v->assist == VCPU_COMPRESSED)
+        descriptors_destroy(&v->tables);
     v->shadow = 0;
 }

@@ -20,18 +20,26 @@
 #include "interpreter/interpreter.h"
 #include "machine/cpu.h"
 
+/* What the processor itself does for the guest's supervisor. */
+enum vcpu_assist {
+    VCPU_COMPRESSED, /* nothing: the above */
+    VCPU_NESTED,     /* guest mode with nested paging: all of the guest's state is the real one */
+    VCPU_SHADOWED,   /* guest mode: the same but for CR0, CR3, CR4, and page tables */
+};
+
 /* Pages that one instruction may have to write at a time while they are traced. */
 #define VCPU_OPEN 4u
 
 struct vcpu {
+    enum vcpu_assist assist;
     struct cpu_state state;             /* the guest's */
     struct x86_segment real[X86_SREGS]; /* as projected last */
     struct x86_memory memory;           /* guest-physical; writes are noticed */
     struct x86_memory quiet; /* the same for page walks, whose A and D bits nobody traces */
     struct cpu *cpu;
     const struct frame_map *map;
-    struct shadow *shadow;
-    struct descriptors tables;
+    struct shadow *shadow;     /* NULL: VCPU_NESTED */
+    struct descriptors tables; /* VCPU_COMPRESSED */
     struct interpreter interpreter;
     uint32_t root;    /* of the shadow tables: the real CR3 */
     uint32_t written; /* traced guest-physical page that is being written; FRAMES_NONE: none */
@@ -47,7 +55,8 @@ struct vcpu {
 
 /* Makes the virtual processor of the VM whose memory is `map`, after reset. `tables` is how many
  * frames of the pool may hold shadow tables. False if the pool or the host has not enough. */
-bool vcpu_init(struct vcpu *vcpu, struct cpu *cpu, const struct frame_map *map, uint32_t tables);
+bool vcpu_init(struct vcpu *vcpu, struct cpu *cpu, const struct frame_map *map, uint32_t tables,
+               enum vcpu_assist assist);
 void vcpu_destroy(struct vcpu *vcpu);
 
 /* How many frames of the pool vcpu_init takes for itself, besides shadow tables. */

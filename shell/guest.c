@@ -4,6 +4,7 @@
 
 #include "shell/command.h"
 #include "shell/file.h"
+#include "shell/nearest.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -23,7 +24,12 @@ const char guest_help[] =
     "  --keep-going            count and list the sensitive instructions that do not trap, instead "
     "of\n"
     "                          stopping at the first; ends after 100 million instructions unless "
-    "told\n";
+    "told\n"
+    "  --intercept LIST        hw: what exits to the VMM, such as default,cr3,pf; an unknown name "
+    "lists\n"
+    "                          them all\n"
+    "  --mmu nested|shadow     hw: who maps guest-physical memory, the processor (default) or the\n"
+    "                          VMM's shadow page tables\n";
 
 int guest_complain(const struct guest_options *options, int status, const char *format, ...)
 {
@@ -148,6 +154,57 @@ static int add_vm(struct guest_options *options, const char *image)
     return VMM_SUCCESS;
 }
 
+static int parse_mmu(struct guest_options *options, const char *text)
+{
+    if (strcmp(text, "nested") != 0 && strcmp(text, "shadow") != 0)
+        return guest_complain(options, VMM_USAGE, "there is no MMU '%s'; use nested or shadow",
+                              text);
+    options->config.mmu = *text == 's' ? VMM_MMU_SHADOW : VMM_MMU_NESTED;
+    return VMM_SUCCESS;
+}
+
+static const char *intercept_name(void *context, size_t i)
+{
+    (void)context;
+    return vmm_intercept(i);
+}
+
+static int complain_of_intercept(const struct guest_options *options, const char *word)
+{
+    char names[1024] = "";
+    const char *name, *near = nearest_name(word, intercept_name, NULL);
+    size_t used = 0;
+    for (size_t i = 0; (name = vmm_intercept(i)) && used < sizeof names; i++)
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? " " : "", name);
+    return guest_complain(options, VMM_USAGE, "there is no intercept '%s'%s%s%s; there are: %s",
+                          word, near ? ", perhaps you mean '" : "", near ? near : "",
+                          near ? "'" : "", names);
+}
+
+static bool is_intercept(const char *word)
+{
+    const char *name;
+    for (size_t i = 0; (name = vmm_intercept(i)); i++)
+        if (strcmp(name, word) == 0)
+            return true;
+    return false;
+}
+
+static int parse_intercepts(struct guest_options *options, const char *list)
+{
+    char word[32];
+    options->config.intercepts = list;
+    for (const char *at = list;; at++) {
+        size_t length = strcspn(at, ",");
+        snprintf(word, sizeof word, "%.*s", (int)(length < sizeof word ? length : sizeof word), at);
+        if (!is_intercept(word))
+            return complain_of_intercept(options, word);
+        at += length;
+        if (!*at)
+            return VMM_SUCCESS;
+    }
+}
+
 int guest_option(struct guest_options *options, int option)
 {
     switch (option) {
@@ -160,6 +217,8 @@ int guest_option(struct guest_options *options, int option)
     case 'C': return parse_clock(options, optarg);
     case 'N': return guest_instructions(options, optarg, &options->most_instructions);
     case 'V': return add_vm(options, optarg);
+    case 'X': return parse_intercepts(options, optarg);
+    case 'U': return parse_mmu(options, optarg);
     case 'K': options->config.keep_going = true; break;
     case 'h': options->help = true; break;
     }

@@ -47,6 +47,7 @@ struct guest {
     {"append", required_argument, NULL, 'A'}, {"module", required_argument, NULL, 'M'},            \
     {"clock", required_argument, NULL, 'C'}, {"max-instructions", required_argument, NULL, 'N'},   \
     {"keep-going", no_argument, NULL, 'K'}, {"vm", required_argument, NULL, 'V'},                  \
+    {"intercept", required_argument, NULL, 'X'}, {"mmu", required_argument, NULL, 'U'},                  \
     {"help", no_argument, NULL, 'h'}
 /* clang-format on */
 

@@ -5,6 +5,7 @@
  *   - no entry leads to a frame that is not the VM's, or to a table that is not the allocator's;
  *   - the VMM's own 4 MB, in every address space, are closed to ring 3 and read-only in ring 1;
  *   - no page that holds a page table or descriptor table in use is writable: it is traced;
+ *   - nested tables lead to the frame that the VM has for the page, and nowhere else;
  *   - every frame that the VMM holds is accounted for;
  *   - every access to a model-specific register is an exit.
  *
@@ -17,6 +18,7 @@
 
 #include "allocator/descriptors.h"
 #include "audit.h"
+#include "dispatcher/hw.h"
 #include "dispatcher/technique.h"
 #include "machine/engine.h"
 #include "vm.h"
@@ -150,12 +152,57 @@ static void check_descriptor_pages(struct check *check)
     }
 }
 
+static void check_shadows(struct check *check)
+{
+    const struct vcpu *vcpu = check->vm->vcpu;
+    shadow_visit(vcpu->shadow, check_entry, check);
+    shadow_visit_guest_tables(vcpu->shadow, check_guest_table, check);
+    if (vcpu->assist != VCPU_COMPRESSED)
+        return;
+    check_vmm_pages(check);
+    check_descriptor_pages(check);
+}
+
+static void check_nested_entry(void *context, const struct nested_entry *entry)
+{
+    struct check *check = context;
+    uint32_t frame = entry->value >> MEMORY_FRAME_SHIFT;
+    check->audit->entries++;
+    if (owner_of(check, entry->table) != FRAMES_VMM)
+        violation(check, "the nested table at 0x%08x is not in a frame of the VMM", entry->table);
+    if (entry->directory) {
+        if (owner_of(check, entry->value) != FRAMES_VMM)
+            violation(check, "the nested table for 0x%08x is not in a frame of the VMM",
+                      entry->guest);
+        return;
+    }
+    if (frame >= check->frames)
+        return; /* no memory of the machine's */
+    if (owner_of(check, entry->value) != check->vm->owner)
+        violation(check, "the nested entry for 0x%08x reaches frame 0x%x of %s", entry->guest,
+                  frame, owner_of(check, entry->value) == FRAMES_VMM ? "the VMM" : "another");
+    else if (check->page[frame] != entry->guest >> MEMORY_FRAME_SHIFT)
+        violation(check, "the nested entry for 0x%08x shows the frame of page 0x%x", entry->guest,
+                  check->page[frame]);
+}
+
+static void check_tables(struct check *check)
+{
+    const struct hw *hw = check->vm->dispatcher.technique->assisted ? check->vm->dispatcher.own : 0;
+    if (hw && hw->nested)
+        nested_visit(hw->nested, check_nested_entry, check);
+    else
+        check_shadows(check);
+}
+
 /* What the VMM took from the pool, and what it knows that it has. */
 static void check_account(struct check *check)
 {
     const struct vmm_vm *vm = check->vm;
     const struct technique *technique = vm->dispatcher.technique;
-    uint32_t owned = 0, known = shadow_statistics(vm->vcpu->shadow).tables + VCPU_FRAMES;
+    uint32_t owned = 0, known = vm->vcpu->assist == VCPU_COMPRESSED ? VCPU_FRAMES : 0;
+    if (vm->vcpu->shadow)
+        known += shadow_statistics(vm->vcpu->shadow).tables;
     if (technique->frames)
         known += technique->frames(&vm->dispatcher);
     for (uint32_t frame = 0; frame < check->frames; frame++)
@@ -183,10 +230,7 @@ void audit_resources(const struct vmm_vm *vm, struct vmm_audit *audit)
         if (owner_of(&check, vm->map.frame[page] << MEMORY_FRAME_SHIFT) != vm->owner)
             violation(&check, "guest page 0x%08x has a frame of another owner",
                       page << MEMORY_FRAME_SHIFT);
-    shadow_visit(vm->vcpu->shadow, check_entry, &check);
-    shadow_visit_guest_tables(vm->vcpu->shadow, check_guest_table, &check);
-    check_vmm_pages(&check);
-    check_descriptor_pages(&check);
+    check_tables(&check);
     check_account(&check);
     free(check.page);
 }

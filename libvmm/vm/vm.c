@@ -7,7 +7,9 @@
 #include <time.h>
 
 #include "arch/x86/walk.h"
+#include "dispatcher/hw.h"
 #include "dispatcher/technique.h"
+#include "hardware.h"
 #include "loader.h"
 #include "machine/host.h"
 #include "vm/error.h"
@@ -17,11 +19,13 @@
 enum {
     MEMORY_DEFAULT = 64 << 20,
     MEMORY_LARGEST = 1 << 30,
-    SHADOW_TABLES = 1024, /* frames for shadow page tables, each VM */
+    PAGE_TABLES = 1024, /* frames for shadow page tables or nested ones, each VM */
+    OTHER_FRAMES = (int)VCPU_FRAMES > (int)HW_FRAMES + 1 ? (int)VCPU_FRAMES : (int)HW_FRAMES + 1,
 };
 
-static const struct technique *const techniques[] = {
-    &technique_bare, &technique_trap, &technique_patch, &technique_hybrid, &technique_interp};
+static const struct technique *const techniques[] = {&technique_bare,   &technique_trap,
+                                                     &technique_patch,  &technique_hw,
+                                                     &technique_hybrid, &technique_interp};
 #define TECHNIQUES (sizeof techniques / sizeof *techniques)
 
 #define TEXT(x)  #x
@@ -87,7 +91,7 @@ static int machine_size(const struct vmm_config *config, const struct technique 
                         uint32_t *size, struct vmm_error *error)
 {
     uint32_t vms = config->vms ? config->vms : 1;
-    uint64_t each = (uint64_t)*size + (SHADOW_TABLES + VCPU_FRAMES) * MEMORY_FRAME_SIZE;
+    uint64_t each = (uint64_t)*size + (PAGE_TABLES + OTHER_FRAMES) * MEMORY_FRAME_SIZE;
     if (!technique->virtualizes)
         return VMM_OK;
     if (each > MEMORY_MAXIMUM / vms)
@@ -113,20 +117,29 @@ static void give_devices(struct vmm_vm *vm)
         lines_give(vm->ports, vm->owner, lines[i]);
 }
 
-/* The VM's share of a machine that virtualizes. */
-static int allocate(struct vmm_vm *vm, struct vmm_error *error)
+static int refuse_memory(const struct vmm_vm *vm, struct vmm_error *error)
 {
+    return error_set(error, VMM_E_MEMORY,
+                     "The machine has no %u MB left for another virtual machine; make room "
+                     "for it when the first one is created.",
+                     vm->memory_size >> 20);
+}
+
+/* The VM's share of a machine that virtualizes. */
+static int allocate(struct vmm_vm *vm, const struct technique *technique,
+                    const struct technique_options *options, struct vmm_error *error)
+{
+    enum vcpu_assist assist = !technique->assisted ? VCPU_COMPRESSED
+                              : options->shadow    ? VCPU_SHADOWED
+                                                   : VCPU_NESTED;
     struct machine *machine = vm->machine;
     vm->owner = machine->next_owner++;
     vm->ports = calloc(1, sizeof *vm->ports);
     vm->vcpu = calloc(1, sizeof *vm->vcpu);
     if (!vm->ports || !vm->vcpu ||
         !frame_map_init(&vm->map, &machine->frames, vm->owner, vm->memory_size) ||
-        !vcpu_init(vm->vcpu, &machine->cpu, &vm->map, SHADOW_TABLES))
-        return error_set(error, VMM_E_MEMORY,
-                         "The machine has no %u MB left for another virtual machine; make room "
-                         "for it when the first one is created.",
-                         vm->memory_size >> 20);
+        !vcpu_init(vm->vcpu, &machine->cpu, &vm->map, PAGE_TABLES, assist))
+        return refuse_memory(vm, error);
     give_devices(vm);
     struct dispatcher *d = &vm->dispatcher;
     d->vcpu = vm->vcpu;
@@ -136,11 +149,14 @@ static int allocate(struct vmm_vm *vm, struct vmm_error *error)
     d->owner = vm->owner;
     d->recorder.vm = vm->owner - FRAMES_FIRST_VM;
     vm->vcpu->state = machine->cpu.state;
+    if (technique->create && !technique->create(d, options))
+        return refuse_memory(vm, error);
     return VMM_OK;
 }
 
 static int power_on(struct vmm_vm *vm, const struct vmm_config *config,
-                    const struct technique *technique, struct vmm_error *error)
+                    const struct technique *technique, const struct technique_options *options,
+                    struct vmm_error *error)
 {
     struct cpu_client client;
     char why[256];
@@ -154,7 +170,7 @@ static int power_on(struct vmm_vm *vm, const struct vmm_config *config,
         int code = machine_size(config, technique, &size, error);
         if (code != VMM_OK)
             return code;
-        vm->machine = machine_new(size, technique->virtualizes ? SHADOW_TABLES + VCPU_FRAMES : 0,
+        vm->machine = machine_new(size, technique->virtualizes ? PAGE_TABLES + OTHER_FRAMES : 0,
                                   config->clock == VMM_CLOCK_HOST, &client, why, sizeof why);
         if (!vm->machine)
             return error_set(error, VMM_E_UNSUPPORTED, "%s", why);
@@ -168,15 +184,17 @@ static int power_on(struct vmm_vm *vm, const struct vmm_config *config,
     if (!vm->context)
         return error_set(error, VMM_E_MEMORY,
                          "The host has no memory for another virtual processor.");
-    return allocate(vm, error);
+    return allocate(vm, technique, options, error);
 }
 
 struct vmm_vm *vmm_create(const struct vmm_config *config, struct vmm_error *error)
 {
     const struct technique *technique;
+    struct technique_options options;
     uint32_t size;
     error_clear(error);
-    if (check_config(config, &technique, &size, error) != VMM_OK)
+    if (check_config(config, &technique, &size, error) != VMM_OK ||
+        hardware_options(config, technique, &options, error) != VMM_OK)
         return 0;
     struct vmm_vm *vm = calloc(1, sizeof *vm);
     if (!vm) {
@@ -185,7 +203,7 @@ struct vmm_vm *vmm_create(const struct vmm_config *config, struct vmm_error *err
     }
     vm->console = config->console;
     vm->memory_size = size;
-    if (power_on(vm, config, technique, error) != VMM_OK) {
+    if (power_on(vm, config, technique, &options, error) != VMM_OK) {
         vmm_destroy(vm);
         return 0;
     }

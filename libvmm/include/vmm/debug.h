@@ -71,6 +71,8 @@ struct vmm_levels {
     uint32_t physical;    /**< what the linear address means */
 };
 
+#define VMM_WALK_NESTED 3 /**< nested walks that one walk needs: two levels, and the page */
+
 /** A walk from a linear address down to the machine. */
 struct vmm_walk {
     uint32_t linear;          /**< where it begins */
@@ -82,7 +84,13 @@ struct vmm_walk {
     const char *result;       /**< how it ended, "mapped"; static string */
     bool shadowed;            /**< the processor walks a shadow table: `shadow` holds */
     struct vmm_levels shadow; /**< the VMM's tables; addresses are the machine's */
-    bool has_machine;         /**< `machine` holds */
+    unsigned nested_count;    /**< nested walks made: one for each address that `guest` came to */
+    /** The nested table's entries for these addresses: of the directory's entry, of the table's, of
+     * the page; addresses are the machine's. */
+    struct vmm_levels nested[VMM_WALK_NESTED];
+    unsigned
+        references;   /**< entries read in all, by the processor that walks both; 0: no nesting */
+    bool has_machine; /**< `machine` holds */
     uint32_t machine; /**< machine address of the byte; on the bare machine the physical one */
 };
 
@@ -101,8 +109,34 @@ struct vmm_range {
 
 /** Calls `take` with each such range of the guest's present address space, in ascending order,
  * until it returns false. With paging off there are none. No side effect. */
-void vmm_ranges(const struct vmm_vm *vm,
-                bool (*take)(void *context, const struct vmm_range *range), void *context);
+void vmm_ranges(const struct vmm_vm *vm, bool (*take)(void *context, const struct vmm_range *range),
+                void *context);
+
+/** A field of the virtual machine control block of a VM under hw (AMD APM volume 2, appendix B). */
+struct vmm_vmcb_field {
+    const char *name;  /**< AMD's: "EXITINFO1"; static string */
+    const char *intel; /**< what Intel's VT-x calls it, "" if it has no such thing; static string */
+    unsigned offset;   /**< in the block */
+    unsigned bytes;    /**< its size */
+    uint64_t value;    /**< as it is now */
+    bool idle;         /**< zero, and of no use to most */
+};
+
+/** Copies the `i`th field, in the order of their offsets. False beyond the last, and under other
+ * techniques. */
+bool vmm_vmcb_field(const struct vmm_vm *vm, size_t i, struct vmm_vmcb_field *field);
+
+/** An event of the guest's that exits to the VMM. */
+struct vmm_intercepted {
+    const char *name;  /**< as in vmm_config's intercepts: "cr3-write" */
+    const char *exit;  /**< AMD's exit code: "VMEXIT_CR3_WRITE" */
+    const char *intel; /**< what Intel's VT-x calls the exit or its control */
+    unsigned code;     /**< the exit code's number */
+};
+
+/** Copies the `i`th event that the VMCB intercepts, in the order of exit codes; false beyond the
+ * last, and under other techniques. */
+bool vmm_intercepted(const struct vmm_vm *vm, size_t i, struct vmm_intercepted *intercepted);
 
 /** The name of the `i`th device that vmm_device_text knows, or NULL beyond the last. */
 const char *vmm_device(size_t i);

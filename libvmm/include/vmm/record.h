@@ -51,9 +51,14 @@ struct vmm_record {
     bool has_error_code;   /**< `error_code` holds */
     uint32_t error_code;   /**< as the processor raised it */
     bool has_address;      /**< `address` holds */
-    uint32_t address;      /**< page fault, INVLPG: a linear address; port access: the port */
+    uint32_t address;      /**< page fault, INVLPG: a linear address; port access: the port;
+                              nested page fault: a guest-physical address */
     bool injected;         /**< the guest got an event: `injected_vector` */
     uint8_t injected_vector; /**< exception or interrupt number that the guest's handler sees */
+    const char *exit;        /**< under hw: AMD's name of the #VMEXIT, "VMEXIT_CPUID"; NULL: none */
+    uint64_t exit_code;      /**< EXITCODE, if there is an `exit` */
+    uint64_t exit_info1;     /**< EXITINFO1 */
+    uint64_t exit_info2;     /**< EXITINFO2 */
     unsigned change_count;   /**< how many of `changes` hold */
     struct vmm_change changes[VMM_RECORD_CHANGES]; /**< filled while records are watched */
 };

@@ -37,6 +37,13 @@ enum vmm_clock {
     VMM_CLOCK_HOST     /**< the host's: for interactive use and for speed */
 };
 
+/** How the memory of a VM is mapped under a technique that leaves the choice (hw). */
+enum vmm_mmu {
+    VMM_MMU_DEFAULT, /**< nested */
+    VMM_MMU_NESTED,  /**< nested page tables, which the processor walks beneath the guest's own */
+    VMM_MMU_SHADOW   /**< shadow page tables, as before processors could do that */
+};
+
 /** What a VM is made of. Zeros are the defaults. */
 struct vmm_config {
     const char *technique;      /**< "bare", "trap"; NULL: "bare" */
@@ -46,6 +53,9 @@ struct vmm_config {
     bool interactive;           /**< somebody may type at any time: an idle guest is waited for */
     bool keep_going;            /**< silent sensitive instructions are counted, and run */
     unsigned vms;               /**< make a machine that has room for so many VMs like this one */
+    enum vmm_mmu mmu;           /**< technique hw only */
+    const char *intercepts;     /**< hw only: what exits to the VMM, names of vmm_intercept with
+                                   commas between them ("cr3,hlt,default"); NULL: "default" */
     struct vmm_vm *beside;      /**< live on this VM's machine; NULL: on a new one */
 };
 
@@ -190,6 +200,10 @@ unsigned vmm_digest_masked(const struct vmm_vm *vm);
 
 /** The `i`th technique's name, or NULL beyond the last. Static strings. */
 const char *vmm_technique(size_t i);
+
+/** The `i`th name that vmm_config's `intercepts` may have, groups ("default", "all", "none", "cr3")
+ * first; NULL beyond the last. Static strings. */
+const char *vmm_intercept(size_t i);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

@@ -1,0 +1,51 @@
+/* Hardware-assisted virtualization: the guest runs in the processor's guest mode, its kernel in
+ * ring 0, on its own descriptor tables; what the VMM wants to see of it, it says in a VMCB
+ * (machine/ vmcb.h). This is what a VM has for that, and the two halves of a world switch. */
+#ifndef DISPATCHER_HW_H
+#define DISPATCHER_HW_H
+
+#include "allocator/nested.h"
+#include "dispatcher.h"
+#include "machine/vmcb.h"
+#include "technique.h"
+
+struct hw {
+    struct vmcb *vmcb;     /* in a frame of the VMM's, as the bitmaps behind it */
+    uint8_t *iopm, *msrpm; /* one bit a port; two bits an MSR: reads, writes */
+    uint32_t frames;       /* machine address of the VMCB */
+    struct frames *pool;
+    struct nested *nested; /* NULL: shadow page tables */
+    bool changed;          /* the VMCB is to be checked, and its save area loaded */
+    bool injecting;        /* EVENTINJ: */
+    struct x86_event event;
+};
+
+/* Frames of the pool that a VM needs, besides page tables. */
+#define HW_FRAMES (1 + VMCB_IOPM_FRAMES + VMCB_MSRPM_FRAMES)
+
+bool hw_create(struct dispatcher *dispatcher, const struct technique_options *options);
+void hw_destroy(struct dispatcher *dispatcher);
+
+/* How many frames of the pool a VM has for it now. */
+uint32_t hw_frames(const struct dispatcher *dispatcher);
+
+/* The VMCB of a VM, with the guest's state of now in it, to be looked at; NULL for other
+ * techniques.
+ */
+struct vmcb *hw_look(const struct dispatcher *dispatcher);
+
+/* Somebody has changed the VMCB, between runs: the guest's state is taken from it, and it is
+ * checked as VMRUN does. */
+void hw_changed(struct dispatcher *dispatcher);
+
+/* The event that `exit` is in SVM's terms, VMCB_EXIT_NONE for none. */
+unsigned hw_exit_code(const struct cpu_exit *exit);
+
+/* Whether the configured VMCB has it come to the VMM. */
+bool hw_intercepts(const struct dispatcher *dispatcher, const struct cpu_exit *exit, unsigned code);
+
+/* EXITINFO1 and EXITINFO2 for it (APM volume 2, section 15.10.2 and others). */
+void hw_exit_info(const struct dispatcher *dispatcher, const struct cpu_exit *exit, unsigned code,
+                  uint64_t *info1, uint64_t *info2);
+
+#endif

@@ -1,0 +1,373 @@
+/* Hardware assist: the guest's kernel in ring 0 of the processor's guest mode (AMD-V: APM volume 2,
+ * chapter 15; Intel's VT-x; KVM and Hyper-V are of this kind). Nothing is sensitive and
+ * unprivileged any more, because the trap does not depend on the ring: what the VMCB intercepts
+ * comes to the VMM, from every ring; everything else is the hardware's to do, on state that is the
+ * guest's own.
+ *
+ *     guest ---#VMEXIT---> dispatcher ---- nested page fault ---> allocator: nested tables
+ *       ^                       |  \------ CPUID, HLT, IN ... --> interpreter: the routine
+ *       |                       |   \----- exception -----------> back to the guest: EVENTINJ
+ *       +-------VMRUN-----------+
+ *
+ * Two ways to memory: nested page tables, which the processor walks beneath the guest's own; or
+ * shadow page tables, as before 2008, when there was no other: then CR3, INVLPG and every page
+ * fault exit. */
+#include <stdio.h>
+#include <string.h>
+
+#include "arch/x86/descriptor.h"
+#include "direct.h"
+#include "hw.h"
+#include "outcome.h"
+#include "vcpu.h"
+
+/* ---- the two halves of a world switch ---- */
+
+/* Writes of general registers and memory are not in the VMCB; the save area is filled in when
+ * somebody looks (hw_look). */
+static void note_exit(struct hw *hw, unsigned code, uint64_t info1, uint64_t info2,
+                      const struct x86_event *delivering)
+{
+    vmcb_put(hw->vmcb, VMCB_EXITCODE, 8, vmcb_exit_number(code));
+    vmcb_put(hw->vmcb, VMCB_EXITINFO1, 8, info1);
+    vmcb_put(hw->vmcb, VMCB_EXITINFO2, 8, info2);
+    vmcb_put(hw->vmcb, VMCB_EXITINTINFO, 8, delivering ? vmcb_event(delivering) : 0);
+}
+
+static void begin(struct dispatcher *d, unsigned code, uint64_t info1, uint64_t info2,
+                  const struct x86_event *delivering)
+{
+    note_exit(d->own, code, info1, info2, delivering);
+    vcpu_absorb(d->vcpu);
+    direct_record(d, TRAP_VMEXIT + code);
+    record_exit(&d->recorder, code, info1, info2);
+}
+
+static enum cpu_action ended(struct dispatcher *d, const struct cpu_hardware *end,
+                             enum cpu_action action)
+{
+    struct hw *hw = d->own;
+    d->halted |= end->halted;
+    if (!end->shutdown)
+        return action;
+    d->shutdown = true;
+    if (!vmcb_intercepts(hw->vmcb, VMCB_EXIT_SHUTDOWN))
+        return CPU_LEAVE;
+    begin(d, VMCB_EXIT_SHUTDOWN, 0, 0, 0);
+    record_result(&d->recorder, "shutdown", "stop");
+    record_end(&d->recorder, &d->vcpu->state);
+    return CPU_LEAVE;
+}
+
+/* Back to the guest: an event that waits in EVENTINJ is delivered first, by the hardware. */
+static enum cpu_action enter(struct dispatcher *d, enum cpu_action action)
+{
+    struct hw *hw = d->own;
+    struct cpu_hardware end = {0};
+    if (!hw->injecting)
+        return action;
+    hw->injecting = false;
+    enum cpu_action delivered = cpu_deliver(d->cpu, &hw->event, &end);
+    vmcb_put(hw->vmcb, VMCB_EVENTINJ, 8, 0);
+    return ended(d, &end, action == CPU_LEAVE ? CPU_LEAVE : delivered);
+}
+
+/* ---- what is no exit ---- */
+
+/* On shadow page tables delivery and the rest of the microcode would meet faults that are none of
+ * the guest's; so they are done on the guest's own tables. */
+static enum cpu_action hardware_on_shadows(struct dispatcher *d, const struct cpu_exit *exit)
+{
+    uint64_t emulated = d->emulated;
+    enum cpu_action action;
+    vcpu_absorb(d->vcpu);
+    vcpu_close(d->vcpu);
+    if (exit->kind == CPU_EXCEPTION || exit->kind == CPU_SOFTWARE_INTERRUPT)
+        action = outcome_inject(d, &exit->event);
+    else
+        action = outcome_emulate(d, &exit->insn);
+    d->emulated = emulated;
+    if (d->shutdown) {
+        const struct cpu_hardware end = {.shutdown = true};
+        return ended(d, &end, action);
+    }
+    return action;
+}
+
+static enum cpu_action hardware(struct dispatcher *d, const struct cpu_exit *exit)
+{
+    const struct hw *hw = d->own;
+    if (!hw->nested && (exit->kind != CPU_SITE || cpu_wants(&d->cpu->state, &exit->insn)))
+        return hardware_on_shadows(d, exit);
+    struct cpu_hardware end = {0};
+    enum cpu_action action = cpu_hardware(d->cpu, exit, &end);
+    return ended(d, &end, action);
+}
+
+/* ---- what is one ---- */
+
+static enum cpu_action nested_page_fault(struct dispatcher *d, const struct cpu_exit *exit)
+{
+    struct hw *hw = d->own;
+    record_step(&d->recorder, 'A');
+    record_address(&d->recorder, exit->physical);
+    if (nested_fault(hw->nested, exit->physical) == NESTED_FILLED) {
+        record_result(&d->recorder, "nested_fault", "filled");
+        return CPU_RETRY;
+    }
+    record_result(&d->recorder, "nested_fault", "no room");
+    dispatcher_refuse(d, "The allocator has no frame left for nested page tables");
+    return CPU_LEAVE;
+}
+
+static bool hw_inject(struct dispatcher *d, const struct x86_event *event)
+{
+    struct hw *hw = d->own;
+    if (!hw->nested)
+        return false;
+    hw->injecting = true;
+    hw->event = *event;
+    vmcb_put(hw->vmcb, VMCB_EVENTINJ, 8, vmcb_event(event));
+    record_injected(&d->recorder, event->vector);
+    vcpu_project(d->vcpu);
+    return true;
+}
+
+static enum cpu_action reflect(struct dispatcher *d, const struct x86_event *event)
+{
+    record_event(&d->recorder, event);
+    record_result(&d->recorder, "event_injection", "inject");
+    return outcome_inject(d, event);
+}
+
+static enum cpu_action handle(struct dispatcher *d, const struct cpu_exit *exit)
+{
+    const struct hw *hw = d->own;
+    if (exit->kind == CPU_NESTED_FAULT)
+        return nested_page_fault(d, exit);
+    if (exit->kind == CPU_EXCEPTION && exit->event.vector == X86_PAGE && !hw->nested) {
+        /* Statistics tell the three apart that Adams and Agesen do. */
+        record_cause(&d->recorder, TRAP_HIDDEN_FAULT);
+        return direct_page_fault(d, exit);
+    }
+    if (!hw->nested)
+        vcpu_close(d->vcpu);
+    if (exit->kind == CPU_EXCEPTION || exit->kind == CPU_SOFTWARE_INTERRUPT)
+        return reflect(d, &exit->event);
+    return outcome_emulate(d, &exit->insn);
+}
+
+/* Port instructions are refused by IOPL and the task's bitmap first. */
+static bool refused_port(struct dispatcher *d, const struct cpu_exit *exit, unsigned code,
+                         enum cpu_action *action)
+{
+    if (code != VMCB_EXIT_IOIO || !cpu_wants(&d->cpu->state, &exit->insn))
+        return false;
+    const struct hw *hw = d->own;
+    if (!hw->nested)
+        return false; /* the routine looks itself */
+    *action = hardware(d, exit);
+    return *action != CPU_RETRY;
+}
+
+static enum cpu_action hw_exit(struct dispatcher *d, const struct cpu_exit *exit)
+{
+    unsigned code = hw_exit_code(exit);
+    enum cpu_action action;
+    uint64_t info1, info2;
+    if (exit->kind == CPU_STEPPED) {
+        vcpu_absorb(d->vcpu);
+        return direct_stepped(d);
+    }
+    if (!hw_intercepts(d, exit, code))
+        return hardware(d, exit);
+    if (refused_port(d, exit, code, &action))
+        return action;
+    hw_exit_info(d, exit, code, &info1, &info2);
+    begin(d, code, info1, info2, exit->kind == CPU_NESTED_FAULT ? exit->delivering : 0);
+    action = handle(d, exit);
+    record_end(&d->recorder, &d->vcpu->state);
+    return enter(d, action);
+}
+
+/* ---- which instructions are to be seen ---- */
+
+/* The machine layer intercepts these for itself: they come without being asked for. */
+static bool comes_anyway(const struct x86_instruction *insn)
+{
+    switch (insn->kind) {
+    case X86_KIND_MOV_TO_CR: return insn->reg == 0 || insn->reg == 4;
+    case X86_KIND_LMSW:
+    case X86_KIND_CLTS:
+    case X86_KIND_MOV_FROM_DR:
+    case X86_KIND_MOV_TO_DR:
+    case X86_KIND_LTR:
+    case X86_KIND_RDTSC:
+    case X86_KIND_RDPMC:
+    case X86_KIND_CPUID:
+    case X86_KIND_RSM:
+    case X86_KIND_INT:
+    case X86_KIND_INT3:
+    case X86_KIND_INTO:
+    case X86_KIND_ICEBP:
+    case X86_KIND_HLT:
+    case X86_KIND_RDMSR:
+    case X86_KIND_WRMSR:
+    case X86_KIND_VMMCALL:
+    case X86_KIND_SVM: return true;
+    default: return false;
+    }
+}
+
+static bool hw_wants(struct dispatcher *d, const struct cpu_state *state,
+                     const struct x86_instruction *insn)
+{
+    const struct hw *hw = d->own;
+    unsigned code = vmcb_instruction_exit(insn);
+    if (cpu_wants(state, insn))
+        return true;
+    return code != VMCB_EXIT_NONE && !comes_anyway(insn) && vmcb_intercepts(hw->vmcb, code);
+}
+
+/* What the hardware answers by itself it need not stop for. */
+static bool hw_reads_time(struct dispatcher *d, const struct engine_glance *now)
+{
+    const struct hw *hw = d->own;
+    (void)now;
+    return !vmcb_intercepts(hw->vmcb, VMCB_EXIT_RDTSC);
+}
+
+/* ---- interrupts ---- */
+
+static bool hw_enabled(const struct dispatcher *d)
+{
+    return d->vcpu->state.eflags & X86_IF;
+}
+
+static bool hw_interruptible(const struct dispatcher *d)
+{
+    return hw_enabled(d) && !d->vcpu->state.interrupt_shadow;
+}
+
+/* The interrupt waits until the guest can take it: a virtual interrupt is pending, whose delivery
+ * is intercepted (VINTR; "interrupt window"), because the vector is not known before the controller
+ * is asked. */
+static bool hw_window(const struct dispatcher *d)
+{
+    struct hw *hw = d->own;
+    vmcb_put(hw->vmcb, VMCB_V_INTR, 8, VMCB_V_INTR_MASKING | VMCB_V_IRQ);
+    return true;
+}
+
+static void hw_interrupt(struct dispatcher *d, uint8_t vector)
+{
+    struct hw *hw = d->own;
+    const struct x86_event event = {.kind = X86_EXTERNAL_INTERRUPT, .vector = vector};
+    bool waited = vmcb_get(hw->vmcb, VMCB_V_INTR, 8) & VMCB_V_IRQ;
+    unsigned code = waited ? VMCB_EXIT_VINTR : VMCB_EXIT_INTR;
+    vmcb_put(hw->vmcb, VMCB_V_INTR, 8, VMCB_V_INTR_MASKING);
+    cpu_modify(d->cpu);
+    if (!vmcb_intercepts(hw->vmcb, code)) {
+        outcome_inject(d, &event);
+    } else {
+        begin(d, code, 0, 0, 0);
+        reflect(d, &event);
+        record_end(&d->recorder, &d->vcpu->state);
+    }
+    enter(d, CPU_RESUME);
+    vcpu_absorb(d->vcpu);
+}
+
+/* ---- running, and changes from outside ---- */
+
+static void install(struct dispatcher *d)
+{
+    struct hw *hw = d->own;
+    uint32_t root = hw->nested ? nested_root(hw->nested) : NESTING_FLAT;
+    if (d->cpu->nesting->root != root)
+        cpu_nest(d->cpu, root);
+}
+
+static void hw_modified(struct dispatcher *d)
+{
+    const struct hw *hw = d->own;
+    vmcb_save(hw->vmcb, &d->vcpu->state);
+    install(d);
+    cpu_modify(d->cpu);
+    if (d->vcpu->assist == VCPU_NESTED) {
+        vcpu_project(d->vcpu);
+        cpu_flush_tlb(d->cpu);
+    } else {
+        vcpu_reset(d->vcpu);
+    }
+}
+
+/* VMRUN with a VMCB that somebody has changed. */
+static bool load(struct dispatcher *d)
+{
+    struct hw *hw = d->own;
+    char reason[sizeof d->reason];
+    const char *illegal = vmcb_check(hw->vmcb, d->vcpu->map->pool->memory->size);
+    hw->changed = false;
+    if (!illegal) {
+        vmcb_load(hw->vmcb, &d->vcpu->state);
+        hw_modified(d);
+        return true;
+    }
+    begin(d, VMCB_EXIT_INVALID, 0, 0, 0);
+    record_result(&d->recorder, "consistency", "refused");
+    record_end(&d->recorder, &d->vcpu->state);
+    snprintf(reason, sizeof reason, "VMEXIT_INVALID: the VMCB is illegal, %s", illegal);
+    dispatcher_refuse(d, reason);
+    return false;
+}
+
+static enum cpu_stop hw_run(struct dispatcher *d, uint64_t deadline)
+{
+    const struct hw *hw = d->own;
+    if (hw->changed && !load(d))
+        return CPU_STOP_LEFT;
+    return cpu_run(d->cpu, deadline);
+}
+
+static void hw_stopped(struct dispatcher *d)
+{
+    vcpu_absorb(d->vcpu);
+}
+
+/* ---- for debuggers ---- */
+
+static void hw_walk(const struct dispatcher *d, struct vmm_walk *walk)
+{
+    const struct hw *hw = d->own;
+    if (!hw->nested) {
+        direct_walk(d, walk);
+        return;
+    }
+    struct nested_walk nested;
+    nested_walk(hw->nested, walk->guest.physical, &nested);
+    walk->has_machine = walk->guest.mapped && nested.mapped;
+    walk->machine = nested.machine;
+}
+
+const struct technique technique_hw = {
+    .name = "hw",
+    .virtualizes = true,
+    .assisted = true,
+    .create = hw_create,
+    .inject = hw_inject,
+    .exit = hw_exit,
+    .wants = hw_wants,
+    .reads_time = hw_reads_time,
+    .enabled = hw_enabled,
+    .interruptible = hw_interruptible,
+    .window = hw_window,
+    .interrupt = hw_interrupt,
+    .run = hw_run,
+    .stopped = hw_stopped,
+    .modified = hw_modified,
+    .walk = hw_walk,
+    .interpreter = direct_interpreter,
+    .frames = hw_frames,
+    .destroy = hw_destroy,
+};
