@@ -132,6 +132,8 @@ int vmm_cmd_debug(int argc, char **argv)
     session->terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !request.batch;
     session->colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
     status = converse(&request);
+    if (!repl_trace_stop(session) || !repl_record_stop(session))
+        status = VMM_FAILURE;
     guest_destroy(&session->guest);
     repl_lab_end(session);
     free(session->image_name);

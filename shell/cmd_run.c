@@ -156,14 +156,6 @@ static int open_output(const struct request *request, struct output *output, con
                           strerror(output->error));
 }
 
-static enum vmm_trace_format trace_format(const char *path)
-{
-    const char *ending = strrchr(path, '.');
-    if (ending && strcmp(ending, ".json") == 0)
-        return VMM_TRACE_CHROME;
-    return ending && strcmp(ending, ".jsonl") == 0 ? VMM_TRACE_JSON_LINES : VMM_TRACE_TEXT;
-}
-
 static int prepare(struct run *run, const struct request *request)
 {
     int status = guest_create(&run->guest, &request->guest);
@@ -176,7 +168,7 @@ static int prepare(struct run *run, const struct request *request)
     if (status != VMM_SUCCESS || !request->trace_file)
         return status;
     run->trace =
-        vmm_trace_begin(trace_format(request->trace_file), output_write, &run->trace_output);
+        vmm_trace_begin(vmm_trace_format_of(request->trace_file), output_write, &run->trace_output);
     bool watched = run->trace && vmm_trace_watch(run->trace, run->guest.vm);
     for (size_t i = 0; i < request->guest.beside_count && watched; i++)
         watched = vmm_trace_watch(run->trace, run->guest.beside[i]);

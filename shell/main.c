@@ -11,6 +11,7 @@
 #include "shell/cmd_theorem.h"
 #include "shell/command.h"
 #include "shell/nearest.h"
+#include "shell/topics.h"
 
 #include <vmm/vmm.h>
 
@@ -59,7 +60,10 @@ static void print_help(FILE *to)
           to);
     for (size_t i = 0; i < COMMANDS; i++)
         fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
-    fputs("\n'vmm COMMAND --help' explains a command.\n", to);
+    fputs("\n'vmm COMMAND --help' explains a command, 'vmm help TOPIC' one of:", to);
+    for (size_t i = 0; i < topic_count; i++)
+        fprintf(to, " %s", topics[i].name);
+    fputs(".\n", to);
 }
 
 static const char *command_name(void *context, size_t i)
@@ -68,12 +72,27 @@ static const char *command_name(void *context, size_t i)
     return i < COMMANDS ? commands[i].name : NULL;
 }
 
-/* The command of that name; NULL after a sentence with the nearest one. */
-static const struct vmm_command *find(const char *name)
+static const char *command_or_topic(void *context, size_t i)
+{
+    if (i < COMMANDS)
+        return command_name(context, i);
+    return i - COMMANDS < topic_count ? topics[i - COMMANDS].name : NULL;
+}
+
+static const struct vmm_command *find_exactly(const char *name)
 {
     for (size_t i = 0; i < COMMANDS; i++)
         if (strcmp(commands[i].name, name) == 0)
             return &commands[i];
+    return NULL;
+}
+
+/* The command of that name; NULL after a sentence with the nearest one. */
+static const struct vmm_command *find(const char *name)
+{
+    const struct vmm_command *command = find_exactly(name);
+    if (command)
+        return command;
     const char *nearest = nearest_name(name, command_name, NULL);
     if (nearest)
         fprintf(stderr, "vmm: there is no command '%s'; did you mean '%s'?\n", name, nearest);
@@ -88,11 +107,21 @@ static int cmd_help(int argc, char **argv)
         print_help(stdout);
         return VMM_SUCCESS;
     }
-    const struct vmm_command *command = find(argv[1]);
-    if (!command)
+    const struct vmm_command *command = find_exactly(argv[1]);
+    const struct topic *topic = command ? NULL : topic_find(argv[1]);
+    if (topic) {
+        fputs(topic->text, stdout);
+        return VMM_SUCCESS;
+    }
+    if (!command) {
+        const char *nearest = nearest_name(argv[1], command_or_topic, NULL);
+        fprintf(stderr, "vmm help: there is no command or topic '%s'; %s%s%s\n", argv[1],
+                nearest ? "did you mean '" : "'vmm help' lists them", nearest ? nearest : "",
+                nearest ? "'?" : "");
         return VMM_USAGE;
+    }
     if (command->run == cmd_help) {
-        puts("Usage: vmm help [COMMAND]\nLists the commands, or explains one.");
+        puts("Usage: vmm help [COMMAND|TOPIC]\nLists the commands and topics, or explains one.");
         return VMM_SUCCESS;
     }
     char name[16], help[] = "--help", *arguments[] = {name, help, NULL};

@@ -94,8 +94,8 @@ screen -e | grep -q '33mHandled by' || {
 }
 keys C-d
 sees '^status 0$'
-grep -qx 'break kernel_main *' "$work/.vmm_history" || {
-    echo "the history is not kept: $(cat "$work/.vmm_history")"
+grep -qx 'break kernel_main *' "$work/.local/state/vmm/history" || {
+    echo "the history is not kept: $(cat "$work/.local/state/vmm/history")"
     bad=1
 }
 

@@ -251,6 +251,14 @@ static void finish_chrome(struct vmm_trace *trace)
 
 /* ---- life ---- */
 
+enum vmm_trace_format vmm_trace_format_of(const char *path)
+{
+    const char *ending = strrchr(path, '.');
+    if (ending && strcmp(ending, ".json") == 0)
+        return VMM_TRACE_CHROME;
+    return ending && strcmp(ending, ".jsonl") == 0 ? VMM_TRACE_JSON_LINES : VMM_TRACE_TEXT;
+}
+
 struct vmm_trace *vmm_trace_begin(enum vmm_trace_format format, vmm_write *write, void *context)
 {
     static const char opening[] = "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[";

@@ -2,6 +2,7 @@
 #include "shell/repl/repl.h"
 
 #include "shell/nearest.h"
+#include "shell/topics.h"
 
 #include <ctype.h>
 #include <readline/history.h>
@@ -64,6 +65,18 @@ const struct repl_command repl_commands[] = {
      "What the instruction wanted, its class by Popek and Goldberg's definition, what the\n"
      "hardware did, who handled it, what changed, and what would be without the VMM.",
      "why", COMPLETE_NOTHING, false, repl_why},
+    {"classify", NULL, "INSTRUCTION", "find an instruction's class by executing it",
+     "INSTRUCTION is text (popf, mov eax, cs) or bytes in hexadecimal (9d). It is executed in "
+     "pairs\n"
+     "of states that differ in the mode or in one resource only; the guest has no part in that.\n"
+     "'help classes' says what the classes mean.",
+     "classify popf", COMPLETE_NOTHING, false, repl_classify},
+    {"quiz", NULL, "[-s SEED]", "run on to some trap, and be asked about it",
+     "Who handles it, what becomes of a register, which class the instruction is of. 'answer' has\n"
+     "the answer checked. The same seed is the same quiz.",
+     "quiz -s 7", COMPLETE_NOTHING, false, repl_quiz},
+    {"answer", NULL, "LETTER|VALUE", "answer the question of the quiz", NULL, "answer b",
+     COMPLETE_NOTHING, false, repl_answer},
     {"until", "u", "N", "run until N instructions have retired since power-on",
      "The same point in every run, for virtual time is the same in every run.", "until 1000000",
      COMPLETE_NOTHING, false, repl_until},
@@ -81,13 +94,14 @@ const struct repl_command repl_commands[] = {
      "As 'trap', but for good.", "catch mov_to_cr", COMPLETE_CAUSE, false, repl_catch},
     {"delete", "d", "[NUMBER]...", "delete breakpoints by number, or all of them", NULL, "delete 1",
      COMPLETE_BREAKPOINT, false, repl_delete},
-    {"info", "i", "TOPIC", "show registers, traps, stats, vm, shadow, map, devices, breakpoints",
+    {"info", "i", "TOPIC", "show registers, traps, stats, vm, shadow, tlb, map, devices",
      "info registers       the guest's registers, as it believes them to be\n"
      "info traps [N]       the last N traps (10), a line each\n"
      "info stats           traps by cause, instructions by how they were executed\n"
      "info vm              technique, memory, time, how it stopped\n"
      "info shadow [ADDR]   what the processor's tables have of the guest's\n"
      "info map             the guest's address space\n"
+     "info tlb             what stands for the guest's TLB, and how often it was filled\n"
      "info devices [NAME]  pic, pit, uart, rtc, kbc, debug\n"
      "info breakpoints     with how often each was met\n"
      "info report          what a post-mortem prints: registers, code, stack, walks, traps\n"
@@ -126,6 +140,14 @@ const struct repl_command repl_commands[] = {
      "guest\n"
      "reads it when it runs.",
      "type \"help\\n\"", COMPLETE_NOTHING, false, repl_type},
+    {"trace", NULL, "on [FILE]|off|save FILE", "trace traps: to the screen, or into FILE",
+     "'trace on' prints a line for each trap, 'trace on FILE' writes them into FILE: JSON lines if "
+     "its\n"
+     "name ends with .jsonl ('vmm report' reads those), a timeline with .json, text otherwise.\n"
+     "'trace save FILE' writes the last 64 traps as text.",
+     "trace on boot.jsonl", COMPLETE_FILE, false, repl_trace},
+    {"record", NULL, "FILE.cast|stop", "record this session, for asciinema's player", NULL,
+     "record session.cast", COMPLETE_FILE, false, repl_record},
     {"echo", NULL, "[TEXT]", "print TEXT; for scripts", NULL, "echo The kernel boots.",
      COMPLETE_NOTHING, false, run_echo},
     {"source", NULL, "FILE", "run the commands in FILE",
@@ -133,8 +155,8 @@ const struct repl_command repl_commands[] = {
      COMPLETE_FILE, false, run_source},
     {"history", NULL, "[N]", "show the last N lines typed (20)", NULL, "history 5",
      COMPLETE_NOTHING, false, run_history},
-    {"help", "h ?", "[COMMAND]", "list the commands, or explain one", NULL, "help trap",
-     COMPLETE_COMMAND, false, run_help},
+    {"help", "h ?", "[COMMAND|TOPIC]", "list commands and topics, or explain one", NULL,
+     "help trap", COMPLETE_HELP, false, run_help},
     {"quit", "q exit", "", "end the session", NULL, "quit", COMPLETE_NOTHING, false, run_quit},
 };
 const size_t repl_command_count = sizeof repl_commands / sizeof *repl_commands;
@@ -229,10 +251,19 @@ static bool run_help(struct session *session, char *arguments)
         for (size_t i = 0; i < repl_command_count; i++)
             help_line(session, &repl_commands[i]);
         repl_say(session, "\nAn unambiguous beginning is enough; an empty line repeats; 'help "
-                          "COMMAND' says more.\n");
+                          "COMMAND' says more.\nTopics:");
+        for (size_t i = 0; i < topic_count; i++)
+            repl_say(session, " %s", topics[i].name);
+        repl_say(session, ".\n");
         return true;
     }
     const struct repl_command *command = repl_find(arguments, strlen(arguments), why, sizeof why);
+    const struct topic *topic = topic_find(arguments);
+    if (topic && (!command || strcmp(topic->name, arguments) == 0)) {
+        repl_say(session, "%s%s%s: %s\n\n%s", repl_paint(session, PAINT_PLACE), topic->name,
+                 repl_paint(session, PAINT_OFF), topic->summary, topic->text);
+        return true;
+    }
     if (!command)
         return repl_complain(session, "%s", why);
     help_line(session, command);

@@ -2,6 +2,7 @@
 #include "shell/repl/repl.h"
 
 #include "shell/repl/why.h"
+#include "shell/topics.h"
 
 #include <ctype.h>
 #include <readline/readline.h>
@@ -16,6 +17,13 @@ typedef const char *name_list(size_t i);
 static const char *command_name(size_t i)
 {
     return i < repl_command_count ? repl_commands[i].name : NULL;
+}
+
+static const char *command_or_topic(size_t i)
+{
+    if (i < repl_command_count)
+        return repl_commands[i].name;
+    return i - repl_command_count < topic_count ? topics[i - repl_command_count].name : NULL;
 }
 
 /* Registers with their dollar sign first, then symbols. */
@@ -68,6 +76,7 @@ static name_list *list_of(enum completion completion)
 {
     switch (completion) {
     case COMPLETE_COMMAND: return command_name;
+    case COMPLETE_HELP: return command_or_topic;
     case COMPLETE_CAUSE: return cause_or_vector;
     case COMPLETE_EXPRESSION: return operand_name;
     case COMPLETE_TECHNIQUE: return vmm_technique;

@@ -82,14 +82,18 @@ void repl_say(struct session *session, const char *format, ...)
 
 bool repl_complain(struct session *session, const char *format, ...)
 {
+    char text[1024], place[256] = "";
     va_list arguments;
     leave_guest_line(session);
     fflush(stdout);
     if (session->script)
-        fprintf(stderr, "%s:%u: ", session->script, session->script_line);
+        snprintf(place, sizeof place, "%s:%u: ", session->script, session->script_line);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    fputc('\n', stderr);
+    fprintf(stderr, "%s%s\n", place, text);
+    repl_record_text(session, place);
+    repl_record_text(session, text);
+    repl_record_text(session, "\n");
     return false;
 }

@@ -166,6 +166,15 @@ static bool go_on(struct session *session)
     return true;
 }
 
+bool repl_run_silently(struct session *session)
+{
+    if (!need_running(session))
+        return false;
+    run_guest(session, 0);
+    session->next_code_known = false;
+    return true;
+}
+
 /* ---- going on ---- */
 
 bool repl_run(struct session *session, char *arguments)

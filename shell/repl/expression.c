@@ -151,6 +151,18 @@ static bool call(struct parser *p, const char *name, uint32_t *value)
     return false;
 }
 
+static uint32_t fail_name(struct parser *p, bool is_register, const char *name)
+{
+    const char *meant =
+        p->source->nearest ? p->source->nearest(p->source->context, is_register, name) : NULL;
+    const char *what = is_register ? "register '$" : "symbol '";
+    if (meant)
+        return fail(p, "There is no %s%s'; did you mean '%s'?", what, name, meant);
+    if (is_register)
+        return fail(p, "There is no register '$%s'; 'info registers' shows them.", name);
+    return fail(p, "There is no symbol '%s' in the guest's image; registers begin with '$'.", name);
+}
+
 static uint32_t named(struct parser *p)
 {
     char name[LONGEST_NAME];
@@ -160,14 +172,13 @@ static uint32_t named(struct parser *p)
     take_name(p, name);
     if (is_register) {
         if (!p->source->reg || !p->source->reg(p->source->context, name, &value))
-            return fail(p, "There is no register '$%s'; 'info registers' shows them.", name);
+            return fail_name(p, true, name);
         return value;
     }
     if (call(p, name, &value))
         return value;
     if (!p->source->symbol || !p->source->symbol(p->source->context, name, &value))
-        return fail(p, "There is no symbol '%s' in the guest's image; registers begin with '$'.",
-                    name);
+        return fail_name(p, false, name);
     return value;
 }
 

@@ -19,6 +19,9 @@ struct expression_source {
     bool (*reg)(void *context, const char *name, uint32_t *value); /* without the dollar sign */
     bool (*symbol)(void *context, const char *name, uint32_t *value);
     bool (*memory)(void *context, bool physical, uint32_t address, unsigned size, uint32_t *value);
+    /* The name that was meant by one that there is not, as it must be written; NULL: none. May be
+     * NULL. */
+    const char *(*nearest)(void *context, bool is_register, const char *name);
 };
 
 /* Evaluates the expression that `text` starts with. `*rest` is what follows it; if `rest` is NULL,

@@ -1,6 +1,7 @@
 /* What many commands need: words, numbers, expressions, places in the guest's code. */
 #include "shell/repl/repl.h"
 
+#include "shell/nearest.h"
 #include "shell/repl/expression.h"
 
 #include <ctype.h>
@@ -95,10 +96,38 @@ static bool read_memory(void *context, bool physical, uint32_t address, unsigned
     return count == size;
 }
 
+static const char *register_name(void *context, size_t i)
+{
+    (void)context;
+    return vmm_register_name(i);
+}
+
+static const char *symbol_name(void *context, size_t i)
+{
+    const struct session *session = context;
+    return session->guest.vm ? vmm_symbol_name(session->guest.vm, i) : NULL;
+}
+
+/* A register without its dollar sign is the likeliest mistake of all. */
+static const char *nearest_operand(void *context, bool is_register, const char *name)
+{
+    static char meant[LINE_ROOM];
+    uint32_t value;
+    bool bare_register = !is_register && read_register(context, name, &value);
+    const char *found = bare_register ? name
+                        : is_register ? nearest_name(name, register_name, NULL)
+                                      : nearest_name(name, symbol_name, context);
+    if (!found)
+        return NULL;
+    snprintf(meant, sizeof meant, "%s%s", bare_register || is_register ? "$" : "", found);
+    return meant;
+}
+
 bool repl_evaluate(struct session *session, const char *text, const char **rest, uint32_t *value)
 {
     char why[256];
-    const struct expression_source source = {session, read_register, read_symbol, read_memory};
+    const struct expression_source source = {session, read_register, read_symbol, read_memory,
+                                             nearest_operand};
     if (expression_evaluate(text, rest, &source, value, why, sizeof why))
         return true;
     return repl_complain(session, "%s", why);

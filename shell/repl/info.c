@@ -190,6 +190,49 @@ static bool info_shadow(struct session *session, char *arguments)
     return info_map(session, arguments);
 }
 
+static uint64_t count_of(const struct vmm_vm *vm, const char *name)
+{
+    struct vmm_cause_count cause;
+    for (size_t i = 0; vmm_cause(vm, i, &cause); i++)
+        if (strcmp(cause.cause, name) == 0)
+            return cause.count;
+    return 0;
+}
+
+static bool add_pages(void *context, const struct vmm_range *range)
+{
+    uint64_t *pages = context;
+    *pages += range->shadow_pages;
+    return true;
+}
+
+/* Shadow tables are a TLB that the VMM keeps: Bugnion and others, "Bringing virtualization to the
+ * x86 architecture with the original VMware Workstation" (2012), section 4.3. */
+static bool info_tlb(struct session *session, char *arguments)
+{
+    const struct vmm_vm *vm = session->guest.vm;
+    struct vmm_walk walk;
+    uint64_t pages = 0;
+    (void)arguments;
+    vmm_walk(vm, repl_pc(session), &walk);
+    if (!walk.shadowed) {
+        repl_say(session,
+                 "The processor walks the guest's own tables and keeps what it found in "
+                 "its TLB, where\nnobody can look. 'info map' shows what the tables say.\n");
+        return true;
+    }
+    vmm_ranges(vm, add_pages, &pages);
+    repl_say(session,
+             "The shadow tables are the guest's TLB: what is not in them yet faults (a miss), and\n"
+             "is filled in from the guest's tables; INVLPG and MOV CR3 drop what they name.\n"
+             "  pages in it now          %10" PRIu64 "\n  misses (hidden faults)   %10" PRIu64
+             "\n  traced table writes      %10" PRIu64 "\n  INVLPG                   %10" PRIu64
+             "\n  moves to CRs             %10" PRIu64 "\n",
+             pages, count_of(vm, "hidden_fault"), count_of(vm, "table_write"),
+             count_of(vm, "invlpg"), count_of(vm, "mov_to_cr"));
+    return true;
+}
+
 /* ---- devices, breakpoints, symbols ---- */
 
 static bool put_device(struct session *session, const char *name)
@@ -288,11 +331,17 @@ static const struct {
     const char *name;
     bool (*show)(struct session *session, char *arguments);
 } topics[] = {
-    {"registers", info_registers}, {"traps", info_traps},
-    {"stats", info_stats},         {"vm", info_vm},
-    {"shadow", info_shadow},       {"map", info_map},
-    {"devices", info_devices},     {"breakpoints", info_breakpoints},
-    {"symbols", info_symbols},     {"report", info_report},
+    {"registers", info_registers},
+    {"traps", info_traps},
+    {"stats", info_stats},
+    {"vm", info_vm},
+    {"shadow", info_shadow},
+    {"map", info_map},
+    {"devices", info_devices},
+    {"breakpoints", info_breakpoints},
+    {"tlb", info_tlb},
+    {"symbols", info_symbols},
+    {"report", info_report},
 };
 enum { TOPICS = sizeof topics / sizeof *topics };
 

@@ -104,10 +104,24 @@ bool repl_source(struct session *session, const char *path)
 
 /* ---- the prompt ---- */
 
+/* $XDG_STATE_HOME/vmm/history (XDG Base Directory Specification 0.8), with the folders that are
+ * missing. */
 static bool history_path(char *path, size_t room)
 {
-    const char *home = getenv("HOME");
-    return home && (size_t)snprintf(path, room, "%s/.vmm_history", home) < room;
+    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    bool own = state && *state == '/';
+    if (!own && !home)
+        return false;
+    int length = own ? snprintf(path, room, "%s/vmm/history", state)
+                     : snprintf(path, room, "%s/.local/state/vmm/history", home);
+    if (length < 0 || (size_t)length >= room)
+        return false;
+    for (char *at = strchr(path + 1, '/'); at; at = strchr(at + 1, '/')) {
+        *at = '\0';
+        mkdir(path, 0700); /* the last failure shows when the file is written */
+        *at = '/';
+    }
+    return true;
 }
 
 static void remember(const char *line)
@@ -124,6 +138,9 @@ static void do_line(struct session *session, char *line)
         snprintf(again, sizeof again, "%s", session->repeat);
         line = again;
     }
+    repl_record_text(session, "(vmm) ");
+    repl_record_text(session, line);
+    repl_record_text(session, "\n");
     session->failed = !repl_execute(session, line);
     fflush(stdout);
 }
@@ -188,6 +205,7 @@ static bool observe(void *context, const struct vmm_record *record)
 {
     struct session *session = context;
     bool stop = session->waiting && is_of_kind(record, &session->wanted);
+    stop |= repl_quiz_wants(session, record);
     for (unsigned i = 0; i < session->breakpoint_count; i++) {
         struct breakpoint *point = &session->breakpoints[i];
         if (!point->caught || !is_of_kind(record, &point->kind))
@@ -207,6 +225,7 @@ bool repl_load(struct session *session)
         guest_destroy(&fresh);
         return false;
     }
+    repl_trace_stop(session);
     guest_destroy(&session->guest);
     session->guest = fresh;
     session->typed_begin = session->typed_end = 0;

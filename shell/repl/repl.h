@@ -25,6 +25,21 @@ struct trap_kind {
     int vector;     /* -1: any */
 };
 
+enum { QUIZ_REMEMBERS = 4 };
+
+/* A question about a trap, and how the answers were so far (quiz.c). */
+struct quiz {
+    uint64_t random;
+    bool searching; /* the guest runs to the next trap that is worth a question */
+    uint64_t skip, passed;
+    const char *asked_about[QUIZ_REMEMBERS]; /* causes */
+    unsigned asked, answered, right;
+    bool open; /* a question waits for its answer */
+    struct vmm_record record;
+    unsigned letters; /* the answer is one of so many; 0: a number */
+    uint32_t answer;
+};
+
 struct session {
     struct guest_options options;
     struct guest guest; /* vm is NULL without an image */
@@ -58,8 +73,12 @@ struct session {
 
     struct repl_lab *lab; /* a student's modules are in place; NULL: the library's own */
 
+    struct quiz quiz;
     bool waiting;            /* `trap` runs ... */
     struct trap_kind wanted; /* ... and waits for these */
+
+    struct recording *recording; /* of the session, NULL: none (recording.c) */
+    struct tracing *tracing;     /* of its traps, NULL: none */
 
     /* Where x and disassemble go on, and x's format. */
     uint32_t next_data, next_code;
@@ -72,6 +91,7 @@ struct session {
 enum completion {
     COMPLETE_NOTHING,
     COMPLETE_COMMAND,
+    COMPLETE_HELP, /* commands, topics */
     COMPLETE_CAUSE,
     COMPLETE_EXPRESSION, /* registers, symbols */
     COMPLETE_TECHNIQUE,
@@ -190,6 +210,28 @@ bool repl_info(struct session *session, char *arguments);
 const char *repl_info_topic(size_t i);
 
 bool repl_why(struct session *session, char *arguments);
+bool repl_classify(struct session *session, char *arguments);
+bool repl_quiz(struct session *session, char *arguments);
+bool repl_answer(struct session *session, char *arguments);
+/* Whether the quiz wants to ask about this trap. */
+bool repl_quiz_wants(struct session *session, const struct vmm_record *record);
+
+/* Runs the guest to a trap that was asked for, or to whatever else stops it, and says nothing.
+ * False after a sentence, if it cannot run. */
+bool repl_run_silently(struct session *session);
+
+bool repl_record(struct session *session, char *arguments);
+bool repl_trace(struct session *session, char *arguments);
+
+/* ---- what a session leaves behind (recording.c) ---- */
+
+/* Puts text into the recording, if there is one, that did not go through stdout. */
+void repl_record_text(struct session *session, const char *text);
+
+/* Ends the recording or the trace, if there is one. False after a sentence. A trace must end before
+ * its VM does. */
+bool repl_record_stop(struct session *session);
+bool repl_trace_stop(struct session *session);
 
 /* Readline's completion (complete.c); to be set up once. */
 void repl_complete_with_readline(struct session *session);

@@ -48,6 +48,27 @@ struct vmm_classification *why_classify(const struct vmm_record *trap, const cha
     return found;
 }
 
+bool repl_classify(struct session *session, char *arguments)
+{
+    char error[256];
+    if (!*arguments)
+        return repl_complain(session, "Which instruction? Write 'classify popf', or its bytes.");
+    bool hexadecimal = strspn(arguments, "0123456789abcdefABCDEF ") == strlen(arguments);
+    struct vmm_classification *found =
+        vmm_classify_text("x86-32", arguments, NULL, error, sizeof error);
+    if (!found && hexadecimal)
+        found = vmm_classify_bytes("x86-32", arguments, NULL, error, sizeof error);
+    if (!found)
+        return repl_complain(session, "%s", error);
+    for (size_t i = 0; i < vmm_classification_count(found); i++) {
+        char *text = vmm_classification_explain(found, i);
+        repl_say(session, "%s%s", i ? "\n" : "", text ? text : "");
+        free(text);
+    }
+    vmm_classification_free(found);
+    return true;
+}
+
 bool repl_why(struct session *session, char *arguments)
 {
     struct vmm_record record;

@@ -46,6 +46,10 @@ enum vmm_trace_format {
                                not come sooner; the two lines are in "otherData" */
 };
 
+/** The format that the name of a trace's file asks for: ".json" trace events, ".jsonl" JSON lines,
+ * anything else text. */
+enum vmm_trace_format vmm_trace_format_of(const char *path);
+
 /** Takes `count` bytes of a trace or report. Returns false if they cannot be written. */
 typedef bool vmm_write(void *context, const char *bytes, size_t count);
 
