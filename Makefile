@@ -36,7 +36,7 @@ vmm_cflags = -std=gnu17 -fPIC -fvisibility=hidden -Wall -Wextra -Wshadow $(WERRO
   -Ilibvmm/include -Ilibvmm -I. $(ENGINE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(variant_$(VARIANT))
 vmm_ldflags = $(LDFLAGS) $(variant_$(VARIANT)) -Wl,--as-needed
 library_libs = $(ENGINE_LIBS) -ljansson -lzstd -lpthread -lm
-shell_libs = -lreadline -lsmartcols
+shell_libs = -lreadline -lncursesw -lsmartcols -ldw -lelf
 
 # Public version.h decides; the soname carries the major number.
 version_part = $(shell sed -n 's/^\#define VMM_VERSION_$(1) *\([0-9][0-9]*\).*/\1/p' \

@@ -29,6 +29,8 @@ header  jansson.h                   libjansson-dev
 header  libsmartcols/libsmartcols.h libsmartcols-dev
 header  uthash.h                    uthash-dev
 header  zstd.h                      libzstd-dev
+header  elfutils/libdw.h            libdw-dev
+header  curses.h                    libncurses-dev
 TABLE
     case $(uname -m) in
     x86_64 | i?86) ;;

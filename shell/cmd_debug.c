@@ -1,6 +1,8 @@
 /* `vmm debug`: the prompt with a guest, which stands at its entry. Plain `vmm` is the same. */
 #include "shell/command.h"
 #include "shell/repl/lab.h"
+#include "shell/repl/repl.h"
+#include "shell/repl/source.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -134,6 +136,7 @@ int vmm_cmd_debug(int argc, char **argv)
     status = converse(&request);
     if (!repl_trace_stop(session) || !repl_record_stop(session))
         status = VMM_FAILURE;
+    source_close(session->source);
     guest_destroy(&session->guest);
     repl_lab_end(session);
     free(session->image_name);

@@ -4,7 +4,8 @@
 
 #include <stddef.h>
 
-/* The Levenshtein distance between what was typed, cut to 32 characters, and a name. */
+/* How many letters must be typed more, left away, changed, or swapped with their neighbour to get
+ * from what was typed, cut to 32 characters, to a name (Damerau 1964). */
 size_t nearest_distance(const char *typed, const char *name);
 
 /* Of the names that `name` gives (NULL beyond the last), the one nearest to what was typed, if it

@@ -85,7 +85,7 @@ info breakpoints
 delete
 info report
 END
-shows '^Breakpoint 1, .*<strcmp>' '^#0  0x[0-9a-f]* <strcmp+0x0>$' '^#1  0x[0-9a-f]* <kernel_main+0x[0-9a-f]*>$' '^=> 0x[0-9a-f]* <kernel_main+' ' if 0  met 0 times$' '<kernel_main'
+shows '^Breakpoint 1, .*<strcmp>' '^#0  0x[0-9a-f]* <strcmp+0x0> at lib.c:[0-9]*$' '^#1  0x[0-9a-f]* <kernel_main+0x[0-9a-f]*> at main.c:[0-9]*$' '^=> 0x[0-9a-f]* <kernel_main+' ' if 0  met 0 times$' '<kernel_main'
 [ "$(grep -c '^Breakpoint 2, ' "$work/out")" = 0 ] || fail 'a condition that is 0 stops'
 
 script 0 "$kernel" <<'END'

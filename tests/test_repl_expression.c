@@ -30,7 +30,7 @@ static bool memory(void *context, bool physical, uint32_t address, unsigned size
     return address < 0x2000;
 }
 
-static const struct expression_source source = {NULL, reg, symbol, memory};
+static const struct expression_source source = {NULL, reg, symbol, memory, NULL};
 
 static uint32_t value_of(const char *text)
 {

@@ -19,11 +19,14 @@ bad=0
 
 open() { # COMMAND: in a fresh terminal
     tmux -L "$server" kill-server 2>/dev/null
-    env -u TMUX -u NO_COLOR HOME="$work" INPUTRC=/dev/null \
-        tmux -L "$server" -f /dev/null new-session -d -x 110 -y 50 "$1; echo status \$?; sleep 60" || {
-        echo 'skipped: tmux cannot open a terminal here'
-        exit 77
-    }
+    for again in 1 2 3; do
+        env -u TMUX -u NO_COLOR -u XDG_STATE_HOME HOME="$work" INPUTRC=/dev/null \
+            tmux -L "$server" -f /dev/null new-session -d -x "${2:-110}" -y "${3:-50}" \
+            "$1; echo status \$?; sleep 60" 2>"$work/tmux" && return
+        sleep 0.5 # the server before may still be on its way out
+    done
+    echo "skipped: tmux cannot open a terminal here: $(cat "$work/tmux")"
+    exit 77
 }
 screen() {
     tmux -L "$server" capture-pane -p "$@" -S -500
@@ -127,5 +130,95 @@ screen -e | grep -q '\[3[0-9]m' && {
 }
 prompts
 keys 'quit' Enter
+sees '^status 0$'
+
+# ---- the first hour: what docs/repl.md shows is what the screen shows ----
+
+# session: the block of docs/repl.md below "A first session", without its indentation.
+session() {
+    awk '/^## / { on = /A first session/ } on && /^    / { print substr($0, 5) }' docs/repl.md | sed -n '/^(vmm) hlep/,/^(vmm) quit/p'
+}
+# What compilers and versions decide about is left out: numbers, and instructions behind symbols.
+plain() {
+    sed -E -e 's/ +$//' -e 's/(0x)?[0-9a-f]*[0-9][0-9a-f]*/N/g' -e '/^(=>|Trap N: |  )/s/(<[a-z_A-Z0-9+]*>).*/\1/' |
+        sed '/^$/d'
+}
+# answers N: waits for the prompt behind the answer to the Nth command.
+answers() {
+    tries=0
+    while [ $tries -lt 300 ] && [ "$(screen -J -S -2000 | grep -c '^(vmm)')" -le "$1" ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+    prompts
+}
+open "$build/vmm debug $build/guests/kernel-virt.elf" 220 50
+prompts
+typed=0
+session >"$work/doc"
+sed -n 's/^(vmm) \{0,1\}//p' "$work/doc" >"$work/commands"
+while IFS= read -r command; do
+    keys -l "$command"
+    keys Enter
+    typed=$((typed + 1))
+    if [ "$command" = quit ]; then
+        sees '^status 0$'
+    else
+        answers $typed
+    fi
+done <"$work/commands"
+[ $typed -ge 30 ] || {
+    echo "only $typed commands are typed"
+    bad=1
+}
+screen -J -S -2000 | sed -n '/^(vmm) hlep/,/^(vmm) quit/p' | sed -E 's/ +$//' >"$work/screen"
+[ -n "${VMM_WRITE:-}" ] && cp "$work/screen" "$VMM_WRITE"
+plain <"$work/doc" >"$work/wanted"
+plain <"$work/screen" >"$work/seen"
+diff "$work/wanted" "$work/seen" || {
+    echo 'the screen is not as docs/repl.md shows it'
+    bad=1
+}
+
+# ---- the full screen: every part is there, it follows the window, and leaves the terminal as it was ----
+
+open "$build/vmm debug $build/guests/kernel-virt.elf" 80 24
+prompts
+keys 'screen' Enter
+sees '─ traps'
+keys t
+sees '1 r[0-3] [a-z_]*: '
+for part in 'registers' 'code: tests/guests/kernel/boot.S' 'address space' 'console' 'q leave' 'cr0 N*'; do
+    sees "$part"
+done
+keys w
+sees 'Handled by   Walk D-A'
+keys q
+sees '─ registers'
+keys ':'
+keys -l 'info vm'
+keys Enter
+sees 'virtual time'
+keys x
+sees '─ console'
+keys ':'
+keys -l 'brek x'
+keys Enter
+sees "did you mean 'break'"
+tmux -L "$server" resize-window -x 200 -y 50
+sees 'vm0 ring0'
+tmux -L "$server" resize-window -x 40 -y 10
+sees 'This needs 16 rows'
+tmux -L "$server" resize-window -x 80 -y 24
+sees '─ registers'
+keys c
+sees 'exit code 0'
+sees 'page frames were lost'
+keys q
+prompts
+keys -l 'print 6 * 7'
+keys Enter
+sees '^$1 = 0x2a = 42$'
+keys C-d
 sees '^status 0$'
 exit $bad

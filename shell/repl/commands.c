@@ -88,7 +88,8 @@ const struct repl_command repl_commands[] = {
     {"break", "b", "[ADDRESS] [if COND]", "stop before the instruction at ADDRESS, or the present",
      "ADDRESS is an expression: a symbol of the guest's image, a number, $eip + 5. It is linear,\n"
      "and holds in every address space. The guest cannot notice breakpoints. With a condition it\n"
-     "stops only where that is not zero.",
+     "stops only where that is not zero. FILE:LINE is an address as well, if the guest has line\n"
+     "tables.",
      "break trap if $esp < 0x110000", COMPLETE_EXPRESSION, false, repl_break},
     {"catch", NULL, "CAUSE|VECTOR", "stop behind every trap of a kind, until it is deleted",
      "As 'trap', but for good.", "catch mov_to_cr", COMPLETE_CAUSE, false, repl_catch},
@@ -119,6 +120,10 @@ const struct repl_command repl_commands[] = {
      "x/8xw $esp", COMPLETE_EXPRESSION, true, repl_examine},
     {"disassemble", "disas", "[ADDRESS] [COUNT]", "show instructions, from EIP or from ADDRESS",
      NULL, "disassemble kernel_main 20", COMPLETE_EXPRESSION, true, repl_disassemble},
+    {"list", "l", "[ADDRESS]", "show the source around EIP, or around ADDRESS",
+     "ADDRESS may be FILE:LINE or a function. The guest must have been built with -g, and its\n"
+     "sources be where they were, seen from the working folder. On an empty line it goes on.",
+     "list console.c:20", COMPLETE_EXPRESSION, true, repl_list},
     {"walk", NULL, "ADDRESS", "walk the page tables for a linear address, bit by bit",
      "The guest's directory and table entry, then, where the technique has them, the VMM's shadow\n"
      "entries, and the machine address below all.",
@@ -140,6 +145,11 @@ const struct repl_command repl_commands[] = {
      "guest\n"
      "reads it when it runs.",
      "type \"help\\n\"", COMPLETE_NOTHING, false, repl_type},
+    {"screen", NULL, "", "registers, code, traps, address space and console side by side",
+     "Full screen. s step, n next, f finish, t trap, c continue, r run, w why, : any command, q "
+     "back\n"
+     "to the prompt. 'info registers', 'disassemble', 'info traps' and 'info map' print the same.",
+     "screen", COMPLETE_NOTHING, false, repl_screen},
     {"trace", NULL, "on [FILE]|off|save FILE", "trace traps: to the screen, or into FILE",
      "'trace on' prints a line for each trap, 'trace on FILE' writes them into FILE: JSON lines if "
      "its\n"

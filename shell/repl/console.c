@@ -16,31 +16,57 @@ const char *repl_paint(const struct session *session, enum paint paint)
     return session->colour ? escapes[paint] : "";
 }
 
+FILE *repl_out(const struct session *session)
+{
+    return session->page ? session->page : stdout;
+}
+
 /* ---- the guest's console ---- */
 
 static void put_guest_byte(struct session *session, uint8_t byte)
 {
+    FILE *to = repl_out(session);
     bool printable = (byte >= ' ' && byte != 0x7f) || byte == '\t';
     if (byte == '\r' || (byte == '\n' && !session->guest_line)) {
         if (byte == '\n')
-            printf("%s|%s\n", repl_paint(session, PAINT_DIM), repl_paint(session, PAINT_OFF));
+            fprintf(to, "%s|%s\n", repl_paint(session, PAINT_DIM), repl_paint(session, PAINT_OFF));
         return;
     }
     if (!session->guest_line)
-        printf("%s|%s ", repl_paint(session, PAINT_DIM), repl_paint(session, PAINT_OFF));
+        fprintf(to, "%s|%s ", repl_paint(session, PAINT_DIM), repl_paint(session, PAINT_OFF));
     session->guest_line = byte != '\n';
     if (byte == '\n' || printable)
-        putchar(byte);
+        fputc(byte, to);
     else
-        printf("\\x%02x", byte);
+        fprintf(to, "\\x%02x", byte);
+}
+
+/* The console's last part, for the screen: when it is full, the older half goes. */
+static void keep_shown(struct session *session, uint8_t byte)
+{
+    const size_t half = sizeof session->shown / 2;
+    bool printable = (byte >= ' ' && byte < 0x7f) || byte == '\n';
+    if (!printable)
+        return;
+    if (session->shown_length + 1 == sizeof session->shown) {
+        session->shown_length -= half;
+        memmove(session->shown, session->shown + half, session->shown_length);
+    }
+    session->shown[session->shown_length++] = (char)byte;
+    session->shown[session->shown_length] = '\0';
 }
 
 static void put_output(void *context, const uint8_t *bytes, size_t count)
 {
     struct session *session = context;
-    for (size_t i = 0; i < count; i++)
-        put_guest_byte(session, bytes[i]);
-    if (session->terminal)
+    for (size_t i = 0; i < count; i++) {
+        keep_shown(session, bytes[i]);
+        if (!session->screen)
+            put_guest_byte(session, bytes[i]);
+    }
+    if (session->screen)
+        repl_screen_output(session);
+    else if (session->terminal)
         fflush(stdout);
 }
 
@@ -67,7 +93,7 @@ struct vmm_console repl_console(struct session *session)
 static void leave_guest_line(struct session *session)
 {
     if (session->guest_line)
-        putchar('\n');
+        fputc('\n', repl_out(session));
     session->guest_line = false;
 }
 
@@ -76,7 +102,7 @@ void repl_say(struct session *session, const char *format, ...)
     va_list arguments;
     leave_guest_line(session);
     va_start(arguments, format);
-    vprintf(format, arguments);
+    vfprintf(repl_out(session), format, arguments);
     va_end(arguments);
 }
 
@@ -91,7 +117,7 @@ bool repl_complain(struct session *session, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    fprintf(stderr, "%s%s\n", place, text);
+    fprintf(session->page ? session->page : stderr, "%s%s\n", place, text);
     repl_record_text(session, place);
     repl_record_text(session, text);
     repl_record_text(session, "\n");

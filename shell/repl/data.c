@@ -1,5 +1,6 @@
 /* Commands that look at registers, memory and page tables, and change them. */
 #include "shell/repl/repl.h"
+#include "shell/repl/source.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -297,6 +298,53 @@ bool repl_set(struct session *session, char *arguments)
     if (!place)
         return repl_complain(session, "Say what is to be set; write 'set $eax = 5'.");
     return set_register(session, place, value);
+}
+
+/* ---- source ---- */
+
+/* Where to begin: at a place, where the last list ended, or around EIP. */
+static bool find_line(struct session *session, const char *place)
+{
+    enum { BEFORE = 4 };
+    uint32_t linear = repl_pc(session);
+    const char *file;
+    if (!*place && *session->list_file)
+        return true;
+    if (*place && !repl_evaluate(session, place, NULL, &linear))
+        return false;
+    if (!source_line(session->source, linear, &file, &session->list_line))
+        return repl_complain(session, session->source
+                                          ? "No source line is known there; 'disassemble' shows "
+                                            "the instructions."
+                                          : "The guest's image has no line tables; build it with "
+                                            "-g.");
+    snprintf(session->list_file, sizeof session->list_file, "%s", file);
+    session->list_line = session->list_line > BEFORE ? session->list_line - BEFORE : 1;
+    return true;
+}
+
+bool repl_list(struct session *session, char *arguments)
+{
+    enum { LINES = 10 };
+    char text[200];
+    const char *file;
+    unsigned here = 0, shown = 0;
+    if (!repl_need_guest(session) || !find_line(session, arguments))
+        return false;
+    bool known = source_line(session->source, repl_pc(session), &file, &here) &&
+                 strcmp(file, session->list_file) == 0;
+    for (; shown < LINES &&
+           source_text(session->source, session->list_file, session->list_line, text, sizeof text);
+         shown++, session->list_line++)
+        repl_say(session, "%s%4u  %s\n", known && here == session->list_line ? "=>" : "  ",
+                 session->list_line, text);
+    if (shown)
+        return true;
+    return repl_complain(session,
+                         session->list_line > 1 ? "'%s' has no line %u."
+                                                : "'%s' is not there, so that line %u cannot be "
+                                                  "shown; start where the guest was built.",
+                         session->list_file, session->list_line);
 }
 
 /* ---- walk ---- */

@@ -34,6 +34,7 @@ static enum vmm_stop last_stop(const struct session *session)
 
 static void show_place(struct session *session)
 {
+    repl_print_source(session, repl_pc(session));
     repl_print_instruction(session, repl_pc(session), true);
 }
 
@@ -64,6 +65,7 @@ static void show_trap(struct session *session)
 static void report_stop(struct session *session, enum vmm_stop stop)
 {
     session->next_code_known = false;
+    session->list_file[0] = '\0';
     switch (stop) {
     case VMM_STOP_BREAK: show_break(session); break;
     case VMM_STOP_TRAP: show_trap(session); break;

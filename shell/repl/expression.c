@@ -66,6 +66,18 @@ static void take_name(struct parser *p, char name[LONGEST_NAME])
     name[length] = '\0';
 }
 
+/* "console.c:15": the line goes with the file's name. */
+static void take_line(struct parser *p, char name[LONGEST_NAME])
+{
+    size_t length = strlen(name);
+    do {
+        if (length + 1 < LONGEST_NAME)
+            name[length++] = *p->at;
+        p->at++;
+    } while (isdigit((unsigned char)*p->at));
+    name[length] = '\0';
+}
+
 /* ---- operands ---- */
 
 static int digit(char c)
@@ -156,6 +168,8 @@ static uint32_t fail_name(struct parser *p, bool is_register, const char *name)
     const char *meant =
         p->source->nearest ? p->source->nearest(p->source->context, is_register, name) : NULL;
     const char *what = is_register ? "register '$" : "symbol '";
+    if (strchr(name, ':'))
+        return fail(p, "There is no line '%s' in the guest's line tables.", name);
     if (meant)
         return fail(p, "There is no %s%s'; did you mean '%s'?", what, name, meant);
     if (is_register)
@@ -170,6 +184,8 @@ static uint32_t named(struct parser *p)
     bool is_register = *p->at == '$';
     p->at += is_register;
     take_name(p, name);
+    if (!is_register && *p->at == ':' && isdigit((unsigned char)p->at[1]))
+        take_line(p, name);
     if (is_register) {
         if (!p->source->reg || !p->source->reg(p->source->context, name, &value))
             return fail_name(p, true, name);

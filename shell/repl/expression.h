@@ -3,6 +3,8 @@
  *
  *     $eax + 4 * ($ecx - 1)      *($esp + 8)       main + 0x10      byte($esi) == 'A'
  *
+ * FILE:LINE, where the guest was built with line tables, is a symbol as well.
+ *
  * Strength of operators as in C:  ||  &&  |  ^  &  == !=  < <= > >=  << >>  + -  * / %  and the
  * prefixes - + ~ ! *. A prefix * reads four bytes at a linear address; dword(), word() and byte()
  * read 4, 2 and 1, phys() four at a guest-physical address. */

@@ -3,6 +3,7 @@
 
 #include "shell/nearest.h"
 #include "shell/repl/expression.h"
+#include "shell/repl/source.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -79,7 +80,14 @@ static bool read_register(void *context, const char *name, uint32_t *value)
 static bool read_symbol(void *context, const char *name, uint32_t *value)
 {
     const struct session *session = context;
-    return session->guest.vm && vmm_symbol_address(session->guest.vm, name, value);
+    const char *colon = strchr(name, ':');
+    char file[LINE_ROOM];
+    if (!session->guest.vm)
+        return false;
+    if (!colon)
+        return vmm_symbol_address(session->guest.vm, name, value);
+    snprintf(file, sizeof file, "%.*s", (int)(colon - name), name);
+    return source_address(session->source, file, (unsigned)strtoul(colon + 1, NULL, 10), value);
 }
 
 static bool read_memory(void *context, bool physical, uint32_t address, unsigned size,
@@ -170,6 +178,22 @@ unsigned repl_frames(const struct session *session, struct vmm_frame *frames, un
     memmove(&frames[2], &frames[1], (count - 1) * sizeof *frames);
     frames[1] = (struct vmm_frame){.pc = caller, .base = frames[0].base};
     return count + 1;
+}
+
+bool repl_print_source(struct session *session, uint32_t linear)
+{
+    char text[160];
+    const char *file;
+    unsigned line;
+    if (!source_line(session->source, linear, &file, &line))
+        return false;
+    const char *slash = strrchr(file, '/');
+    if (!source_text(session->source, file, line, text, sizeof text))
+        *text = '\0';
+    repl_say(session, "   %s%s:%u%s  %s\n", repl_paint(session, PAINT_DIM),
+             slash ? slash + 1 : file, line, repl_paint(session, PAINT_OFF),
+             text + strspn(text, " \t"));
+    return true;
 }
 
 unsigned repl_print_instruction(struct session *session, uint32_t linear, bool current)

@@ -2,6 +2,7 @@
 #include "shell/repl/repl.h"
 
 #include "shell/nearest.h"
+#include "shell/repl/source.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -305,10 +306,13 @@ static bool info_report(struct session *session, char *arguments)
 static void put_frame(struct session *session, unsigned number, uint32_t pc)
 {
     uint32_t offset;
-    const char *name = vmm_symbol(session->guest.vm, pc - (number > 0), &offset);
+    const char *name = vmm_symbol(session->guest.vm, pc - (number > 0), &offset), *file;
+    unsigned line;
     repl_say(session, "#%-2u 0x%08x", number, pc);
     if (name)
         repl_say(session, " <%s+0x%x>", name, offset + (number > 0));
+    if (source_line(session->source, pc - (number > 0), &file, &line))
+        repl_say(session, " at %s:%u", strrchr(file, '/') ? strrchr(file, '/') + 1 : file, line);
     repl_say(session, "\n");
 }
 

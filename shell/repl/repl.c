@@ -5,6 +5,7 @@
 
 #include "shell/repl/lab.h"
 #include "shell/repl/signals.h"
+#include "shell/repl/source.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -48,7 +49,8 @@ bool repl_execute(struct session *session, char *line)
     if (!command)
         return repl_complain(session, "%s", why);
     /* An empty line goes on: it does not start again at the address that was named. */
-    bool names_place = command->run == repl_examine || command->run == repl_disassemble;
+    bool names_place = command->run == repl_examine || command->run == repl_disassemble ||
+                       command->run == repl_list;
     if (!command->repeats)
         session->repeat[0] = '\0';
     else
@@ -151,6 +153,7 @@ static void prompt_loop(struct session *session)
     char path[4096], *line;
     bool kept = history_path(path, sizeof path);
     rl_readline_name = "vmm";
+    rl_change_environment = 0; /* LINES and COLUMNS would hide a new size from the screen */
     repl_complete_with_readline(session);
     stifle_history(HISTORY);
     if (kept)
@@ -226,9 +229,13 @@ bool repl_load(struct session *session)
         return false;
     }
     repl_trace_stop(session);
+    source_close(session->source);
     guest_destroy(&session->guest);
     session->guest = fresh;
+    session->source = source_open(fresh.image.bytes, fresh.image.size);
+    session->list_file[0] = '\0';
     session->typed_begin = session->typed_end = 0;
+    session->shown_length = 0;
     session->next_code_known = false;
     vmm_stop_at_traps(fresh.vm, observe, session);
     for (unsigned i = 0; i < session->breakpoint_count; i++)

@@ -17,7 +17,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { BREAKPOINTS = 32, TYPED = 4096, LINE_ROOM = 512, SCRIPT_DEPTH = 8 };
+enum { BREAKPOINTS = 32, TYPED = 4096, SHOWN = 16384, LINE_ROOM = 512, SCRIPT_DEPTH = 8 };
 
 /* Which traps: of a cause, of a vector, or all. */
 struct trap_kind {
@@ -77,11 +77,19 @@ struct session {
     bool waiting;            /* `trap` runs ... */
     struct trap_kind wanted; /* ... and waits for these */
 
+    struct source *source; /* the guest's line tables, NULL: none */
+
+    struct screen *screen; /* that is up, NULL: none (screen.c) */
+    FILE *page;            /* where it collects what commands print; NULL: stdout */
+    char shown[SHOWN];     /* the end of the guest's console */
+    size_t shown_length;
     struct recording *recording; /* of the session, NULL: none (recording.c) */
     struct tracing *tracing;     /* of its traps, NULL: none */
 
     /* Where x and disassemble go on, and x's format. */
     uint32_t next_data, next_code;
+    char list_file[256]; /* where list goes on; "": nowhere yet */
+    unsigned list_line;
     bool next_code_known;
     char format, size;
     unsigned values; /* printed ones so far */
@@ -141,7 +149,13 @@ const struct repl_command *repl_find(const char *word, size_t length, char *why,
 /* The guest's console for vmm_config: its output appears line by line behind a bar. */
 struct vmm_console repl_console(struct session *session);
 
-/* Prints on standard output, in a line of its own even if the guest has not ended its last. */
+/* Where a session prints: standard output, or the page of its screen. */
+FILE *repl_out(const struct session *session);
+
+/* Draws the screen again if it is time, as the guest has printed something (screen.c). */
+void repl_screen_output(struct session *session);
+
+/* Prints there, in a line of its own even if the guest has not ended its last. */
 void repl_say(struct session *session, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -179,6 +193,9 @@ bool repl_code16(const struct session *session);
  * instructions, where EBP is still its caller's, with that caller. Returns how many. */
 unsigned repl_frames(const struct session *session, struct vmm_frame *frames, unsigned room);
 
+/* Prints the source line that `linear` belongs to; false if that is not known. */
+bool repl_print_source(struct session *session, uint32_t linear);
+
 /* Prints the instruction at `linear`; returns its length, 0 if there is none. */
 unsigned repl_print_instruction(struct session *session, uint32_t linear, bool current);
 
@@ -202,6 +219,7 @@ bool repl_type(struct session *session, char *arguments);
 bool repl_print(struct session *session, char *arguments);
 bool repl_examine(struct session *session, char *arguments);
 bool repl_disassemble(struct session *session, char *arguments);
+bool repl_list(struct session *session, char *arguments);
 bool repl_set(struct session *session, char *arguments);
 bool repl_walk(struct session *session, char *arguments);
 
@@ -221,6 +239,7 @@ bool repl_quiz_wants(struct session *session, const struct vmm_record *record);
 bool repl_run_silently(struct session *session);
 
 bool repl_record(struct session *session, char *arguments);
+bool repl_screen(struct session *session, char *arguments);
 bool repl_trace(struct session *session, char *arguments);
 
 /* ---- what a session leaves behind (recording.c) ---- */

@@ -95,7 +95,7 @@ bool repl_why(struct session *session, char *arguments)
         .plain = repl_paint(session, PAINT_OFF),
     };
     repl_say(session, "%s", "");
-    why_explain(stdout, &facts);
+    why_explain(repl_out(session), &facts);
     vmm_classification_free(found);
     return true;
 }

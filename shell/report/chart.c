@@ -122,7 +122,8 @@ static void put_square(FILE *to, unsigned i, const struct square *square)
             x, y, i << 22, square->supervisor, square->user, square->shadow,
             square->user > square->supervisor ? "user" : "kernel", x, y, side, side);
     if (square->shadow > 0)
-        fprintf(to, "<rect class=\"shadow\" x=\"%u\" y=\"%u\" width=\"4\" height=\"4\"/>", x, y);
+        fprintf(to, "<rect class=\"shadow\" x=\"%u\" y=\"%u\" width=\"%.1f\" height=\"%.1f\"/>", x,
+                y, side / 2.2, side / 2.2);
     fputs("</g>", to);
 }
 
