@@ -56,7 +56,7 @@ const struct repl_command repl_commands[] = {
      "step 10", COMPLETE_NOTHING, true, repl_step},
     {"next", "n ni nexti", "", "execute one instruction; CALL and INT with all that they call",
      NULL, "next", COMPLETE_NOTHING, true, repl_next},
-    {"trap", "t", "[CAUSE|VECTOR]", "run to the next trap, or to the next of a cause",
+    {"trap", "t tr", "[CAUSE|VECTOR]", "run to the next trap, or to the next of a cause",
      "A cause is a name that 'info stats' shows (exception, hidden_fault, cli, mov_to_cr), a\n"
      "vector is a number or an exception's name (14, 0x80, #GP). The guest is stopped behind the\n"
      "trap: handled, and about to go on. 'why' explains it.",
