@@ -107,10 +107,10 @@ info registers cr0 cr3 cpl
 print $eflags
 detach
 END
-    shows '^_start in section' '^cr3 .*0x0' '^cpl .*0x0' 'Breakpoint 1, .* in kernel_main ()' \
+    shows '^_start in section' '^cr3 .*0x0' '^cpl .*0x0' 'Breakpoint 1, .*kernel_main (' \
         '^=> .*<kernel_main+' '\$1 = 0x1234' ':.*0x11223344' "ring 0, technique $technique" \
         'guest-physical' "^$technique: .* guest instructions" "did you mean 'monitor walk'" \
-        'monitor traps' 'Breakpoint 2, .* in proc_start_first ()' '^cr0 .*0x8' '\[ .*\]' 'detached'
+        'monitor traps' 'Breakpoint 2, .*proc_start_first (' '^cr0 .*0x8' '\[ .*\]' 'detached'
     # The kernel's own status is that of a run without gdb.
     timeout 60 "$vmm" run -t $technique "$kernel" </dev/null >"$work/plain" 2>/dev/null
     ends $?
