@@ -191,7 +191,7 @@ run: all
 	@[ -t 0 ] && [ -t 1 ] || batch=-batch; \
 	$(OUT)/vmm debug $$batch -x shell/tour.vmm $(BUILD)/guests/kernel-virt.elf
 
-check: $(program) $(OUT)/libvmm.so $(test_programs) guests $(lab_runners)
+check: $(program) $(OUT)/libvmm.so $(test_programs) guests $(lab_runners) manuals
 	@VMM_BUILD=$(abspath $(OUT)) scripts/run-tests $(OUT)/test-logs $(test_programs) $(test_scripts)
 
 # Mistakes made in the VMM on purpose, each of which the audit has to find.
@@ -246,7 +246,9 @@ libdir ?= $(exec_prefix)/lib
 includedir ?= $(prefix)/include
 mandir ?= $(datadir)/man
 headers := $(wildcard libvmm/include/vmm/*.h)
-manuals := $(wildcard docs/man/*.[1-8])
+# Made from the program's help and the headers' comments.
+manuals := $(patsubst docs/man/%.in,$(OUT)/man/%,$(wildcard docs/man/*.in))
+completions := $(addprefix $(OUT)/completion/,bash zsh fish)
 templates := $(wildcard shell/templates/*/*)
 # What students get; solutions stay here.
 lab_files := $(wildcard labs/*.h labs/README.md labs/[0-9]*/README.md labs/[0-9]*/lab.conf \
@@ -261,8 +263,21 @@ $(OUT)/libvmm.pc: libvmm.pc.in FORCE
 	  -e 's|@includedir@|$(includedir:$(prefix)/%=$${prefix}/%)|' -e 's|@version@|$(version)|' \
 	  -e 's|@private_libs@|$(private_libs)|' libvmm.pc.in >$@
 
+.PHONY: manuals
+manuals: $(manuals) $(completions)
+
+$(OUT)/man/%: docs/man/%.in scripts/manual $(program) $(headers)
+	$(call say,MAN,$@)
+	@mkdir -p $(@D)
+	$(Q)scripts/manual $* $(program) >$@
+
+$(OUT)/completion/%: scripts/completion $(program)
+	$(call say,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q)scripts/completion $* $(program) >$@
+
 # Where the engine is not the machine's own, its archives go along for static linking.
-install: $(libraries) $(program) $(OUT)/libvmm.pc $(lab_runners) guests
+install: $(libraries) $(program) $(OUT)/libvmm.pc $(lab_runners) guests $(manuals) $(completions)
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(includedir)/vmm
 	install -m 644 $(headers) $(DESTDIR)$(includedir)/vmm
 	install -m 644 $(OUT)/libvmm.a $(DESTDIR)$(libdir)
@@ -282,10 +297,16 @@ install: $(libraries) $(program) $(OUT)/libvmm.pc $(lab_runners) guests
 	$(if $(ENGINE_BUNDLED),install -m 644 $(ENGINE_LIBS) $(DESTDIR)$(libdir)/libvmm)
 	$(foreach page,$(manuals),install -D -m 644 $(page) \
 	  $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)) &&) true
+	install -D -m 644 $(OUT)/completion/bash $(DESTDIR)$(datadir)/bash-completion/completions/vmm
+	install -D -m 644 $(OUT)/completion/zsh $(DESTDIR)$(datadir)/zsh/site-functions/_vmm
+	install -D -m 644 $(OUT)/completion/fish $(DESTDIR)$(datadir)/fish/vendor_completions.d/vmm.fish
 
 uninstall:
 	rm -f $(DESTDIR)$(bindir)/vmm $(DESTDIR)$(libdir)/pkgconfig/libvmm.pc
 	rm -f $(DESTDIR)$(libdir)/libvmm.a $(DESTDIR)$(libdir)/libvmm.so $(DESTDIR)$(libdir)/libvmm.so.*
+	rm -f $(DESTDIR)$(datadir)/bash-completion/completions/vmm
+	rm -f $(DESTDIR)$(datadir)/zsh/site-functions/_vmm
+	rm -f $(DESTDIR)$(datadir)/fish/vendor_completions.d/vmm.fish
 	rm -rf $(DESTDIR)$(includedir)/vmm $(DESTDIR)$(libdir)/libvmm $(DESTDIR)$(datadir)/vmm
 	$(foreach page,$(manuals),rm -f \
 	  $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)) &&) true
@@ -327,6 +348,7 @@ help:
 	@echo 'asan          the tests under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'coverage      line coverage of each room; fails below 85 %'
 	@echo 'install       to prefix=$(prefix) (DESTDIR is honoured); uninstall takes it away'
+	@echo 'manuals       the manual pages and shell completion, build/man and build/completion'
 	@echo 'docs          the API reference, build/docs/html'
 	@echo 'format        clang-format over all C files; format-check only looks'
 	@echo 'deps          only the set-up; guests, guests-real: only the guests'
