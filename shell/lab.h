@@ -105,8 +105,9 @@ bool lab_grade(const struct lab *lab, const char *submission, struct lab_result 
 bool lab_compile(const struct lab *lab, const char *submission, const char *folder, char *output,
                  size_t room);
 
-/* Builds a test's guest, a flat binary. */
-bool lab_assemble(const char *source, const char *out, char why[LAB_SENTENCE]);
+/* Builds a test's guest, a flat binary; what it includes is in the lab's own folder of tests. */
+bool lab_assemble(const struct lab *lab, const char *source, const char *out,
+                  char why[LAB_SENTENCE]);
 
 /* "FOLDER/NAME"; false if it does not fit. */
 bool lab_join(char path[LAB_PATH], const char *folder, const char *name);

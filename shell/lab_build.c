@@ -73,11 +73,14 @@ bool lab_compile(const struct lab *lab, const char *submission, const char *fold
     return false;
 }
 
-bool lab_assemble(const char *source, const char *out, char why[LAB_SENTENCE])
+bool lab_assemble(const struct lab *lab, const char *source, const char *out,
+                  char why[LAB_SENTENCE])
 {
+    char include[LAB_PATH + 10];
+    snprintf(include, sizeof include, "-I%s/tests", lab->places.lab);
     return lab_run(LAB_WORDS((char *)tool("GUEST_CC", "cc"), "-m32", "-nostdlib", "-static",
                              "-no-pie", "-Wl,-Ttext=0x100000", "-Wl,-e,0x100000",
                              "-Wl,--oformat=binary", "-Wl,--build-id=none", "-Wl,-z,noexecstack",
-                             "-o", (char *)out, (char *)source),
+                             include, "-o", (char *)out, (char *)source),
                    why, LAB_SENTENCE, 60) == 0;
 }

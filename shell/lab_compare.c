@@ -99,6 +99,11 @@ void lab_differences(const struct lab_evidence *expected, const struct lab_evide
     if (!text[0] && expected->instructions != got->instructions)
         add(text, room, "    %llu instructions have retired, expected %llu\n",
             (unsigned long long)got->instructions, (unsigned long long)expected->instructions);
+    if (!text[0] && expected->emulated != got->emulated)
+        add(text, room,
+            "    the VMM has emulated %llu instructions, expected %llu; the processor executes the "
+            "others\n",
+            (unsigned long long)got->emulated, (unsigned long long)expected->emulated);
     if (!text[0] && expected->digest != got->digest)
         add(text, room,
             "    the registers are right; memory, a device or the interrupt shadow is not\n");

@@ -32,12 +32,11 @@ static bool prepare(const struct lab *lab, struct lab_test *test, char why[LAB_S
     char folder[LAB_PATH], out[LAB_PATH];
     struct vmm_file file = {0};
     struct vmm_error error;
-    (void)lab;
     if (!lab_make_folder(folder)) {
         snprintf(why, LAB_SENTENCE, "no temporary folder can be made");
         return false;
     }
-    bool good = lab_join(out, folder, "guest.bin") && lab_assemble(test->path, out, why);
+    bool good = lab_join(out, folder, "guest.bin") && lab_assemble(lab, test->path, out, why);
     if (good && !(vmm_file_read(out, &file, &error) && file.size <= LAB_GUEST_ROOM &&
                   file.size >= RANDOM_OFFSET + RANDOM_BYTES && (test->guest = malloc(file.size)))) {
         snprintf(why, LAB_SENTENCE, "%s is no guest of a lab", test->file);

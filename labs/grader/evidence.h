@@ -28,7 +28,7 @@ struct lab_hello {
 
 struct lab_evidence {
     uint64_t nonce;
-    uint64_t digest, instructions;
+    uint64_t digest, instructions, emulated;
     uint32_t stop, exit_code;
     struct vmm_registers registers;
     uint32_t sent;  /* bytes that the guest has sent to its console */
@@ -79,6 +79,7 @@ static inline bool lab_step(struct vmm_vm *vm, struct lab_evidence *evidence)
     evidence->stop = stop;
     evidence->exit_code = statistics.exit_code;
     evidence->instructions = statistics.guest_instructions;
+    evidence->emulated = statistics.emulated;
     evidence->digest = vmm_digest(vm);
     snprintf(evidence->text, sizeof evidence->text, "%s", vmm_stop_text(vm));
     return stop == VMM_STOP_LIMIT && !lab_at_end(vm, &evidence->registers);

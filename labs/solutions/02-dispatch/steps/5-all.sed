@@ -1,0 +1,2 @@
+# step: the reference
+# passes: a store to where the VMM lives

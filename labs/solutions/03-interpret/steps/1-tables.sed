@@ -1,0 +1,73 @@
+# step: LGDT and LIDT
+# expect: GDT base is 0x..., expected 0x...
+/outcome sti(/,/^}/{/^{/,/^}/c\
+{\
+    (void)context;\
+    (void)call;\
+    return (struct vmm_outcome){.kind = VMM_OUTCOME_MISSING};\
+}
+}
+/outcome cli(/,/^}/{/^{/,/^}/c\
+{\
+    (void)context;\
+    (void)call;\
+    return (struct vmm_outcome){.kind = VMM_OUTCOME_MISSING};\
+}
+}
+/outcome hlt(/,/^}/{/^{/,/^}/c\
+{\
+    (void)context;\
+    (void)call;\
+    return (struct vmm_outcome){.kind = VMM_OUTCOME_MISSING};\
+}
+}
+/outcome mov_from_cr(/,/^}/{/^{/,/^}/c\
+{\
+    (void)context;\
+    (void)call;\
+    return (struct vmm_outcome){.kind = VMM_OUTCOME_MISSING};\
+}
+}
+/outcome mov_to_cr(/,/^}/{/^{/,/^}/c\
+{\
+    (void)context;\
+    (void)call;\
+    return (struct vmm_outcome){.kind = VMM_OUTCOME_MISSING};\
+}
+}
+/outcome out(/,/^}/{/^{/,/^}/c\
+{\
+    (void)context;\
+    (void)call;\
+    return (struct vmm_outcome){.kind = VMM_OUTCOME_MISSING};\
+}
+}
+/outcome out_dx(/,/^}/{/^{/,/^}/c\
+{\
+    (void)context;\
+    (void)call;\
+    return (struct vmm_outcome){.kind = VMM_OUTCOME_MISSING};\
+}
+}
+/outcome in(/,/^}/{/^{/,/^}/c\
+{\
+    (void)context;\
+    (void)call;\
+    return (struct vmm_outcome){.kind = VMM_OUTCOME_MISSING};\
+}
+}
+/outcome in_dx(/,/^}/{/^{/,/^}/c\
+{\
+    (void)context;\
+    (void)call;\
+    return (struct vmm_outcome){.kind = VMM_OUTCOME_MISSING};\
+}
+}
+/outcome invlpg(/,/^}/{/^{/,/^}/c\
+{\
+    (void)context;\
+    (void)call;\
+    return (struct vmm_outcome){.kind = VMM_OUTCOME_MISSING};\
+}
+}
+s/\*base &= 0xffffff;/;/

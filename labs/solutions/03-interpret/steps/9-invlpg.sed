@@ -1,0 +1,2 @@
+# step: the reference
+# passes: invlpg
