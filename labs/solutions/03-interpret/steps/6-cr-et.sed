@@ -1,7 +1,7 @@
 # step: MOV CR without ET
 # passes: hlt in ring 0
 # passes: hlt in ring 3
-# expect: Module interpreter.mov_to_cr misbehaved: it changed reserved bits of CR0
+# expect: Module interpreter.mov_to_cr misbehaved: it gave CR0 an impossible value
 /outcome out(/,/^}/{/^{/,/^}/c\
 {\
     (void)context;\
