@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- formats ---- */
 
@@ -341,9 +342,10 @@ bool repl_list(struct session *session, char *arguments)
     if (shown)
         return true;
     return repl_complain(session,
-                         session->list_line > 1 ? "'%s' has no line %u."
-                                                : "'%s' is not there, so that line %u cannot be "
-                                                  "shown; start where the guest was built.",
+                         access(session->list_file, R_OK) == 0
+                             ? "'%s' has no line %u."
+                             : "'%s' is not there, so that line %u cannot be "
+                               "shown; start where the guest was built.",
                          session->list_file, session->list_line);
 }
 
