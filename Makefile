@@ -32,6 +32,9 @@ CFLAGS ?= -O2 -g
 WERROR ?= -Werror
 variant_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 variant_coverage := -Og --coverage
+# Clang's libFuzzer, or a driver of ours: tests/fuzz/run says which.
+FUZZ_ENGINE ?= driver
+variant_fuzz := $(variant_asan) $(if $(filter libfuzzer,$(FUZZ_ENGINE)),-fsanitize=fuzzer-no-link)
 vmm_cflags = -std=gnu17 -fPIC -fvisibility=hidden -Wall -Wextra -Wshadow $(WERROR) \
   -Ilibvmm/include -Ilibvmm -I. $(ENGINE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(variant_$(VARIANT))
 vmm_ldflags = $(LDFLAGS) $(variant_$(VARIANT)) -Wl,--as-needed
@@ -168,6 +171,12 @@ $(foreach lab,$(labs),$(eval $(call lab_rules,$(lab))))
 .PHONY: lab-runners
 lab-runners: $(lab_runners)
 
+fuzz_driver = $(if $(filter driver,$(FUZZ_ENGINE)),$(OUT)/tests/fuzz/driver.o)
+$(OUT)/fuzz_%: $(OUT)/tests/fuzz/fuzz_%.o $(OUT)/tests/fuzz/guest.o $(OUT)/shell.a $(OUT)/libvmm.a $(fuzz_driver)
+	$(call say,LD,$@)
+	$(Q)$(CC) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(if $(fuzz_driver),,-fsanitize=fuzzer) $(vmm_ldflags) \
+	  $(library_libs) $(shell_libs)
+
 .SECONDARY:
 -include $(patsubst %.c,$(OUT)/%.d,$(wildcard labs/grader/*.c))
 -include $(patsubst %.c,$(OUT)/%.d,$(library_sources) $(shell_sources) $(test_sources) \
@@ -223,6 +232,12 @@ DIFFERENTIAL_CASES ?= 10000000
 differential: $(OUT)/tests/test_execute_engine $(OUT)/tests/test_interpreter_engine
 	@VMM_DIFFERENTIAL_CASES=$(DIFFERENTIAL_CASES) $(OUT)/tests/test_execute_engine
 	@VMM_DIFFERENTIAL_CASES=$(DIFFERENTIAL_CASES) $(OUT)/tests/test_interpreter_engine
+
+# Parsers of what others wrote, under random input: for the night, or FUZZ_SECONDS=600.
+FUZZ_SECONDS ?= 60
+fuzz: deps
+	@tests/fuzz/run $(FUZZ_SECONDS)
+.PHONY: fuzz
 
 asan: guests
 	@$(MAKE) --no-print-directory VARIANT=asan check
@@ -345,6 +360,7 @@ help:
 	@echo 'check-labs    of each lab: starter, reference solution and mutants'
 	@echo 'bench         measure against the raw engine and QEMU'
 	@echo 'differential  random instructions in the interpreter and on the machine, ten million each'
+	@echo 'fuzz          the gdb server, the prompt and the reader of traces under random input, a minute'
 	@echo 'asan          the tests under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'coverage      line coverage of each room; fails below 85 %'
 	@echo 'install       to prefix=$(prefix) (DESTDIR is honoured); uninstall takes it away'

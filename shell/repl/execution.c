@@ -543,7 +543,7 @@ static bool take_character(const char **at, uint8_t *byte)
     const char *c = *at;
     if (*c != '\\') {
         *byte = (uint8_t)*c;
-        *at = c + 1;
+        *at = c + (*c != '\0');
         return *c != '\0';
     }
     if (c[1] == 'x' && isxdigit((unsigned char)c[2]) && isxdigit((unsigned char)c[3])) {
