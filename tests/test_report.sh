@@ -38,9 +38,9 @@ same_numbers() { # PAGE STATS
         [ "$(fact "${pair%:*}" "$1")" = "$(field "${pair#*:}" "$2")" ] ||
             fail "${pair%:*} is $(fact "${pair%:*}" "$1"), not $(field "${pair#*:}" "$2")"
     done
-    grep -o '"cause":"[a-z_0-9]*","count":[0-9]*' "$2" | tr -d '"' | tr ',' ':' |
+    grep -o '"cause":"[A-Za-z_0-9]*","count":[0-9]*' "$2" | tr -d '"' | tr ',' ':' |
         awk -F: '{ print $2, $4 }' | sort >"$work/wanted"
-    sed -n 's/^<tr><td>\([a-z_0-9]*\)<\/td><td class="n"><data value="\([0-9]*\)">.*/\1 \2/p' "$1" |
+    sed -n 's/^<tr><td>\([A-Za-z_0-9]*\)<\/td><td class="n"><data value="\([0-9]*\)">.*/\1 \2/p' "$1" |
         sort >"$work/shown"
     cmp -s "$work/wanted" "$work/shown" || fail "exits: $(diff "$work/wanted" "$work/shown")"
     total=$(awk '{ n += $2 } END { print n + 0 }' "$work/wanted")
