@@ -165,10 +165,11 @@ static enum cpu_action intercepted(struct dispatcher *d, const struct x86_instru
     return emulate(d, insn);
 }
 
-/* Would be, if there could be a patch at its place. */
+/* Would be, if there could be a patch at its place. The code there may be another by now. */
 static bool patched(struct dispatcher *d, const struct x86_instruction *insn)
 {
-    return d->technique->patches && d->technique->patches(d, &d->cpu->state, insn);
+    return silent_kind(insn) && d->technique->patches &&
+           d->technique->patches(d, &d->cpu->state, insn);
 }
 
 /* A marked instruction: one that the engine must not execute, or one that is silent. */

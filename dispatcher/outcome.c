@@ -180,14 +180,32 @@ static struct interpreter_context context_of(struct dispatcher *d)
                                         .modules = d->modules.routines};
 }
 
+/* EFLAGS.TF was set before an instruction that has retired (SDM volume 3, section 17.3.1.4); the
+ * processor does not know of it. Loads of SS by MOV and POP do not trap. */
+static enum cpu_action single_step(struct dispatcher *d, const struct x86_instruction *insn,
+                                   const struct outcome *outcome, enum cpu_action action)
+{
+    static const struct x86_event trap = {.kind = X86_EXCEPTION, .vector = X86_DB};
+    bool loads_ss = (insn->kind == X86_KIND_MOV_TO_SREG || insn->kind == X86_KIND_POP_SREG) &&
+                    insn->sreg == X86_SS;
+    if (loads_ss || outcome->kind == OUTCOME_INJECT ||
+        (action != CPU_RESUME && outcome->kind != OUTCOME_IDLE))
+        return action;
+    d->halted = false;
+    d->vcpu->state.dr[6] |= X86_DR6_BS;
+    return outcome_inject(d, &trap);
+}
+
 enum cpu_action outcome_emulate(struct dispatcher *d, const struct x86_instruction *insn)
 {
+    bool traps = d->vcpu->state.eflags & X86_TF;
     struct interpreter_context context = context_of(d);
     record_step(&d->recorder, 'I');
     struct outcome outcome = interpreter_run(&d->vcpu->interpreter, &context, insn);
     record_result(&d->recorder, record_cause_name(TRAP_INSTRUCTION + insn->kind),
                   table[outcome.kind].name);
-    return table[outcome.kind].perform(d, insn, &outcome);
+    enum cpu_action action = table[outcome.kind].perform(d, insn, &outcome);
+    return traps ? single_step(d, insn, &outcome, action) : action;
 }
 
 /* BT and its kin leave flags as the engine's lazy evaluation has them. */

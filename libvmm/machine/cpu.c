@@ -433,6 +433,7 @@ static void on_site(void *context, uint32_t pc)
         engine_stop(cpu->engine);
         return;
     }
+    cpu->state.gpr[X86_ECX] = engine_gpr(cpu->engine, X86_ECX); /* for blocks_leave */
     if (approach_is(cpu, pc)) {
         meet_deadline(cpu, pc);
         return;

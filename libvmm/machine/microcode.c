@@ -247,6 +247,7 @@ static enum cpu_action raise(struct cpu *cpu, struct cpu_hardware *end)
 static enum cpu_action instruction(struct cpu *cpu, const struct x86_instruction *insn,
                                    struct cpu_hardware *end)
 {
+    static const struct x86_event single_step = {.kind = X86_EXCEPTION, .vector = X86_DB};
     enum x86_status status;
     while ((status = execute(cpu, insn, &end->fault)) == X86_NEED_PAGE)
         if (!cpu_supply(cpu, 0))
@@ -254,6 +255,8 @@ static enum cpu_action instruction(struct cpu *cpu, const struct x86_instruction
     if (status != X86_OK)
         return raise(cpu, end);
     cpu_retire(cpu, insn->length);
+    if (cpu->state.eflags & X86_TF)
+        return deliver(cpu, &single_step, end);
     if (insn->kind != X86_KIND_HLT)
         return CPU_RESUME;
     end->halted = true;
