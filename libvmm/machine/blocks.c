@@ -512,6 +512,13 @@ const struct x86_instruction *blocks_leave(struct cpu *cpu, uint32_t pc, bool tr
     return at && at->insn.length ? &at->insn : 0;
 }
 
+bool blocks_repeats_never(struct cpu *cpu, uint32_t pc)
+{
+    const struct block *block = &cpu->blocks[cpu->entry.block & ~ENTRY_ITERATES];
+    return cpu->entry.block && (block->flags & BLOCK_REP_LAST) &&
+           block->pc + block->rep_offset == pc && !iterations_left(cpu, block);
+}
+
 uint64_t blocks_time(struct cpu *cpu, uint32_t pc)
 {
     struct block *block = cpu->block;

@@ -64,6 +64,9 @@ void blocks_arm(struct cpu *cpu);
  * instruction there, NULL if it is not in the block. Needs `state` loaded. */
 const struct x86_instruction *blocks_leave(struct cpu *cpu, uint32_t pc, bool trap);
 
+/* Whether the instruction at `pc`, in the current block, is a repeated one whose count is 0. */
+bool blocks_repeats_never(struct cpu *cpu, uint32_t pc);
+
 /* The time at which the instruction at `pc`, in the current block, begins. */
 uint64_t blocks_time(struct cpu *cpu, uint32_t pc);
 

@@ -447,6 +447,9 @@ static void on_site(void *context, uint32_t pc)
     const struct cpu_break *point = blocks_break(cpu, pc);
     if (point && (meet_break(cpu, pc) || !point->wanted))
         return;
+    /* It does nothing, and the engine may be here only to find that out. */
+    if (blocks_repeats_never(cpu, pc))
+        return;
     for (unsigned i = 0; i < CPU_SITES; i++)
         if (cpu->sites[i].handle && cpu->sites[i].pc == pc)
             cpu->sites[i].used = ++cpu->statistics.sites;
