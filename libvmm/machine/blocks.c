@@ -222,8 +222,8 @@ static void cover(struct cpu *cpu, const struct block *block)
 {
     unsigned first = X86_PAGE_SIZE - (block->pc & (X86_PAGE_SIZE - 1));
     if (block->flags & BLOCK_SPANS)
-        codepages_cover(cpu, block->next_frame, block->size - first, block->pc + first);
-    codepages_cover(cpu, block->physical, block->size < first ? block->size : first, block->pc);
+        codepages_cover(cpu, block->next_frame, block->size - first);
+    codepages_cover(cpu, block->physical, block->size < first ? block->size : first);
 }
 
 static bool can_inline(const struct cpu *cpu, const struct block *block)

@@ -34,7 +34,7 @@ static void lock(struct cpu *cpu, uint32_t frame, struct code_page *page)
     engine_flush_tlb(cpu->engine);
 }
 
-void codepages_cover(struct cpu *cpu, uint32_t physical, unsigned size, uint32_t linear)
+void codepages_cover(struct cpu *cpu, uint32_t physical, unsigned size)
 {
     uint32_t frame = physical >> MEMORY_FRAME_SHIFT;
     if (frame >= memory_frames(cpu->memory))
@@ -45,16 +45,15 @@ void codepages_cover(struct cpu *cpu, uint32_t physical, unsigned size, uint32_t
         if (!page)
             return;
     }
-    page->linear = linear;
     uint32_t offset = physical & (MEMORY_FRAME_SIZE - 1);
     for (uint32_t i = offset; i < offset + size && i < MEMORY_FRAME_SIZE; i++)
         page->covered[i / 8] |= (uint8_t)(1u << (i % 8));
     lock(cpu, frame, page);
 }
 
-bool codepages_patch(struct cpu *cpu, uint32_t physical, unsigned size, uint32_t linear)
+bool codepages_patch(struct cpu *cpu, uint32_t physical, unsigned size)
 {
-    codepages_cover(cpu, physical, size, linear);
+    codepages_cover(cpu, physical, size);
     struct code_page *page = cpu->pages[physical >> MEMORY_FRAME_SHIFT];
     uint32_t offset = physical & (MEMORY_FRAME_SIZE - 1);
     uint8_t bit = (uint8_t)(1u << (offset % 8));
@@ -69,11 +68,7 @@ void codepages_drop(struct cpu *cpu, uint32_t frame)
     struct code_page *page = frame < memory_frames(cpu->memory) ? cpu->pages[frame] : 0;
     if (!page)
         return;
-    uint32_t shown;
-    cpu_flush(cpu);
-    bool mapped = blocks_view(cpu, page->linear, &shown) && shown >> MEMORY_FRAME_SHIFT == frame;
-    engine_drop_code(cpu->engine, frame << MEMORY_FRAME_SHIFT, MEMORY_FRAME_SIZE,
-                     page->linear & ~(MEMORY_FRAME_SIZE - 1), mapped);
+    engine_drop_code(cpu->engine, frame << MEMORY_FRAME_SHIFT, MEMORY_FRAME_SIZE, 0, false);
     memset(page->covered, 0, sizeof page->covered);
     cpu->statistics.code_drops++;
 }

@@ -10,7 +10,6 @@
 #include "machine/cpu.h"
 
 struct code_page {
-    uint32_t linear;                        /* an address under which it was executed */
     bool locked;                            /* write-protected in the nested tables */
     uint16_t opened;                        /* how often it was opened of late */
     uint64_t last;                          /* time of the last opening */
@@ -22,12 +21,12 @@ bool codepages_init(struct cpu *cpu);
 void codepages_destroy(struct cpu *cpu);
 
 /* Code was translated from `size` bytes at machine address `physical` (within one frame). */
-void codepages_cover(struct cpu *cpu, uint32_t physical, unsigned size, uint32_t linear);
+void codepages_cover(struct cpu *cpu, uint32_t physical, unsigned size);
 
 /* The same for the patched instruction of `size` bytes. Returns whether it is the first patch
  * there.
  */
-bool codepages_patch(struct cpu *cpu, uint32_t physical, unsigned size, uint32_t linear);
+bool codepages_patch(struct cpu *cpu, uint32_t physical, unsigned size);
 
 /* A write that the machine's own protection refused, at guest-physical address `physical`, machine
  * address `address`. Returns false if the instruction has to be stepped with that address open
@@ -40,7 +39,7 @@ bool codepages_fault(struct cpu *cpu, uint32_t physical, uint32_t address);
 void codepages_open(struct cpu *cpu);
 void codepages_close(struct cpu *cpu);
 
-/* Drops the translations of a frame. */
+/* Drops the translations of a frame, whatever linear addresses it is or was mapped at. */
 void codepages_drop(struct cpu *cpu, uint32_t frame);
 
 #endif

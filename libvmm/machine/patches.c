@@ -65,7 +65,7 @@ enum patch_answer patches_ask(struct cpu *cpu, struct block *block, uint32_t pc,
     }
     block->patch = ++patches->count;
     patches->insns[block->patch] = *insn;
-    if (codepages_patch(cpu, patches->physical, insn->length, pc))
+    if (codepages_patch(cpu, patches->physical, insn->length))
         cpu->statistics.patches++;
     return PATCH_DONE;
 }
