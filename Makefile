@@ -76,7 +76,7 @@ bench_programs := $(bench_sources:tests/bench/%.c=$(OUT)/bench/%)
 test_archives := $(if $(support_sources),$(OUT)/tests/support.a) \
   $(if $(shell_sources),$(OUT)/shell.a) $(OUT)/libvmm.a
 
-.PHONY: all deps guests run check check-mutants check-real check-labs guests-real bench differential asan coverage install uninstall \
+.PHONY: all deps guests run check check-mutants check-real check-labs guests-real bench differential boundaries nightly asan coverage install uninstall \
   docs format format-check clean distclean help FORCE
 .DEFAULT_GOAL := all
 
@@ -239,6 +239,13 @@ fuzz: deps
 	@tests/fuzz/run $(FUZZ_SECONDS)
 .PHONY: fuzz
 
+# An event at every instruction boundary (make check: at every eleventh), under every technique.
+boundaries: $(OUT)/tests/test_boundaries guests
+	@VMM_BUILD=$(abspath $(OUT)) VMM_BOUNDARIES=1 $(OUT)/tests/test_boundaries
+
+# What takes too long for every day.
+nightly: differential boundaries fuzz
+
 asan: guests
 	@$(MAKE) --no-print-directory VARIANT=asan check
 
@@ -359,6 +366,8 @@ help:
 	@echo 'check-real    boot kernels that others wrote (fetched into build/real)'
 	@echo 'check-labs    of each lab: starter, reference solution and mutants'
 	@echo 'bench         measure against the raw engine and QEMU'
+	@echo 'nightly       differential, boundaries and fuzz:'
+	@echo 'boundaries    an event at every instruction boundary, under every technique'
 	@echo 'differential  random instructions in the interpreter and on the machine, ten million each'
 	@echo 'fuzz          the gdb server, the prompt and the reader of traces under random input, a minute'
 	@echo 'asan          the tests under AddressSanitizer and UndefinedBehaviorSanitizer'

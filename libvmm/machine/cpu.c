@@ -578,8 +578,10 @@ static bool go(struct cpu *cpu)
         blocks_reset(cpu);
         cpu->statistics.flushes++;
     }
-    if (cpu->changed)
+    if (cpu->changed) {
         engine_store(cpu->engine, &cpu->state);
+        memcpy(cpu->dr, cpu->state.dr, sizeof cpu->dr);
+    }
     cpu->changed = false;
     cpu->step_exited = false;
     cpu->entry.block = 0;

@@ -116,6 +116,7 @@ static volatile unsigned boundary_count;
 static volatile uint32_t patched; /* offset of the byte that was written over */
 static volatile uint8_t original[2];
 static volatile unsigned events;
+static uint32_t every; /* so many boundaries are passed by, all but one */
 
 /* FETCH prints no state: the engine reports a fault in a second page at its block's beginning
  * (docs/engine-deviations.md), and the blocks of a VMM are not the bare machine's. */
@@ -282,7 +283,7 @@ static void step(unsigned ring, const uint8_t *entry)
 static void write_over_each(unsigned ring, const uint8_t *entry)
 {
     static const uint8_t int3[] = {0xcc}, ud2[] = {0x0f, 0x0b};
-    for (unsigned i = 0; i < boundary_count; i++) {
+    for (unsigned i = 0; i < boundary_count; i += every) {
         clean();
         mode = BREAK;
         write_over(boundaries[i], 1, int3);
@@ -290,9 +291,8 @@ static void write_over_each(unsigned ring, const uint8_t *entry)
         mode = FAULT;
         write_over(boundaries[i], 2, ud2);
         run(entry, ring, FLAG_IF, 1);
-        if (i % 16 == 0)
-            summary("written over", ring);
     }
+    summary("written over", ring);
 }
 
 static void fault_each_access(unsigned ring, const uint8_t *entry)
@@ -312,11 +312,11 @@ static void counter0(uint16_t count)
 }
 
 /* The timer's steps are some 84 instructions; a loop before the code does the rest. */
-static void tick_each(unsigned ring, const uint8_t *entry, uint32_t step_by)
+static void tick_each(unsigned ring, const uint8_t *entry)
 {
     mode = TICK;
     outb(0x21, 0xfe);
-    for (uint32_t delay = FIRST; delay < LAST; delay += step_by) {
+    for (uint32_t delay = FIRST; delay < LAST; delay += every) {
         clean();
         counter0(TICKS);
         run(entry, ring, FLAG_IF, delay);
@@ -331,7 +331,7 @@ static void split_each(unsigned ring, uint32_t entry)
 {
     uint32_t size = (uint32_t)(routines_end - routines_begin);
     mode = FETCH;
-    for (unsigned i = 0; i < boundary_count; i++)
+    for (unsigned i = 0; i < boundary_count; i += every)
         for (unsigned back = 0; back < 2; back++) {
             code = (uint8_t *)COPIES + PAGE - boundaries[i] - back;
             clean();
@@ -341,26 +341,31 @@ static void split_each(unsigned ring, uint32_t entry)
             low[(COPIES >> 12) + 1] &= ~(uint32_t)P;
             invlpg(COPIES + PAGE);
             run(code + entry, ring, FLAG_IF, 1);
-            summary("split", ring);
         }
     code = routines_begin;
+    summary("split", ring);
 }
 
-static void all(unsigned ring, uint32_t entry)
+/* What happens, by bits of the command line's `events`. */
+enum { STEPS = 1, ACCESSES = 2, WRITTEN_OVER = 4, TICKS_TOO = 8, SPLITS = 16, ALL = 31 };
+
+static void all(uint32_t wanted, unsigned ring, uint32_t entry)
 {
-    code = routines_begin;
     boundary_count = 0;
-    step(ring, code + entry);
-    print("%u boundaries\n", boundary_count);
-    fault_each_access(ring, code + entry);
-    write_over_each(ring, code + entry);
-    tick_each(ring, code + entry, 1);
-    /* the same frames elsewhere */
-    code += ALIAS;
-    step(ring, code + entry);
-    write_over_each(ring, code + entry);
-    tick_each(ring, code + entry, 7);
-    split_each(ring, entry);
+    for (unsigned alias = 0; alias < 2; alias++) {
+        code = routines_begin + (alias ? ALIAS : 0);
+        if (wanted & STEPS)
+            step(ring, code + entry);
+        if (wanted & ACCESSES)
+            fault_each_access(ring, code + entry);
+        if (wanted & WRITTEN_OVER)
+            write_over_each(ring, code + entry);
+        if (wanted & TICKS_TOO)
+            tick_each(ring, code + entry);
+    }
+    if (wanted & SPLITS)
+        split_each(ring, entry);
+    print("ring %u: %u boundaries\n", ring, boundary_count);
 }
 
 /* ---- the machine ---- */
@@ -402,10 +407,11 @@ int main(uint32_t magic, const struct multiboot_info *info)
     tables();
     pic_init();
     paging_on();
-    uint32_t rings = command_line_number(info, "rings", 3);
-    if (rings & 1)
-        all(0, 0);
-    if (rings & 2)
-        all(3, (uint32_t)(routines_user - routines_begin));
+    every = command_line_number(info, "every", 1);
+    uint32_t wanted = command_line_number(info, "events", ALL);
+    all(wanted, 0, 0);
+    all(wanted, 3, (uint32_t)(routines_user - routines_begin));
+    memset(trap_stack, 0, sizeof trap_stack); /* frames of FETCH are in it */
+    clean();
     return 0;
 }
