@@ -154,7 +154,9 @@ static enum cpu_action exception(struct dispatcher *d, const struct cpu_exit *ex
     }
     switch (decision) {
     case DECIDE_EMULATE: record_event(&d->recorder, event); return emulate(d, insn);
-    case DECIDE_ALLOCATE: record_cause(&d->recorder, TRAP_HIDDEN_FAULT); return direct_page_fault(d, exit);
+    case DECIDE_ALLOCATE:
+        record_cause(&d->recorder, TRAP_HIDDEN_FAULT);
+        return direct_page_fault(d, exit);
     default: return reflect(d, event);
     }
 }

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "allocator/ports.h"
+#include "arch/x86/descriptor.h"
+#include "arch/x86/walk.h"
 #include "vcpu.h"
 
 /* Frames for nested tables: a directory, and every table that it may lead to. */
@@ -17,6 +19,7 @@ static void configure_ports(const struct dispatcher *d, struct hw *hw,
                             struct vmcb_intercepts *intercepts)
 {
     bool all = intercepts->word[VMCB_EXIT_IOIO / 32] >> (VMCB_EXIT_IOIO % 32) & 1;
+    hw->all_ports = all;
     memset(hw->iopm, all ? 0xff : 0, VMCB_IOPM_FRAMES * MEMORY_FRAME_SIZE);
     for (uint32_t port = 0; !all && port < PORTS_COUNT; port++)
         if (!ports_allow(d->ports, d->owner, (uint16_t)port, 1)) {
@@ -113,10 +116,15 @@ struct vmcb *hw_look(const struct dispatcher *d)
     return hw->vmcb;
 }
 
+/* Code that was translated for other intercepts has to go. */
 void hw_changed(struct dispatcher *d)
 {
     struct hw *hw = d->own;
     hw->changed = true;
+    hw->all_ports = true;
+    for (size_t i = 0; i < PORTS_COUNT / 8; i++)
+        hw->all_ports &= hw->iopm[i] == 0xff;
+    d->cpu->translate_anew = true;
 }
 
 /* ---- exits ---- */
@@ -127,7 +135,8 @@ unsigned hw_exit_code(const struct cpu_exit *exit)
     case CPU_EXCEPTION: return VMCB_EXIT_EXCP + exit->event.vector;
     case CPU_SOFTWARE_INTERRUPT:
     case CPU_INSTRUCTION:
-    case CPU_SITE: return vmcb_instruction_exit(&exit->insn);
+    case CPU_SITE:
+    case CPU_PATCH: return vmcb_instruction_exit(&exit->insn);
     case CPU_NESTED_FAULT: return VMCB_EXIT_NPF;
     default: return VMCB_EXIT_NONE;
     }
@@ -181,6 +190,23 @@ static bool may_execute(const struct cpu_state *state, const struct x86_instruct
     }
 }
 
+/* The bitmaps and CR0 depend on operands; what else is intercepted once always is. */
+bool hw_always_intercepts(const struct dispatcher *d, const struct cpu_state *state,
+                          const struct x86_instruction *insn)
+{
+    const struct hw *hw = d->own;
+    unsigned code = vmcb_instruction_exit(insn);
+    if (code == VMCB_EXIT_NONE || !vmcb_intercepts(hw->vmcb, code) || !may_execute(state, insn))
+        return false;
+    switch (code) {
+    case VMCB_EXIT_CR_WRITE:
+    case VMCB_EXIT_MSR:
+    case VMCB_EXIT_RDTSC: return false;
+    case VMCB_EXIT_IOIO: return state->cpl == 0 && hw->all_ports;
+    default: return true;
+    }
+}
+
 bool hw_intercepts(const struct dispatcher *d, const struct cpu_exit *exit, unsigned code)
 {
     const struct hw *hw = d->own;
@@ -204,6 +230,52 @@ bool hw_intercepts(const struct dispatcher *d, const struct cpu_exit *exit, unsi
     default: return true;
     }
 }
+
+/* ---- task switches ---- */
+
+bool hw_may_switch_tasks(const struct x86_instruction *insn)
+{
+    switch (insn->kind) {
+    case X86_KIND_IRET:
+    case X86_KIND_JMP_FAR:
+    case X86_KIND_CALL_FAR:
+    case X86_KIND_JMP_FAR_INDIRECT:
+    case X86_KIND_CALL_FAR_INDIRECT: return true;
+    default: return false;
+    }
+}
+
+static bool far_selector(const struct vcpu *v, const struct x86_instruction *insn,
+                         uint16_t *selector)
+{
+    uint32_t at = x86_effective_address(&v->state, insn) + insn->operand_size;
+    *selector = insn->immediate2;
+    if (insn->kind == X86_KIND_JMP_FAR || insn->kind == X86_KIND_CALL_FAR)
+        return true;
+    return x86_peek(&v->state, &v->quiet, at, selector, sizeof *selector) == sizeof *selector;
+}
+
+bool hw_switches_tasks(const struct dispatcher *d, const struct x86_instruction *insn)
+{
+    const struct vcpu *v = d->vcpu;
+    struct x86_descriptor descriptor;
+    struct x86_event fault;
+    uint32_t linear;
+    uint16_t selector;
+    if (!x86_protected(&v->state))
+        return false;
+    if (insn->kind == X86_KIND_IRET)
+        return v->state.eflags & X86_NT;
+    if (!far_selector(v, insn, &selector) || x86_selector_null(selector) ||
+        x86_descriptor_fetch(&v->state, &v->quiet, selector, &descriptor, &linear, &fault) !=
+            X86_OK)
+        return false;
+    /* Of the system descriptors only call gates are none of it. */
+    return !(descriptor.high & X86_SEG_S) && x86_type(descriptor.high) != X86_CALL_GATE32 &&
+           x86_type(descriptor.high) != X86_CALL_GATE16;
+}
+
+/* ---- what is told of an exit ---- */
 
 /* Section 15.10.2: TYPE, STR, REP, the size at bits 4 to 6, the address size at 7 to 9, the port.
  */

@@ -15,6 +15,7 @@ struct hw {
     uint32_t frames;       /* machine address of the VMCB */
     struct frames *pool;
     struct nested *nested; /* NULL: shadow page tables */
+    bool all_ports;        /* every bit of it is set */
     bool changed;          /* the VMCB is to be checked, and its save area loaded */
     bool injecting;        /* EVENTINJ: */
     struct x86_event event;
@@ -34,8 +35,8 @@ uint32_t hw_frames(const struct dispatcher *dispatcher);
  */
 struct vmcb *hw_look(const struct dispatcher *dispatcher);
 
-/* Somebody has changed the VMCB, between runs: the guest's state is taken from it, and it is
- * checked as VMRUN does. */
+/* Somebody has changed the VMCB or a bitmap, between runs: the guest's state is taken from it, and
+ * it is checked as VMRUN does. */
 void hw_changed(struct dispatcher *dispatcher);
 
 /* The event that `exit` is in SVM's terms, VMCB_EXIT_NONE for none. */
@@ -43,6 +44,15 @@ unsigned hw_exit_code(const struct cpu_exit *exit);
 
 /* Whether the configured VMCB has it come to the VMM. */
 bool hw_intercepts(const struct dispatcher *dispatcher, const struct cpu_exit *exit, unsigned code);
+
+/* Whether `insn` exits whenever it is executed in the mode of `state`, whatever its operands. */
+bool hw_always_intercepts(const struct dispatcher *dispatcher, const struct cpu_state *state,
+                          const struct x86_instruction *insn);
+
+/* Whether `insn` can switch tasks, and whether it does as things are: it loads CR3 then, which
+ * under shadow page tables is the VMM's. The engine knows no intercept for it. */
+bool hw_may_switch_tasks(const struct x86_instruction *insn);
+bool hw_switches_tasks(const struct dispatcher *dispatcher, const struct x86_instruction *insn);
 
 /* EXITINFO1 and EXITINFO2 for it (APM volume 2, section 15.10.2 and others). */
 void hw_exit_info(const struct dispatcher *dispatcher, const struct cpu_exit *exit, unsigned code,

@@ -94,14 +94,25 @@ static enum cpu_action hardware_on_shadows(struct dispatcher *d, const struct cp
     return action;
 }
 
+static enum cpu_action hw_exit(struct dispatcher *d, const struct cpu_exit *exit);
+
+/* An exception that the instruction raises may be intercepted in its turn. */
 static enum cpu_action hardware(struct dispatcher *d, const struct cpu_exit *exit)
 {
     const struct hw *hw = d->own;
-    if (!hw->nested && (exit->kind != CPU_SITE || cpu_wants(&d->cpu->state, &exit->insn)))
+    bool site = exit->kind == CPU_SITE;
+    if (!hw->nested && site && hw_may_switch_tasks(&exit->insn)) {
+        vcpu_absorb(d->vcpu);
+        return hw_switches_tasks(d, &exit->insn) ? hardware_on_shadows(d, exit) : CPU_RETRY;
+    }
+    if (!hw->nested && (!site || cpu_wants(&d->cpu->state, &exit->insn)))
         return hardware_on_shadows(d, exit);
-    struct cpu_hardware end = {0};
+    struct cpu_hardware end = {.keep_fault = true};
     enum cpu_action action = cpu_hardware(d->cpu, exit, &end);
-    return ended(d, &end, action);
+    if (!end.faulted)
+        return ended(d, &end, action);
+    const struct cpu_exit fault = {.kind = CPU_EXCEPTION, .event = end.fault};
+    return hw_exit(d, &fault);
 }
 
 /* ---- what is one ---- */
@@ -224,9 +235,17 @@ static bool hw_wants(struct dispatcher *d, const struct cpu_state *state,
 {
     const struct hw *hw = d->own;
     unsigned code = vmcb_instruction_exit(insn);
-    if (cpu_wants(state, insn))
+    if (cpu_wants(state, insn) || (!hw->nested && hw_may_switch_tasks(insn)))
         return true;
     return code != VMCB_EXIT_NONE && !comes_anyway(insn) && vmcb_intercepts(hw->vmcb, code);
+}
+
+/* Patches cost less to meet, and there may be any number of them; a patched instruction is never
+ * the processor's. */
+static bool hw_patches(struct dispatcher *d, const struct cpu_state *state,
+                       const struct x86_instruction *insn)
+{
+    return !comes_anyway(insn) && hw_always_intercepts(d, state, insn);
 }
 
 /* What the hardware answers by itself it need not stop for. */
@@ -358,6 +377,7 @@ const struct technique technique_hw = {
     .inject = hw_inject,
     .exit = hw_exit,
     .wants = hw_wants,
+    .patches = hw_patches,
     .reads_time = hw_reads_time,
     .enabled = hw_enabled,
     .interruptible = hw_interruptible,

@@ -289,7 +289,8 @@ bool cpu_wants(const struct cpu_state *state, const struct x86_instruction *insn
  * where the processor stops executing. */
 struct cpu_hardware {
     bool halted, shutdown;
-    bool faulted; /* an instruction raised `fault`, which was delivered in its place */
+    bool faulted;    /* an instruction raised `fault`, which was delivered in its place, ... */
+    bool keep_fault; /* ... unless the caller asked for it: then nothing was changed */
     struct x86_event fault;
 };
 enum cpu_action cpu_hardware(struct cpu *cpu, const struct cpu_exit *exit,

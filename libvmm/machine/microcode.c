@@ -241,6 +241,8 @@ static enum cpu_action deliver(struct cpu *cpu, const struct x86_event *event,
 static enum cpu_action raise(struct cpu *cpu, struct cpu_hardware *end)
 {
     end->faulted = true;
+    if (end->keep_fault)
+        return CPU_RETRY;
     return deliver(cpu, &end->fault, end);
 }
 
