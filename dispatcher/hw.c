@@ -231,6 +231,13 @@ bool hw_intercepts(const struct dispatcher *d, const struct cpu_exit *exit, unsi
     }
 }
 
+unsigned hw_reported(const struct dispatcher *d, unsigned code)
+{
+    const struct hw *hw = d->own;
+    bool selective = code == VMCB_EXIT_CR_WRITE && !vmcb_intercepts(hw->vmcb, code);
+    return selective ? VMCB_EXIT_CR0_SEL_WRITE : code;
+}
+
 /* ---- task switches ---- */
 
 bool hw_may_switch_tasks(const struct x86_instruction *insn)

@@ -45,6 +45,9 @@ unsigned hw_exit_code(const struct cpu_exit *exit);
 /* Whether the configured VMCB has it come to the VMM. */
 bool hw_intercepts(const struct dispatcher *dispatcher, const struct cpu_exit *exit, unsigned code);
 
+/* The code that EXITCODE gets for an intercepted one: CR0 has two intercepts for writes. */
+unsigned hw_reported(const struct dispatcher *dispatcher, unsigned code);
+
 /* Whether `insn` exits whenever it is executed in the mode of `state`, whatever its operands. */
 bool hw_always_intercepts(const struct dispatcher *dispatcher, const struct cpu_state *state,
                           const struct x86_instruction *insn);

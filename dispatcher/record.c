@@ -198,6 +198,7 @@ void record_exit(struct recorder *r, unsigned code, uint64_t info1, uint64_t inf
 {
     struct vmm_record *record = r->open;
     record->exit = vmcb_exit_name(code)->amd;
+    record->exit_intel = vmcb_exit_name(code)->intel;
     record->exit_code = vmcb_exit_number(code);
     record->exit_info1 = info1;
     record->exit_info2 = info2;

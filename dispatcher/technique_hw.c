@@ -194,6 +194,7 @@ static enum cpu_action hw_exit(struct dispatcher *d, const struct cpu_exit *exit
         return hardware(d, exit);
     if (refused_port(d, exit, code, &action))
         return action;
+    code = hw_reported(d, code);
     hw_exit_info(d, exit, code, &info1, &info2);
     begin(d, code, info1, info2, exit->kind == CPU_NESTED_FAULT ? exit->delivering : 0);
     action = handle(d, exit);
@@ -356,6 +357,27 @@ static void hw_stopped(struct dispatcher *d)
 
 /* ---- for debuggers ---- */
 
+/* The nested walk for one guest-physical address: two-dimensional page walks make one for each
+ * level of the guest's, and one for the page (Bhargava et al. 2008, figure 2). */
+static const struct vmm_levels *add_nested(const struct hw *hw, struct vmm_walk *walk,
+                                           uint32_t guest)
+{
+    struct nested_walk nested;
+    struct vmm_levels *levels = &walk->nested[walk->nested_count++];
+    nested_walk(hw->nested, guest, &nested);
+    *levels = (struct vmm_levels){
+        .count = nested.levels,
+        .pde_address = nested.pde_address,
+        .pde = nested.pde,
+        .pte_address = nested.pte_address,
+        .pte = nested.pte,
+        .mapped = nested.mapped,
+        .physical = nested.machine,
+    };
+    walk->references += nested.levels;
+    return levels;
+}
+
 static void hw_walk(const struct dispatcher *d, struct vmm_walk *walk)
 {
     const struct hw *hw = d->own;
@@ -363,10 +385,16 @@ static void hw_walk(const struct dispatcher *d, struct vmm_walk *walk)
         direct_walk(d, walk);
         return;
     }
-    struct nested_walk nested;
-    nested_walk(hw->nested, walk->guest.physical, &nested);
-    walk->has_machine = walk->guest.mapped && nested.mapped;
-    walk->machine = nested.machine;
+    walk->references = walk->guest.count;
+    if (walk->guest.count >= 1)
+        add_nested(hw, walk, walk->guest.pde_address);
+    if (walk->guest.count >= 2)
+        add_nested(hw, walk, walk->guest.pte_address);
+    if (!walk->guest.mapped)
+        return;
+    const struct vmm_levels *page = add_nested(hw, walk, walk->guest.physical);
+    walk->has_machine = page->mapped;
+    walk->machine = page->physical;
 }
 
 const struct technique technique_hw = {

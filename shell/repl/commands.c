@@ -105,6 +105,7 @@ const struct repl_command repl_commands[] = {
      "info tlb             what stands for the guest's TLB, and how often it was filled\n"
      "info devices [NAME]  pic, pit, uart, rtc, kbc, debug\n"
      "info breakpoints     with how often each was met\n"
+     "info vmcb [all]      under hw: the virtual machine control block, and what it intercepts\n"
      "info report          what a post-mortem prints: registers, code, stack, walks, traps\n"
      "info symbols [TEXT]  names in the image that contain TEXT",
      "info registers", COMPLETE_INFO, false, repl_info},

@@ -387,6 +387,41 @@ static void put_levels(struct session *session, const struct vmm_levels *levels)
         put_entry(session, "table", levels->pte_address, levels->pte, false, false);
 }
 
+/* A guest-physical address, and the walk that the processor makes for it. */
+static void put_nested(struct session *session, const struct vmm_walk *walk, unsigned i)
+{
+    const struct vmm_levels *levels = &walk->nested[i];
+    bool page = i == walk->guest.count;
+    repl_say(session, "%s guest-physical 0x%08x\n",
+             page     ? "  the page:"
+             : i == 0 ? "  the directory's entry:"
+                      : "  the table's entry:",
+             page     ? walk->guest.physical
+             : i == 0 ? walk->guest.pde_address
+                      : walk->guest.pte_address);
+    put_levels(session, levels);
+    if (levels->mapped)
+        repl_say(session, "  %-10s 0x%08x\n", "machine", levels->physical);
+    else
+        repl_say(session, "  not filled in: the first access exits (VMEXIT_NPF)\n");
+}
+
+/* Bhargava et al. (2008): with n levels of the guest's and m nested ones, a walk reads
+ * (n + 1)(m + 1) - 1 entries. */
+static void put_two_dimensions(struct session *session, const struct vmm_walk *walk)
+{
+    unsigned n = walk->guest.count;
+    if (!walk->nested_count)
+        return;
+    repl_say(session, "%snested tables%s, which the processor walks for each of these\n",
+             repl_paint(session, PAINT_HEAD), repl_paint(session, PAINT_OFF));
+    for (unsigned i = 0; i < walk->nested_count; i++)
+        put_nested(session, walk, i);
+    repl_say(session,
+             "  %u entries read; a full walk of %u and 2 levels reads (%u+1)(2+1)-1 = %u\n",
+             walk->references, n, n, (n + 1) * 3 - 1);
+}
+
 static void put_walk(struct session *session, const struct vmm_walk *walk)
 {
     uint32_t cr3 = 0;
@@ -417,6 +452,7 @@ static void put_walk(struct session *session, const struct vmm_walk *walk)
         if (!walk->shadow.mapped)
             repl_say(session, "  not filled in: the first access traps (a hidden fault)\n");
     }
+    put_two_dimensions(session, walk);
     if (walk->has_machine)
         repl_say(session, "%smachine%s address 0x%08x\n", repl_paint(session, PAINT_HEAD),
                  repl_paint(session, PAINT_OFF), walk->machine);

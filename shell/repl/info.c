@@ -288,6 +288,39 @@ static bool info_symbols(struct session *session, char *arguments)
     return true;
 }
 
+/* ---- hardware assist ---- */
+
+static void put_intercepts(struct session *session)
+{
+    struct vmm_intercepted intercepted;
+    repl_say(session, "%sintercepts%s\n", repl_paint(session, PAINT_HEAD),
+             repl_paint(session, PAINT_OFF));
+    for (size_t i = 0; vmm_intercepted(session->guest.vm, i, &intercepted); i++)
+        repl_say(session, "  0x%02x  %-14s %-22s %s\n", intercepted.code, intercepted.name,
+                 intercepted.exit, intercepted.intel);
+}
+
+/* Every field by AMD's name, with what VT-x calls it. `info vmcb all` has those, too, that are zero
+ * and of no use to this guest. */
+static bool info_vmcb(struct session *session, char *arguments)
+{
+    struct vmm_vmcb_field field;
+    bool all = strcmp(arguments, "all") == 0, any = false;
+    if (*arguments && !all)
+        return repl_complain(session, "'info vmcb' takes 'all' or nothing.");
+    for (size_t i = 0; vmm_vmcb_field(session->guest.vm, i, &field); i++) {
+        any = true;
+        if (!field.idle || all)
+            repl_say(session, "  +0x%03x  %-26s 0x%0*" PRIx64 "%*s  %s\n", field.offset, field.name,
+                     (int)field.bytes * 2, field.value, 16 - (int)field.bytes * 2, "", field.intel);
+    }
+    if (!any)
+        return repl_complain(session,
+                             "There is no VMCB: no hardware assists this guest; 'technique hw'.");
+    put_intercepts(session);
+    return true;
+}
+
 /* ---- reports ---- */
 
 static bool write_report(void *context, const char *bytes, size_t count)
@@ -346,6 +379,7 @@ static const struct {
     {"tlb", info_tlb},
     {"symbols", info_symbols},
     {"report", info_report},
+    {"vmcb", info_vmcb},
 };
 enum { TOPICS = sizeof topics / sizeof *topics };
 

@@ -9,7 +9,8 @@
 /* Whether the cause says that the instruction is sensitive. */
 static bool should_be_sensitive(const struct vmm_record *record)
 {
-    const char *name = strcmp(record->cause, "silent") == 0 ? record->routine : record->cause;
+    bool elsewhere = strcmp(record->cause, "silent") == 0 || record->exit;
+    const char *name = elsewhere ? record->routine : record->cause;
     const struct why_cause *known = name ? why_find_cause(name) : NULL;
     return known &&
            (known->kind == WHY_PRIVILEGED || known->kind == WHY_IOPL || known->kind == WHY_SILENT);

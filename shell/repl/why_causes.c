@@ -247,6 +247,20 @@ static const struct why_cause causes[] = {
     {"svm", "An instruction of AMD's SVM, by which a VMM runs guests in hardware.", NULL,
      WHY_EVENT},
     {"vmcall", "VMCALL asks a hypervisor for a service.", NULL, WHY_EVENT},
+    {"VMEXIT_NPF",
+     "The instruction, or the processor in its walk through the guest's page tables, accesses a "
+     "guest-physical address. The nested table, by which the processor maps those to machine "
+     "addresses, had no entry for the page yet. On the bare machine nothing would have happened "
+     "here.",
+     "the guest would take what it believes to be memory for the machine's: other guests' frames "
+     "and the VMM's.",
+     WHY_EVENT},
+    {"VMEXIT_SHUTDOWN",
+     "A fault came while the processor delivered a double fault: a triple fault shuts it down.",
+     "the machine would be reset, with all of its guests.", WHY_EVENT},
+    {"VMEXIT_INVALID",
+     "VMRUN found the virtual machine control block illegal: one of its consistency checks failed.",
+     NULL, WHY_EVENT},
     {"vmmcall", "VMMCALL asks a hypervisor for a service.", NULL, WHY_EVENT},
 };
 enum { CAUSES = sizeof causes / sizeof *causes };

@@ -56,6 +56,33 @@ static bool is_interrupt(const struct vmm_record *record)
     return is(record, "interrupt");
 }
 
+/* The cause of a #VMEXIT in the words of the other techniques: what trapped is the same. */
+static const char *plain_cause(const struct vmm_record *record)
+{
+    static const struct {
+        const char *prefix, *cause;
+    } table[] = {
+        {"VMEXIT_EXCP", "exception"},
+        {"VMEXIT_SWINT", "software_interrupt"},
+        {"VMEXIT_ICEBP", "icebp"},
+        {"VMEXIT_INTR", "interrupt"},
+        {"VMEXIT_VINTR", "interrupt"},
+        {"VMEXIT_NPF", "VMEXIT_NPF"},
+        {"VMEXIT_SHUTDOWN", "VMEXIT_SHUTDOWN"},
+        {"VMEXIT_INVALID", "VMEXIT_INVALID"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (strncmp(record->cause, table[i].prefix, strlen(table[i].prefix)) == 0)
+            return table[i].cause;
+    bool exit = strncmp(record->cause, "VMEXIT_", strlen("VMEXIT_")) == 0;
+    return exit && record->routine ? record->routine : record->cause;
+}
+
+static bool is_nested_fault(const struct vmm_record *record)
+{
+    return is(record, "VMEXIT_NPF");
+}
+
 static bool is_page_fault(const struct vmm_record *record)
 {
     return record->has_vector && record->vector == 14 && !is_interrupt(record) &&
@@ -67,7 +94,8 @@ static bool is_instruction(const struct vmm_record *record)
 {
     static const char *const others[] = {"exception",        "software_interrupt", "interrupt",
                                          "hidden_fault",     "true_fault",         "table_write",
-                                         "descriptor_write", "device_memory"};
+                                         "descriptor_write", "device_memory",      "VMEXIT_NPF",
+                                         "VMEXIT_SHUTDOWN",  "VMEXIT_INVALID"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (is(record, others[i]))
             return false;
@@ -141,6 +169,8 @@ static void explain_wish(const struct reader *to, const struct why_facts *facts)
         add(&p, "%s", known->wants);
     if (record->has_address && is_page_fault(record))
         add(&p, " The address is 0x%08x.", record->address);
+    else if (record->has_address && is_nested_fault(record))
+        add(&p, " The guest-physical address is 0x%08x.", record->address);
     else if (record->has_address && is(record, "invlpg"))
         add(&p, " The page is that of 0x%08x.", record->address);
     else if (record->has_address)
@@ -201,7 +231,7 @@ static void explain_class(const struct reader *to, const struct why_facts *facts
     if (is_interrupt(record))
         add(&p, "No instruction's: an external event. Popek and Goldberg's machine has none; real "
                 "ones need the VMM to own them.");
-    else if (is_page_fault(record) && !is_instruction(record))
+    else if ((is_page_fault(record) || is_nested_fault(record)) && !is_instruction(record))
         add(&p, "It is its address that trapped, whatever the instruction is: a memory trap, by "
                 "which the relocation of the machine protects itself.");
     else if (facts->classes && !facts->classes->failure)
@@ -234,8 +264,31 @@ static void add_bare_hardware(struct paragraph *p, const struct vmm_record *reco
     }
 }
 
+/* Guest mode. `exit` has the code that the VMCB got. */
+static void add_guest_mode(struct paragraph *p, const struct vmm_record *record)
+{
+    add(p,
+        "The guest runs in the processor's guest mode, its kernel in ring 0: the trap does not "
+        "depend on the ring, but on the VMCB, which intercepts this. The processor left guest "
+        "mode with %s, EXITCODE 0x%llx, EXITINFO1 0x%llx, EXITINFO2 0x%llx.",
+        record->exit, (unsigned long long)record->exit_code, (unsigned long long)record->exit_info1,
+        (unsigned long long)record->exit_info2);
+    if (is_nested_fault(record))
+        add(p, " A %s, and the nested entry %s.",
+            record->exit_info1 & 2 ? "write" : "read or fetch",
+            record->exit_info1 & 1 ? "does not allow it" : "is not present");
+    else if (is_page_fault(record) && record->has_error_code)
+        add_page_error(p, record->error_code);
+    if (record->exit_intel)
+        add(p, " In Intel's VT-x: %s.", record->exit_intel);
+}
+
 static void add_virtual_hardware(struct paragraph *p, const struct vmm_record *record)
 {
+    if (record->exit) {
+        add_guest_mode(p, record);
+        return;
+    }
     if (is_interrupt(record)) {
         add(p,
             "The VMM let the guest run until its virtual interrupt flag allowed the interrupt, "
@@ -295,6 +348,8 @@ static const char *outcome_meaning(const char *outcome)
         {"not trapped", "nobody simulated it: equivalence ends here"},
         {"address space", "the allocator made the shadow tables of that address space current"},
         {"paging", "the allocator made shadow tables for the new paging mode"},
+        {"refused", "the guest is not entered"},
+        {"stop", "the guest ends"},
         {"invalidate", "the allocator took the page out of the shadow tables"},
         {"tables", "the allocator checked the guest's descriptors and shadowed them"},
         {"idle", "the guest sleeps; time passes to its next event"},
@@ -367,7 +422,11 @@ static void explain_without(const struct reader *to, const struct why_facts *fac
     const struct vmm_record *record = facts->record;
     const struct why_cause *known = knowledge(record);
     struct paragraph p = {.length = 0};
-    if (is(record, "exception") && virtualized(record))
+    if (record->exit && is_instruction(record))
+        add(&p,
+            "not intercepted, it would be no exit: the hardware would do it by itself, on state "
+            "that is the guest's own. What is intercepted is the VMM's choice ('info vmcb').");
+    else if (is(record, "exception") && virtualized(record) && !record->exit)
         add(&p, "the exception would go through the real IDT, and the guest's kernel never hear of "
                 "what its program did.");
     else if (virtualized(record) && known && known->without)
@@ -378,9 +437,13 @@ static void explain_without(const struct reader *to, const struct why_facts *fac
         put_paragraph(to, is(record, "silent") ? "What breaks" : "Without VMM", &p);
 }
 
-void why_paragraphs(const struct why_facts *facts, why_take *take, void *context)
+void why_paragraphs(const struct why_facts *given, why_take *take, void *context)
 {
     const struct reader to = {take, context};
+    struct vmm_record record = *given->record;
+    struct why_facts plain = *given, *facts = &plain;
+    record.cause = plain_cause(given->record);
+    plain.record = &record;
     explain_wish(&to, facts);
     explain_class(&to, facts);
     explain_hardware(&to, facts);

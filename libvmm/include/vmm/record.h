@@ -56,6 +56,7 @@ struct vmm_record {
     bool injected;         /**< the guest got an event: `injected_vector` */
     uint8_t injected_vector; /**< exception or interrupt number that the guest's handler sees */
     const char *exit;        /**< under hw: AMD's name of the #VMEXIT, "VMEXIT_CPUID"; NULL: none */
+    const char *exit_intel;  /**< what Intel's VT-x calls it */
     uint64_t exit_code;      /**< EXITCODE, if there is an `exit` */
     uint64_t exit_info1;     /**< EXITINFO1 */
     uint64_t exit_info2;     /**< EXITINFO2 */
