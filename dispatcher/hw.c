@@ -108,12 +108,8 @@ uint32_t hw_frames(const struct dispatcher *d)
 
 struct vmcb *hw_look(const struct dispatcher *d)
 {
-    struct hw *hw = d->own;
-    if (!d->technique->assisted || !hw)
-        return 0;
-    if (!hw->changed)
-        vmcb_save(hw->vmcb, &d->vcpu->state);
-    return hw->vmcb;
+    const struct hw *hw = d->own;
+    return d->technique->assisted && hw ? hw->vmcb : 0;
 }
 
 /* Code that was translated for other intercepts has to go. */

@@ -23,8 +23,7 @@
 
 /* ---- the two halves of a world switch ---- */
 
-/* Writes of general registers and memory are not in the VMCB; the save area is filled in when
- * somebody looks (hw_look). */
+/* The save area is filled in when the processor stops: nobody looks at it before. */
 static void note_exit(struct hw *hw, unsigned code, uint64_t info1, uint64_t info2,
                       const struct x86_event *delivering)
 {
@@ -51,6 +50,8 @@ static enum cpu_action ended(struct dispatcher *d, const struct cpu_hardware *en
     if (!end->shutdown)
         return action;
     d->shutdown = true;
+    if (!hw->nested)
+        vcpu_project(d->vcpu); /* CR2 of the last fault */
     if (!vmcb_intercepts(hw->vmcb, VMCB_EXIT_SHUTDOWN))
         return CPU_LEAVE;
     begin(d, VMCB_EXIT_SHUTDOWN, 0, 0, 0);
@@ -64,8 +65,10 @@ static enum cpu_action enter(struct dispatcher *d, enum cpu_action action)
 {
     struct hw *hw = d->own;
     struct cpu_hardware end = {0};
+    if (d->shutdown)
+        end.shutdown = true; /* delivered on shadow tables, and not to be */
     if (!hw->injecting)
-        return action;
+        return ended(d, &end, action);
     hw->injecting = false;
     enum cpu_action delivered = cpu_deliver(d->cpu, &hw->event, &end);
     vmcb_put(hw->vmcb, VMCB_EVENTINJ, 8, 0);
@@ -352,7 +355,10 @@ static enum cpu_stop hw_run(struct dispatcher *d, uint64_t deadline)
 
 static void hw_stopped(struct dispatcher *d)
 {
+    struct hw *hw = d->own;
     vcpu_absorb(d->vcpu);
+    if (!hw->changed)
+        vmcb_save(hw->vmcb, &d->vcpu->state);
 }
 
 /* ---- for debuggers ---- */

@@ -55,6 +55,22 @@ for guest in hello.elf hello-serial.elf smc.elf ports.elf hlt.elf triplefault.el
     done
 done
 
+# Another set of intercepts changes exits and time, and nothing else.
+for guest in exceptions.elf timer.elf kernel.elf realmode.bin; do
+    run "$guest" bare
+    for set in none all; do
+        "$vmm" run -t hw --intercept $set --max-instructions 6000000 --digest \
+            --stats="$work/stats.$set" "$guests/$guest" >"$work/set.out" 2>"$work/set.err" </dev/null
+        echo "status $?" >"$work/set.end"
+        grep '^digest' "$work/set.err" >>"$work/set.end"
+        sed 's/.*"guest_instructions": *\([0-9]*\).*/instructions \1/' "$work/stats.$set" >>"$work/set.end"
+        cmp -s "$work/bare.out" "$work/set.out" && cmp -s "$work/bare.end" "$work/set.end" ||
+            fail "$guest: hw, intercepts '$set': $(cat "$work/set.end"); bare: $(cat "$work/bare.end")"
+    done
+    emulated() { sed 's/.*"emulated": *\([0-9]*\).*/\1/' "$work/stats.$1"; }
+    [ "$(emulated none)" -lt "$(emulated all)" ] || fail "$guest: no exits by 'all'"
+done
+
 # silent TECHNIQUE NAME MNEMONIC [ADDRESS]: it stops there with status 1 and a sentence.
 silent() {
     run "$2" "$1"
@@ -89,5 +105,16 @@ for vm in 0 1 2; do
     sed -n "s/^\[$vm\] \{0,1\}//p" "$work/three.out" >"$work/$vm.out"
     cmp -s "$work/0.out" "$work/$vm.out" || fail "VM $vm: other output than VM 0"
 done
+
+# And under hw, where each has a nested table of its own.
+"$vmm" run -t hw --digest --vm "$guests/kernel-virt.elf" "$guests/kernel-virt.elf" \
+    >"$work/two.out" 2>"$work/two.err" </dev/null
+[ "$(grep -c "digest: $alone\$" "$work/two.err")" = 2 ] || fail "hw side by side: $(cat "$work/two.err")"
+
+# An unknown intercept: a sentence with the nearest name and all of them, status 2.
+"$vmm" run -t hw --intercept default,cpuit "$guests/hello.elf" >"$work/out" 2>"$work/err" </dev/null
+[ $? = 2 ] && grep -q "'cpuit'.*'cpuid'.*hlt" "$work/err" || fail "unknown intercept: $(cat "$work/err")"
+"$vmm" run -t trap --mmu shadow "$guests/hello.elf" >"$work/out" 2>"$work/err" </dev/null
+[ $? = 2 ] && [ "$(wc -l <"$work/err")" = 1 ] || fail "--mmu under trap: $(cat "$work/err")"
 
 [ "$failures" -eq 0 ]
