@@ -394,10 +394,13 @@ static const char *topic_name(void *context, size_t i)
     return repl_info_topic(i);
 }
 
-/* The topic that `word` begins, and no other does; -1 otherwise. */
+/* The topic that is `word`, or that it begins and no other does; -1 otherwise. */
 static int find_topic(const char *word)
 {
     int found = -1;
+    for (int i = 0; i < TOPICS; i++)
+        if (strcmp(topics[i].name, word) == 0)
+            return i;
     for (int i = 0; i < TOPICS; i++) {
         if (strncmp(topics[i].name, word, strlen(word)) != 0)
             continue;
