@@ -2,7 +2,6 @@
 #include "shell/command.h"
 #include "shell/repl/lab.h"
 #include "shell/repl/repl.h"
-#include "shell/repl/source.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -136,7 +135,7 @@ int vmm_cmd_debug(int argc, char **argv)
     status = converse(&request);
     if (!repl_trace_stop(session) || !repl_record_stop(session))
         status = VMM_FAILURE;
-    source_close(session->source);
+    repl_forget_symbols(session);
     guest_destroy(&session->guest);
     repl_lab_end(session);
     free(session->image_name);

@@ -66,6 +66,25 @@ grep -q 'no line tables' "$work/err" || fail "$(cat "$work/err")"
     echo list | timeout 20 "$vmm" debug "$kernel" 2>&1 | grep -q "is not there, so that line"
 ) || fail 'sources that are elsewhere'
 
+# ---- symbols of user programs ----
+
+user=$guests/kernel/user.elf
+script 0 "$kernel" <<END
+trap 0x80
+add-symbol-file $user
+info symbols main
+why
+technique trap
+trap 0x80
+x/2i \$pc
+info traps 1
+END
+sed -n '/^Instruction/p' "$work/out" | grep -q '<[a-z_]*+*.*> *int 0x80' || fail "no symbol of the program: $(cat "$work/out")"
+[ "$(grep -c 'ring3\] 0x4[0-9a-f]* <[a-z_]' "$work/out")" -ge 1 ] || fail 'the symbols are lost when the guest starts again'
+mistake 'add-symbol-file' 'add-symbol-file FILE'
+mistake 'add-symbol-file /nonexistent' 'does not exist'
+mistake "add-symbol-file $work/script" 'has no symbols'
+
 # ---- traces ----
 
 script 0 "$kernel" <<END

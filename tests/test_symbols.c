@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "vm/symbols.h"
+#include "vmm/symbols.h"
+#include "vmm/vm.h"
 
 /* One file: header, four section headers (null, text, symbols, strings), symbols, strings. */
 #define SYMBOLS 12u
@@ -142,4 +144,37 @@ Test(symbols, every_truncation_and_every_extreme_byte_is_survived)
             name_at(&symbols, 0xc0100100u);
             symbols_free(&symbols);
         }
+}
+
+/* The image's own are asked first; names, addresses and the list reach the others as well. */
+Test(symbols, of_other_files_can_be_added)
+{
+    struct image kernel, program;
+    struct vmm_error error;
+    uint32_t linear, offset;
+    struct vmm_vm *vm = vmm_create(&(struct vmm_config){.memory_size = 4 << 20}, &error);
+    cr_assert_not_null(vm, "%s", error.text);
+    struct loader_file file = build(&kernel);
+    build(&program);
+    for (unsigned i = 1; i < SYMBOLS; i++)
+        program.symbols[i].st_value -= 0x80000000u;
+    program.sections[1].sh_addr -= 0x80000000u;
+    cr_assert_null(vmm_symbol(vm, 0xc0100104u, NULL));
+    const struct vmm_file first = {"kernel", file.bytes, file.size},
+                          second = {"program", (const uint8_t *)&program, sizeof program};
+    cr_assert_eq(vmm_symbols_add(vm, &first, &error), VMM_OK, "%s", error.text);
+    cr_assert_eq(vmm_symbols_add(vm, &second, &error), VMM_OK, "%s", error.text);
+    memset(&program, 0, sizeof program); /* it is not needed any more */
+    cr_assert_str_eq(vmm_symbol(vm, 0xc0100104u, &offset), "kmain");
+    cr_assert_eq(offset, 4);
+    cr_assert_str_eq(vmm_symbol(vm, 0x40100104u, NULL), "kmain");
+    cr_assert(vmm_symbol_address(vm, "kmain", &linear) && linear == 0xc0100100u);
+    size_t count = 0;
+    while (vmm_symbol_name(vm, count))
+        count++;
+    cr_assert(count >= 6 && count % 2 == 0, "%zu names", count);
+    const struct vmm_file none = {"none", (const uint8_t *)"no ELF", 6};
+    cr_assert_eq(vmm_symbols_add(vm, &none, &error), VMM_E_IMAGE);
+    cr_assert_not_null(strstr(error.text, "none"));
+    vmm_destroy(vm);
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "error.h"
 #include "vm.h"
 #include "vmm/symbols.h"
 
@@ -136,9 +137,36 @@ void symbols_read(struct symbols *symbols, const struct loader_file *image)
 
 void symbols_free(struct symbols *symbols)
 {
+    while (symbols->next) {
+        struct symbols *next = symbols->next;
+        symbols->next = next->next;
+        free(next->table);
+        free(next->names);
+        free(next);
+    }
     free(symbols->table);
     free(symbols->names);
     *symbols = (struct symbols){0};
+}
+
+int vmm_symbols_add(struct vmm_vm *vm, const struct vmm_file *file, struct vmm_error *error)
+{
+    const struct loader_file image = {file->name, file->bytes, file->size};
+    struct symbols *added = calloc(1, sizeof *added), **last = &vm->symbols.next;
+    if (!added)
+        return error_set(error, VMM_E_MEMORY, "there is no memory left");
+    symbols_read(added, &image);
+    if (!added->count) {
+        symbols_free(added);
+        free(added);
+        return error_set(error, VMM_E_IMAGE,
+                         "'%.200s' has no symbols: it is no 32-bit ELF file, or stripped",
+                         file->name ? file->name : "the file");
+    }
+    while (*last)
+        last = &(*last)->next;
+    *last = added;
+    return VMM_OK;
 }
 
 /* ---- looking up ---- */
@@ -160,20 +188,25 @@ const struct symbol *symbols_at(const struct symbols *symbols, uint32_t address)
 
 const char *vmm_symbol(const struct vmm_vm *vm, uint32_t linear, uint32_t *offset)
 {
-    const struct symbol *symbol = symbols_at(&vm->symbols, linear);
-    if (symbol && offset)
-        *offset = linear - symbol->address;
-    return symbol ? vm->symbols.names + symbol->name : 0;
+    for (const struct symbols *symbols = &vm->symbols; symbols; symbols = symbols->next) {
+        const struct symbol *symbol = symbols_at(symbols, linear);
+        if (!symbol)
+            continue;
+        if (offset)
+            *offset = linear - symbol->address;
+        return symbols->names + symbol->name;
+    }
+    return 0;
 }
 
 bool vmm_symbol_address(const struct vmm_vm *vm, const char *name, uint32_t *linear)
 {
-    const struct symbols *symbols = &vm->symbols;
     const struct symbol *best = 0;
-    for (size_t i = 0; i < symbols->count; i++)
-        if (strcmp(symbols->names + symbols->table[i].name, name) == 0 &&
-            (!best || best->rank < symbols->table[i].rank))
-            best = &symbols->table[i];
+    for (const struct symbols *symbols = &vm->symbols; symbols && !best; symbols = symbols->next)
+        for (size_t i = 0; i < symbols->count; i++)
+            if (strcmp(symbols->names + symbols->table[i].name, name) == 0 &&
+                (!best || best->rank < symbols->table[i].rank))
+                best = &symbols->table[i];
     if (best)
         *linear = best->address;
     return best != 0;
@@ -181,7 +214,12 @@ bool vmm_symbol_address(const struct vmm_vm *vm, const char *name, uint32_t *lin
 
 const char *vmm_symbol_name(const struct vmm_vm *vm, size_t i)
 {
-    return i < vm->symbols.count ? vm->symbols.names + vm->symbols.table[i].name : 0;
+    for (const struct symbols *symbols = &vm->symbols; symbols; symbols = symbols->next) {
+        if (i < symbols->count)
+            return symbols->names + symbols->table[i].name;
+        i -= symbols->count;
+    }
+    return 0;
 }
 
 size_t vmm_symbol_text(const struct vmm_vm *vm, uint32_t linear, char *text, size_t room)

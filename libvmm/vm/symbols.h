@@ -17,9 +17,11 @@ struct symbols {
         uint8_t rank;          /* of several at one address the highest is shown */
     } * table;                 /* by address, then rank */
     char *names;
+    struct symbols *next; /* of another file, looked through after these; owned */
 };
 
-/* Fills `symbols` from the ELF file `image`. Leaves none if it is no such file, or memory lacks. */
+/* Fills `symbols` from the ELF file `image`, without a next. Leaves none if it is no such file, or
+ * memory lacks. */
 void symbols_read(struct symbols *symbols, const struct loader_file *image);
 void symbols_free(struct symbols *symbols);
 

@@ -141,6 +141,11 @@ const struct repl_command repl_commands[] = {
      "Builds the file in FOLDER (the lab's folder here, or here), and starts the guest again with\n"
      "its functions in place. After a change, 'lab start N' again. 'vmm lab list' has the labs.",
      "lab start 3", COMPLETE_NOTHING, false, repl_lab},
+    {"add-symbol-file", "symbols", "FILE", "know the symbols of another ELF file, too",
+     "A user program's, or those of a kernel whose image has none. They are for addresses that "
+     "the\n"
+     "image has no symbol for, and stay when the guest starts again.",
+     "add-symbol-file build/guests/kernel/user.elf", COMPLETE_FILE, false, repl_add_symbols},
     {"type", NULL, "\"TEXT\"", "type TEXT at the guest's console",
      "Between the quotes \\n is Enter, \\t tab, \\e escape, \\\" a quote, \\xNN any byte. The "
      "guest\n"

@@ -1,6 +1,7 @@
 /* What many commands need: words, numbers, expressions, places in the guest's code. */
 #include "shell/repl/repl.h"
 
+#include "shell/file.h"
 #include "shell/nearest.h"
 #include "shell/repl/expression.h"
 #include "shell/repl/source.h"
@@ -139,6 +140,57 @@ bool repl_evaluate(struct session *session, const char *text, const char **rest,
     if (expression_evaluate(text, rest, &source, value, why, sizeof why))
         return true;
     return repl_complain(session, "%s", why);
+}
+
+/* ---- symbols of other files ---- */
+
+void repl_load_symbols(struct session *session)
+{
+    const struct vmm_file *image = &session->guest.image;
+    struct vmm_error error;
+    session->source = source_open(image->bytes, image->size);
+    for (unsigned i = 0; i < session->symbol_file_count; i++) {
+        const struct vmm_file *file = &session->symbol_files[i].file;
+        if (vmm_symbols_add(session->guest.vm, file, &error) != VMM_OK)
+            repl_complain(session, "%s.", error.text);
+        session->source = source_chain(session->source, source_open(file->bytes, file->size));
+    }
+}
+
+void repl_forget_symbols(struct session *session)
+{
+    source_close(session->source);
+    session->source = NULL;
+    while (session->symbol_file_count) {
+        struct symbol_file *last = &session->symbol_files[--session->symbol_file_count];
+        vmm_file_free(&last->file);
+        free(last->path);
+    }
+}
+
+bool repl_add_symbols(struct session *session, char *arguments)
+{
+    struct symbol_file *added = &session->symbol_files[session->symbol_file_count];
+    struct vmm_error error;
+    if (!repl_need_guest(session))
+        return false;
+    if (!*arguments)
+        return repl_complain(session, "There is no file; write 'add-symbol-file FILE'.");
+    if (session->symbol_file_count == SYMBOL_FILES)
+        return repl_complain(
+            session, "There are %d files of symbols; that is all there is room for.", SYMBOL_FILES);
+    added->path = strdup(arguments);
+    if (added->path && vmm_file_read(added->path, &added->file, &error) &&
+        vmm_symbols_add(session->guest.vm, &added->file, &error) == VMM_OK) {
+        session->symbol_file_count++;
+        session->source =
+            source_chain(session->source, source_open(added->file.bytes, added->file.size));
+        return true;
+    }
+    repl_complain(session, "%s.", added->path ? error.text : "There is no memory left");
+    vmm_file_free(&added->file);
+    free(added->path);
+    return false;
 }
 
 /* ---- places ---- */

@@ -232,7 +232,7 @@ bool repl_load(struct session *session)
     source_close(session->source);
     guest_destroy(&session->guest);
     session->guest = fresh;
-    session->source = source_open(fresh.image.bytes, fresh.image.size);
+    repl_load_symbols(session);
     session->list_file[0] = '\0';
     session->typed_begin = session->typed_end = 0;
     session->shown_length = 0;

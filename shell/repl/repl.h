@@ -17,7 +17,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { BREAKPOINTS = 32, TYPED = 4096, SHOWN = 16384, LINE_ROOM = 512, SCRIPT_DEPTH = 8 };
+enum {
+    BREAKPOINTS = 32,
+    SYMBOL_FILES = 8,
+    TYPED = 4096,
+    SHOWN = 16384,
+    LINE_ROOM = 512,
+    SCRIPT_DEPTH = 8
+};
 
 /* Which traps: of a cause, of a vector, or all. */
 struct trap_kind {
@@ -78,6 +85,11 @@ struct session {
     struct trap_kind wanted; /* ... and waits for these */
 
     struct source *source; /* the guest's line tables, NULL: none */
+    struct symbol_file {   /* files whose symbols are added to the image's */
+        char *path;        /* owned */
+        struct vmm_file file;
+    } symbol_files[SYMBOL_FILES];
+    unsigned symbol_file_count;
 
     struct screen *screen; /* that is up, NULL: none (screen.c) */
     FILE *page;            /* where it collects what commands print; NULL: stdout */
@@ -134,6 +146,11 @@ void repl_interact(struct session *session);
 /* Creates the guest that the options describe, with the session's breakpoints; false after a
  * sentence. The guest before is destroyed only if that succeeds. */
 bool repl_load(struct session *session);
+
+/* Gives a new guest its line tables, and the symbols that were added. */
+void repl_load_symbols(struct session *session);
+/* Forgets them all. */
+void repl_forget_symbols(struct session *session);
 
 /* ---- the table (commands.c) ---- */
 
@@ -213,6 +230,7 @@ bool repl_catch(struct session *session, char *arguments);
 bool repl_delete(struct session *session, char *arguments);
 bool repl_technique(struct session *session, char *arguments);
 bool repl_file(struct session *session, char *arguments);
+bool repl_add_symbols(struct session *session, char *arguments);
 bool repl_lab(struct session *session, char *arguments);
 bool repl_type(struct session *session, char *arguments);
 

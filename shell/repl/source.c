@@ -22,6 +22,7 @@ struct source {
     size_t count, room;
     FILE *open; /* the file that was looked into last */
     char name[1024];
+    struct source *next; /* another file's lines */
 };
 
 static bool add_row(struct source *source, const struct row *row)
@@ -109,6 +110,7 @@ void source_close(struct source *source)
 {
     if (!source)
         return;
+    source_close(source->next);
     if (source->dwarf)
         dwarf_end(source->dwarf);
     if (source->elf)
@@ -119,9 +121,18 @@ void source_close(struct source *source)
     free(source);
 }
 
-bool source_line(const struct source *source, uint32_t linear, const char **file, unsigned *line)
+struct source *source_chain(struct source *first, struct source *more)
 {
-    size_t low = 0, high = source ? source->count : 0;
+    struct source **last = &first;
+    while (*last)
+        last = &(*last)->next;
+    *last = more;
+    return first;
+}
+
+static bool line_of(const struct source *source, uint32_t linear, const char **file, unsigned *line)
+{
+    size_t low = 0, high = source->count;
     while (low < high) { /* the first row above `linear` */
         size_t middle = low + (high - low) / 2;
         if (source->rows[middle].linear <= linear)
@@ -136,6 +147,13 @@ bool source_line(const struct source *source, uint32_t linear, const char **file
     return true;
 }
 
+bool source_line(const struct source *source, uint32_t linear, const char **file, unsigned *line)
+{
+    while (source && !line_of(source, linear, file, line))
+        source = source->next;
+    return source != NULL;
+}
+
 static bool ends_with(const char *name, const char *end)
 {
     size_t length = strlen(name), tail = strlen(end);
@@ -146,13 +164,14 @@ static bool ends_with(const char *name, const char *end)
 bool source_address(const struct source *source, const char *file, unsigned line, uint32_t *linear)
 {
     const struct row *best = NULL;
-    for (size_t i = 0; source && i < source->count; i++) {
-        const struct row *row = &source->rows[i];
-        if (row->line < line || !row->line || (best && row->line >= best->line) ||
-            !ends_with(row->file, file))
-            continue;
-        best = row;
-    }
+    for (; source; source = source->next)
+        for (size_t i = 0; i < source->count; i++) {
+            const struct row *row = &source->rows[i];
+            if (row->line < line || !row->line || (best && row->line >= best->line) ||
+                !ends_with(row->file, file))
+                continue;
+            best = row;
+        }
     if (best)
         *linear = best->linear;
     return best != NULL;

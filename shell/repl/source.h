@@ -14,6 +14,10 @@ struct source;
 struct source *source_open(const uint8_t *bytes, size_t size);
 void source_close(struct source *source);
 
+/* Makes `more`, if it is one, what is asked after `first`, which owns it then; either may be NULL.
+ * Returns the first of them that is one. */
+struct source *source_chain(struct source *first, struct source *more);
+
 /* The line that the instruction at `linear` belongs to. `*file` is as the compiler was told,
  * relative to where the guest was built; it lives as long as `source`. False if there is none. */
 bool source_line(const struct source *source, uint32_t linear, const char **file, unsigned *line);

@@ -126,7 +126,8 @@ static void put_comparison(FILE *to, const struct model *model)
     fputs("<section aria-labelledby=\"comparison\"><h2 id=\"comparison\">Comparison</h2>\n"
           "<p>Equivalence is the same final state as the first run; efficiency the share of "
           "instructions that the processor executed directly (Popek and Goldberg, 1974).</p>\n"
-          "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th>run</th><th>end</th>"
+          "<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
+          "aria-label=\"Table\"><table><thead><tr><th>run</th><th>end</th>"
           "<th class=\"n\">instructions</th><th class=\"n\">direct %</th><th class=\"n\">exits</th>"
           "<th class=\"n\">exits / million</th><th class=\"n\">host time</th>"
           "<th class=\"n\">time / first</th><th>final state</th></tr></thead><tbody>\n",
@@ -294,7 +295,8 @@ static void put_causes(FILE *to, const struct model_run *run)
     size_t count = run->end.exit_count;
     memcpy(exits, run->end.exits, sizeof exits);
     qsort(exits, count, sizeof *exits, by_count);
-    fputs("<h3>Exits by cause</h3>\n<div class=\"scroll\" tabindex=\"0\"><table class=\"causes\">"
+    fputs("<h3>Exits by cause</h3>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
+          "aria-label=\"Table\"><table class=\"causes\">"
           "<thead><tr><th>cause</th><th class=\"n\">count</th><th class=\"n\">share %</th><th></th>"
           "<th class=\"n\">total</th><th class=\"n\">mean</th><th class=\"n\">slowest</th></tr>"
           "</thead><tbody>\n",
@@ -309,7 +311,8 @@ static void put_causes(FILE *to, const struct model_run *run)
 static void put_ranges(FILE *to, const struct model_run *run)
 {
     fprintf(to,
-            "<details><summary>%zu range%s of pages</summary><div class=\"scroll\" tabindex=\"0\">"
+            "<details><summary>%zu range%s of pages</summary><div class=\"scroll\" tabindex=\"0\" "
+            "role=\"region\" aria-label=\"Table\">"
             "<table><thead><tr><th>linear addresses</th><th class=\"n\">pages</th><th>who</th>"
             "<th>writable</th><th class=\"n\">in shadow tables</th></tr></thead><tbody>\n",
             run->end.range_count, run->end.range_count == 1 ? "" : "s");
