@@ -2,6 +2,7 @@
  *
  *   vm TECHNIQUE virtual|host IMAGE COMMAND-LINE [INITRD]
  *
+ * TECHNIQUE may be hw:shadow (its page tables) or hw:INTERCEPTS.
  * The console goes to standard error, so that standard output has one line to be read by a script:
  * nanoseconds spent in vmm_run, instructions, intercepts, exceptions, interrupts, port accesses.
  * Status: 0 when the guest ended with exit code 0 or by a reset, 1 otherwise. */
@@ -51,6 +52,20 @@ static int measure(struct vmm_vm *vm)
     return 1;
 }
 
+/* "hw:shadow" and the like: cuts off what is behind the colon, which the caller owns. */
+static void choose(struct vmm_config *config, char *technique)
+{
+    char *colon = strchr(technique, ':');
+    config->technique = technique;
+    if (!colon)
+        return;
+    *colon = '\0';
+    if (strcmp(colon + 1, "shadow") == 0)
+        config->mmu = VMM_MMU_SHADOW;
+    else
+        config->intercepts = colon + 1;
+}
+
 int main(int argc, char **argv)
 {
     struct vmm_file image = {0}, initrd = {0};
@@ -61,12 +76,12 @@ int main(int argc, char **argv)
     }
     int status = 1;
     struct vmm_vm *vm = NULL;
-    const struct vmm_config config = {
-        .technique = argv[1],
+    struct vmm_config config = {
         .memory_size = 64 << 20,
         .clock = strcmp(argv[2], "host") ? VMM_CLOCK_VIRTUAL : VMM_CLOCK_HOST,
         .console = {.output = print_output},
     };
+    choose(&config, argv[1]);
     if (!read_file(argv[3], &image) || (argc == 6 && !read_file(argv[5], &initrd)))
         goto done;
     const struct vmm_image load = {

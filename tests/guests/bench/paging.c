@@ -158,6 +158,16 @@ static uint32_t hidden_invlpg(uint32_t n)
     return sum;
 }
 
+/* First writes to memory that nobody has used: half of it, a page after the other. */
+enum { FRESH = 0x2000000, FRESH_PAGES = 8192 };
+
+static uint32_t fresh_memory(uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        *(volatile uint32_t *)(FRESH + (i % FRESH_PAGES) * PAGE) = i;
+    return n;
+}
+
 const struct workload paging_workloads[] = {
     {"pteinvlpg", "write an entry, invlpg", 300000, entry_invlpg},
     {"ptetouch", "write an entry, invlpg, touch", 300000, entry_invlpg_touch},
@@ -166,5 +176,6 @@ const struct workload paging_workloads[] = {
     {"hiddenfault", "first touch of a mapped page", 131072, hidden_faults},
     {"hiddenbase", "hiddenfault's tables only", 131072, hidden_base},
     {"hiddeninvlpg", "invlpg and touch of a mapped page", 100000, hidden_invlpg},
+    {"fresh", "first write to a page of memory, 8192 at most", 8192, fresh_memory},
     {NULL, NULL, 0, NULL},
 };
