@@ -221,4 +221,21 @@ keys Enter
 sees '^$1 = 0x2a = 42$'
 keys C-d
 sees '^status 0$'
+
+# ^C stops the guest behind the screen, and does nothing where none runs.
+open "$build/vmm debug -t bare $build/guests/spin.elf" 100 30
+prompts
+keys 'screen' Enter
+sees '─ traps'
+keys c
+sees 'C stops the guest'
+sees 'Spinning'
+keys C-c
+sees 'The guest was interrupted'
+keys C-c
+sees 'The guest was interrupted'
+keys ':'
+keys -l 'quit'
+keys Enter
+sees '^status 0$'
 exit $bad

@@ -355,6 +355,7 @@ static void show_page(const char *text)
 /* One line becomes the status, more are paged through if they were asked for. */
 static void show_said(struct screen *screen, char *text, bool paged)
 {
+    text += strspn(text, "\n");
     size_t length = strlen(text);
     while (length && text[length - 1] == '\n')
         text[--length] = '\0';
