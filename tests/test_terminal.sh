@@ -229,9 +229,9 @@ keys 'screen' Enter
 sees '─ traps'
 keys c
 sees 'C stops the guest'
-sees 'Spinning'
 keys C-c
 sees 'The guest was interrupted'
+sees 'Spinning'
 keys C-c
 sees 'The guest was interrupted'
 keys ':'
