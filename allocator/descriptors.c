@@ -27,10 +27,10 @@ uint32_t descriptors_slot_entry(const struct descriptors *descriptors)
 static struct x86_descriptor compress(struct x86_descriptor guest, enum descriptors_view view)
 {
     struct x86_descriptor shadow = guest;
-    bool user_code = x86_is_code(guest.high) && X86_SEG_DPL(guest.high) == 3;
+    bool outer_code = x86_is_code(guest.high) && X86_SEG_DPL(guest.high) > 0;
 
     if (!(guest.high & X86_SEG_S) || !(guest.high & X86_SEG_ACCESSED) ||
-        (user_code && view == DESCRIPTORS_KERNEL)) {
+        (outer_code && view == DESCRIPTORS_KERNEL)) {
         shadow.high &= ~(uint32_t)X86_SEG_PRESENT;
     }
     if ((guest.high & X86_SEG_S) && X86_SEG_DPL(guest.high) == 0) {

@@ -4,7 +4,7 @@
  *
  *     guest's descriptor                        shadow
  *     DPL 0                                     DPL 1: the guest's kernel runs at ring 1
- *     code of ring 3, seen from the kernel      not present: an outward IRET or RET traps
+ *     code of rings 1 to 3, from the kernel     not present: an outward IRET or RET traps
  *     accessed bit not yet set                  not present: the load is emulated, and sets it
  *     gate, TSS, LDT                            not present: the transfer or load is emulated
  *     anything else                             as it is

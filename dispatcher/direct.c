@@ -229,7 +229,9 @@ enum cpu_action direct_exit(struct dispatcher *d, const struct cpu_exit *exit)
 bool direct_wants(struct dispatcher *d, const struct cpu_state *state,
                   const struct x86_instruction *insn)
 {
-    (void)d;
+    /* IRET traps outside ring 0, but in the engine not where it enters virtual-8086 mode. */
+    if (insn->kind == X86_KIND_IRET)
+        return d->technique->patches && d->technique->patches(d, state, insn);
     return cpu_wants(state, insn) || silent_kind(insn);
 }
 
@@ -255,6 +257,12 @@ bool direct_reads_time(struct dispatcher *d, const struct engine_glance *now)
 }
 
 /* ---- interrupts ---- */
+
+bool direct_window(const struct dispatcher *d)
+{
+    const struct cpu_state *guest = &d->vcpu->state;
+    return direct_enabled(d) || (vcpu_has_flags(guest) && x86_iopl(guest) == 3);
+}
 
 bool direct_interruptible(const struct dispatcher *d)
 {

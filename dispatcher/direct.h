@@ -14,6 +14,7 @@ bool direct_wants(struct dispatcher *dispatcher, const struct cpu_state *state,
                   const struct x86_instruction *insn);
 bool direct_reads_time(struct dispatcher *dispatcher, const struct engine_glance *now);
 bool direct_enabled(const struct dispatcher *dispatcher);
+bool direct_window(const struct dispatcher *dispatcher);
 bool direct_interruptible(const struct dispatcher *dispatcher);
 void direct_interrupt(struct dispatcher *dispatcher, uint8_t vector);
 void direct_stopped(struct dispatcher *dispatcher);

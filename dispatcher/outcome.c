@@ -61,6 +61,8 @@ static enum cpu_action inject(struct dispatcher *d, const struct x86_instruction
     (void)insn;
     if (outcome->task_switched)
         follow_task(d);
+    if (outcome->retired)
+        retired(d);
     return outcome_inject(d, &outcome->event);
 }
 

@@ -121,8 +121,18 @@ bool silent_kind(const struct x86_instruction *insn)
     }
 }
 
+/* In virtual-8086 mode PUSHF and POPF trap, below IOPL 3. */
+static bool traps(const struct vcpu *v, const struct x86_instruction *insn)
+{
+    const struct cpu_state *real = &v->cpu->state;
+    return (real->eflags & X86_VM) && x86_iopl(real) < 3 &&
+           (insn->kind == X86_KIND_PUSHF || insn->kind == X86_KIND_POPF);
+}
+
 bool silent_differs(struct vcpu *v, const struct x86_instruction *insn)
 {
+    if (traps(v, insn))
+        return false;
     switch (insn->kind) {
     case X86_KIND_POPF: return popf_differs(v, insn);
     case X86_KIND_RET_FAR: return far_return_differs(v, insn);

@@ -87,6 +87,13 @@ static void project_assisted(struct vcpu *v)
     real->cr4 &= ~(uint32_t)(X86_CR4_PSE | X86_CR4_PGE);
 }
 
+static uint32_t project_flags(const struct cpu_state *guest)
+{
+    if (vcpu_has_flags(guest))
+        return guest->eflags;
+    return (guest->eflags & ~(uint32_t)X86_IOPL) | X86_IF | (stands_in_v86(guest) ? X86_VM : 0u);
+}
+
 void vcpu_project(struct vcpu *v)
 {
     const struct cpu_state *guest = &v->state;
@@ -97,9 +104,7 @@ void vcpu_project(struct vcpu *v)
     }
     memcpy(real->gpr, guest->gpr, sizeof real->gpr);
     real->eip = guest->eip;
-    real->eflags = (guest->eflags & ~(uint32_t)X86_IOPL) | X86_IF;
-    if (stands_in_v86(guest))
-        real->eflags |= X86_VM;
+    real->eflags = project_flags(guest);
     real->interrupt_shadow = guest->interrupt_shadow;
     real->cr0 = REAL_CR0 | (guest->cr0 & GUEST_CR0);
     real->cr3 = v->root;
@@ -169,7 +174,9 @@ void vcpu_absorb(struct vcpu *v)
         absorb_v86_entry(guest, real);
     memcpy(guest->gpr, real->gpr, sizeof guest->gpr);
     guest->eip = real->eip;
-    guest->eflags = (real->eflags & ~VIRTUAL_FLAGS) | (guest->eflags & VIRTUAL_FLAGS);
+    guest->eflags = vcpu_has_flags(guest)
+                        ? real->eflags
+                        : (real->eflags & ~VIRTUAL_FLAGS) | (guest->eflags & VIRTUAL_FLAGS);
     guest->interrupt_shadow = real->interrupt_shadow;
     if (!memcmp(real->seg, v->real, sizeof v->real))
         return;

@@ -7,7 +7,9 @@
  *     its page tables          shadow page tables; WP is always set
  *     its GDT and LDT          shadow tables, from which outward transfers trap
  *     its IDT and TSS          none of the guest's: every event comes to the VMM
- *     its IF                   always set: nobody keeps the VMM from being interrupted
+ *     its IF                   at ring 1 always set: a kernel that masks interrupts must not keep
+ *                              the VMM from being interrupted
+ *     user code's IF and IOPL  its own: PUSHF shows them, and POPF may change IF where IOPL is 3
  *
  * absorb() brings the guest's view up to date with what ran directly; project() makes the stand-in
  * from it; absorb after project changes nothing. Both are on the path of every world switch. */
@@ -61,6 +63,12 @@ void vcpu_destroy(struct vcpu *vcpu);
 
 /* How many frames of the pool vcpu_init takes for itself, besides shadow tables. */
 #define VCPU_FRAMES DESCRIPTORS_FRAMES
+
+/* Is EFLAGS the processor's, as a whole, while `guest` runs? */
+static inline bool vcpu_has_flags(const struct cpu_state *guest)
+{
+    return guest->cpl == 3 && (guest->cr0 & X86_CR0_PE) && !(guest->eflags & X86_VM);
+}
 
 void vcpu_absorb(struct vcpu *vcpu);
 void vcpu_project(struct vcpu *vcpu);

@@ -98,9 +98,6 @@ struct outcome interpreter_run(const struct interpreter *interpreter,
     if (!run) {
         return (struct outcome){.kind = OUTCOME_MISSING};
     }
-    if ((insn->flags & X86_INSN_LOCK) && insn->kind != X86_KIND_INVALID) {
-        return routine_undefined(context, insn);
-    }
     return run(context, insn);
 }
 

@@ -7,34 +7,6 @@
 
 #include "arch/x86/walk.h"
 
-/* The memory operations that a LOCK prefix may stand before, and no others (volume 2, LOCK). */
-static bool lockable(const struct x86_instruction *insn)
-{
-    uint8_t opcode = insn->opcode;
-
-    if (!(insn->flags & X86_INSN_MEMORY)) {
-        return false;
-    }
-    if (insn->map == 1) {
-        return opcode == 0xab || opcode == 0xb3 || opcode == 0xbb || opcode == 0xb0 ||
-               opcode == 0xb1 || opcode == 0xc0 || opcode == 0xc1 || opcode == 0xc7 ||
-               (opcode == 0xba && insn->reg > 4);
-    }
-    switch (opcode) {
-    case 0x80 ... 0x83: return insn->reg != 7;
-    case 0x86 ... 0x87: return true;
-    case 0xf6 ... 0xf7: return insn->reg == 2 || insn->reg == 3;
-    case 0xfe ... 0xff: return insn->reg < 2;
-    default: return opcode < 0x38 && (opcode & 7u) < 2;
-    }
-}
-
-static enum x86_status undefined(struct execution *x, const struct x86_instruction *insn)
-{
-    (void)insn;
-    return x86_raise_plain(&x->fault, X86_UD);
-}
-
 bool execute_by_routine(const struct x86_instruction *insn)
 {
     switch (insn->kind) {
@@ -52,15 +24,10 @@ bool execute_by_routine(const struct x86_instruction *insn)
 
 execute *execute_find(const struct x86_instruction *insn)
 {
-    execute *run = NULL;
-
-    if (execute_by_routine(insn)) {
+    if (execute_by_routine(insn) || insn->map > 1) {
         return NULL;
     }
-    if (insn->map < 2) {
-        run = (insn->map ? execute_two_byte : execute_one_byte)[insn->opcode];
-    }
-    return run && (insn->flags & X86_INSN_LOCK) && !lockable(insn) ? undefined : run;
+    return (insn->map ? execute_two_byte : execute_one_byte)[insn->opcode];
 }
 
 static bool is_user(const struct cpu_state *cpu)

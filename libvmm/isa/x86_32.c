@@ -351,8 +351,7 @@ const char *x86_32_note(const uint8_t *bytes, size_t size)
 
     if (!x86_decode(bytes, (unsigned)size, true, &insn))
         return NULL;
-    if ((insn.flags & X86_INSN_LOCK) && insn.kind != X86_KIND_OTHER &&
-        insn.kind != X86_KIND_INVALID)
+    if ((insn.flags & X86_INSN_LOCK) && insn.kind == X86_KIND_INVALID)
         return "The manual has #UD for a LOCK prefix here (SDM volume 2, LOCK); the engine ignores "
                "it.";
     for (const struct isa_form *form = x86_32_forms; form->bytes; form++) {

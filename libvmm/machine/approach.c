@@ -24,7 +24,7 @@ static bool drop_block(struct cpu *cpu, uint32_t pc, uint32_t size)
     if (!blocks_view(cpu, pc, &frame))
         return false;
     engine_drop_code(cpu->engine, frame | (pc & ~X86_PAGE_MASK), size < room ? size : room, pc,
-                     true);
+                     blocks_reached(cpu, pc, frame));
     return true;
 }
 

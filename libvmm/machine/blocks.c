@@ -65,6 +65,24 @@ bool blocks_view(struct cpu *cpu, uint32_t pc, uint32_t *frame)
     return true;
 }
 
+/* The engine asks the nested tables for the right to write to each table that it walks, and sets
+ * accessed bits in it. */
+static bool walks_through(struct cpu *cpu, uint32_t address, uint32_t entry)
+{
+    return engine_writable(cpu->engine, address >> MEMORY_FRAME_SHIFT) && (entry & X86_PTE_A);
+}
+
+bool blocks_reached(struct cpu *cpu, uint32_t pc, uint32_t frame)
+{
+    struct cpu_state tables = {0};
+    struct x86_walk walk;
+    engine_paging(cpu->engine, &tables.cr0, &tables.cr3, &tables.cr4);
+    return x86_probe(&tables, &cpu->physical, pc, 0, &walk) == X86_OK &&
+           walk.end == X86_WALK_MAPPED && (walk.physical & X86_PAGE_MASK) == frame &&
+           (walk.levels < 1 || walks_through(cpu, walk.pde_address, walk.pde)) &&
+           (walk.levels < 2 || walks_through(cpu, walk.pte_address, walk.pte));
+}
+
 static const uint8_t *frame_bytes(struct cpu *cpu, uint32_t machine)
 {
     const uint8_t *frame = memory_frame(cpu->memory, machine);

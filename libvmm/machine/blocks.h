@@ -85,4 +85,9 @@ void blocks_port(struct cpu *cpu, uint32_t *pc, uint64_t *now, unsigned *length)
 /* The frame (machine address) that linear page `pc` is executed from; false if it is not mapped. */
 bool blocks_view(struct cpu *cpu, uint32_t pc, uint32_t *frame);
 
+/* Whether the engine, asked from outside, finds machine frame `frame` (its address) at linear
+ * address `pc`. A table on its way may be write-protected in the nested tables; then it finds
+ * nothing, and does not say so. */
+bool blocks_reached(struct cpu *cpu, uint32_t pc, uint32_t frame);
+
 #endif

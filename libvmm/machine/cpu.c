@@ -478,12 +478,13 @@ static void ask_about_site(struct cpu *cpu)
 
 bool cpu_wants(const struct cpu_state *state, const struct x86_instruction *insn)
 {
-    const unsigned vex2 = 0xc5, vex3 = 0xc4; /* the engine skips these prefixes */
-    if ((insn->flags & X86_INSN_LOCK) && insn->kind != X86_KIND_INVALID &&
-        insn->kind != X86_KIND_OTHER && !(insn->flags & X86_INSN_IO))
-        return true;
+    const unsigned vex2 = 0xc5, vex3 = 0xc4; /* the engine skips these prefixes, and most LOCKs */
     switch (insn->kind) {
-    case X86_KIND_INVALID: return insn->map == 0 && (insn->opcode == vex2 || insn->opcode == vex3);
+    case X86_KIND_INVALID:
+        return !(insn->flags & X86_INSN_TOO_LONG) &&
+               ((insn->flags & X86_INSN_LOCK) ||
+                (insn->map == 0 && (insn->opcode == vex2 || insn->opcode == vex3)));
+    case X86_KIND_ICEBP: return true;
     case X86_KIND_IN_IMMEDIATE:
     case X86_KIND_IN_DX:
     case X86_KIND_OUT_IMMEDIATE:

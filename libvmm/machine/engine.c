@@ -445,6 +445,11 @@ void engine_protect(struct engine *e, uint32_t frame, bool writable)
     nesting_protect(&e->nesting, frame, writable);
 }
 
+bool engine_writable(struct engine *e, uint32_t frame)
+{
+    return nesting_writable(&e->nesting, frame);
+}
+
 static void build_vmcb(struct engine *e)
 {
     *firmware_word(e, SVM_INTERCEPT_CR_READ) = (1u << 0 | 1u << 4) << 16; /* writes: CR0, CR4 */

@@ -108,6 +108,7 @@ bool engine_guards_msrs(const struct engine *engine);
 
 /* Rights in them for one machine frame. Adding needs no flush, removing does. */
 void engine_protect(struct engine *engine, uint32_t frame, bool writable);
+bool engine_writable(struct engine *engine, uint32_t frame);
 
 /* The whole processor, floating point included, for switching between virtual machines. */
 struct engine_image;

@@ -7,6 +7,7 @@
 #include "arch/x86/control.h"
 #include "arch/x86/deliver.h"
 #include "arch/x86/descriptor.h"
+#include "arch/x86/iret.h"
 #include "arch/x86/port.h"
 #include "arch/x86/walk.h"
 #include "cpu.h"
@@ -188,8 +189,6 @@ static void identify(struct cpu *cpu)
 static enum x86_status execute(struct cpu *cpu, const struct x86_instruction *insn,
                                struct x86_event *fault)
 {
-    if (insn->flags & X86_INSN_LOCK)
-        return x86_raise_plain(fault, X86_UD);
     switch (insn->kind) {
     case X86_KIND_CPUID: identify(cpu); return X86_OK;
     case X86_KIND_RDTSC: return read_tsc(cpu, fault);
@@ -265,6 +264,15 @@ static enum cpu_action instruction(struct cpu *cpu, const struct x86_instruction
     return CPU_LEAVE;
 }
 
+/* INT1 raises #DB as a trap, and no gate's DPL is looked at (volume 2, INT1). */
+static enum cpu_action break_in(struct cpu *cpu, const struct x86_instruction *insn,
+                                struct cpu_hardware *end)
+{
+    cpu_retire(cpu, insn->length);
+    end->fault = (struct x86_event){.kind = X86_EXCEPTION, .vector = X86_DB};
+    return raise(cpu, end);
+}
+
 /* A repeated instruction whose count is 0 does nothing, and so checks nothing (volume 2, REP). */
 static bool repeats_never(const struct cpu *cpu, const struct x86_instruction *insn)
 {
@@ -275,6 +283,8 @@ static bool repeats_never(const struct cpu *cpu, const struct x86_instruction *i
 static enum cpu_action site(struct cpu *cpu, const struct x86_instruction *insn,
                             struct cpu_hardware *end)
 {
+    if (insn->kind == X86_KIND_ICEBP)
+        return break_in(cpu, insn, end);
     if (!(insn->flags & X86_INSN_IO))
         return cpu_wants(&cpu->state, insn) ? instruction(cpu, insn, end) : CPU_RETRY;
     if (repeats_never(cpu, insn))
@@ -290,10 +300,27 @@ static enum cpu_action site(struct cpu *cpu, const struct x86_instruction *insn,
     return status == X86_OK ? CPU_RETRY : raise(cpu, end);
 }
 
+/* The engine's IRET raises #NP where the stack segment is not present: what it is that IRET raises
+ * is looked up. */
+static void correct(struct cpu *cpu, const struct cpu_exit *exit, struct x86_event *event)
+{
+    const struct x86_instruction *insn = exit->known;
+    struct cpu_state state = cpu->state;
+    struct x86_event fault;
+    if (event->vector == X86_NP && insn && insn->kind == X86_KIND_IRET &&
+        x86_iret(&state, &cpu->physical, insn->operand_size == 4, insn->length, &fault) ==
+            X86_FAULT)
+        *event = fault;
+}
+
 enum cpu_action cpu_hardware(struct cpu *cpu, const struct cpu_exit *exit, struct cpu_hardware *end)
 {
     switch (exit->kind) {
-    case CPU_EXCEPTION:
+    case CPU_EXCEPTION: {
+        struct x86_event event = exit->event;
+        correct(cpu, exit, &event);
+        return deliver(cpu, &event, end);
+    }
     case CPU_SOFTWARE_INTERRUPT: return deliver(cpu, &exit->event, end);
     case CPU_INSTRUCTION: return instruction(cpu, &exit->insn, end);
     default: return site(cpu, &exit->insn, end);

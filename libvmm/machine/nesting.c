@@ -237,6 +237,11 @@ void nesting_protect(struct nesting *n, uint32_t frame, bool writable)
         protect_entry(view(n, page), writable);
 }
 
+bool nesting_writable(struct nesting *n, uint32_t frame)
+{
+    return frame < memory_frames(n->memory) && (*flat(n, frame) & X86_PTE_RW);
+}
+
 uint8_t *nesting_void_page(struct nesting *n)
 {
     return n->memory->firmware + VOID_PAGE;

@@ -66,6 +66,8 @@ enum nesting_end nesting_fault(struct nesting *nesting, uint32_t physical, bool 
  * the processor's TLB. */
 void nesting_protect(struct nesting *nesting, uint32_t frame, bool writable);
 
+bool nesting_writable(struct nesting *nesting, uint32_t frame);
+
 /* The page that answers where there is no memory reads as ones and is read-only. While the store of
  * an instruction to it is stepped it is writable at `physical`; afterwards it is ones again. */
 void nesting_void(struct nesting *nesting, uint32_t physical, bool open);

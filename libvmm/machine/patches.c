@@ -95,7 +95,7 @@ void patches_place(struct cpu *cpu)
     /* Not at the instruction itself: other blocks that are patched may end there, too, and would be
      * dropped in turns. */
     engine_drop_code(cpu->engine, entry | (patches->entry & ~X86_PAGE_MASK), 1, patches->entry,
-                     true);
+                     blocks_reached(cpu, patches->entry, entry));
     uint8_t *byte = byte_at(cpu, patches->physical);
     patches->original = *byte;
     *byte = TRAP;

@@ -233,6 +233,28 @@ static unsigned decode(const uint8_t *bytes, bool code32, struct x86_instruction
     return (unsigned)(p - bytes);
 }
 
+/* The memory operations that a LOCK prefix may stand before, and no others (volume 2, LOCK). */
+static bool lockable(const struct x86_instruction *insn)
+{
+    uint8_t opcode = insn->opcode;
+
+    if (insn->kind != X86_KIND_OTHER || !(insn->flags & X86_INSN_MEMORY) || insn->map > 1) {
+        return false;
+    }
+    if (insn->map == 1) {
+        return opcode == 0xab || opcode == 0xb3 || opcode == 0xbb || opcode == 0xb0 ||
+               opcode == 0xb1 || opcode == 0xc0 || opcode == 0xc1 || opcode == 0xc7 ||
+               (opcode == 0xba && insn->reg > 4);
+    }
+    switch (opcode) {
+    case 0x80 ... 0x83: return insn->reg != 7;
+    case 0x86 ... 0x87: return true;
+    case 0xf6 ... 0xf7: return insn->reg == 2 || insn->reg == 3;
+    case 0xfe ... 0xff: return insn->reg < 2;
+    default: return opcode < 0x38 && (opcode & 7u) < 2;
+    }
+}
+
 /* Decodes where WINDOW bytes may be read, `available` of which count. */
 static inline unsigned decode_window(const uint8_t *bytes, unsigned available, bool code32,
                                      struct x86_instruction *insn)
@@ -251,6 +273,9 @@ static inline unsigned decode_window(const uint8_t *bytes, unsigned available, b
         insn->kind = X86_KIND_INVALID;
         insn->flags |= X86_INSN_TOO_LONG;
         length = X86_INSN_MAX;
+    }
+    if ((insn->flags & X86_INSN_LOCK) && !lockable(insn)) {
+        insn->kind = X86_KIND_INVALID;
     }
     insn->length = (uint8_t)length;
     return length;
