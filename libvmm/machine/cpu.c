@@ -16,6 +16,7 @@
 
 #include "approach.h"
 #include "arch/x86/deliver.h"
+#include "arch/x86/iret.h"
 #include "blocks.h"
 #include "codepages.h"
 #include "dirty.h"
@@ -123,7 +124,20 @@ static bool decode_at(struct cpu *cpu, uint32_t eip, struct x86_instruction *ins
     return room && x86_decode(bytes, room, code32, insn);
 }
 
-static void describe_exception(struct cpu *cpu, uint8_t vector, struct cpu_exit *exit)
+/* The engine's IRET raises #NP where the stack segment is not present, too: what it is that IRET
+ * raises is looked up. */
+static void correct(struct cpu *cpu, const struct x86_instruction *known, struct x86_event *event)
+{
+    struct cpu_state state = cpu->state;
+    struct x86_event fault;
+    if (event->vector == X86_NP && known && known->kind == X86_KIND_IRET &&
+        x86_iret(&state, &cpu->physical, known->operand_size == 4, known->length, &fault) ==
+            X86_FAULT)
+        *event = fault;
+}
+
+static void describe_exception(struct cpu *cpu, uint8_t vector, const struct x86_instruction *known,
+                               struct cpu_exit *exit)
 {
     exit->kind = CPU_EXCEPTION;
     exit->event = (struct x86_event){.kind = X86_EXCEPTION, .vector = vector};
@@ -132,6 +146,7 @@ static void describe_exception(struct cpu *cpu, uint8_t vector, struct cpu_exit 
         exit->event.error_code = engine_error_code(cpu->engine);
     if (vector == X86_PAGE)
         exit->event.cr2 = engine_fault_address(cpu->engine);
+    correct(cpu, known, &exit->event);
 }
 
 /* `known` is the instruction, if it is known already. */
@@ -299,7 +314,7 @@ static void handle(struct cpu *cpu, uint32_t code, const struct x86_instruction 
         return;
     }
     if (code >= SVM_EXIT_EXCEPTION && code < SVM_EXIT_EXCEPTION + 32)
-        describe_exception(cpu, (uint8_t)(code - SVM_EXIT_EXCEPTION), &exit);
+        describe_exception(cpu, (uint8_t)(code - SVM_EXIT_EXCEPTION), known, &exit);
     else if (code == SVM_EXIT_SWINT)
         describe_software_interrupt(cpu, known, &exit);
     else

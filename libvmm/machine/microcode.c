@@ -7,7 +7,6 @@
 #include "arch/x86/control.h"
 #include "arch/x86/deliver.h"
 #include "arch/x86/descriptor.h"
-#include "arch/x86/iret.h"
 #include "arch/x86/port.h"
 #include "arch/x86/walk.h"
 #include "cpu.h"
@@ -300,27 +299,10 @@ static enum cpu_action site(struct cpu *cpu, const struct x86_instruction *insn,
     return status == X86_OK ? CPU_RETRY : raise(cpu, end);
 }
 
-/* The engine's IRET raises #NP where the stack segment is not present: what it is that IRET raises
- * is looked up. */
-static void correct(struct cpu *cpu, const struct cpu_exit *exit, struct x86_event *event)
-{
-    const struct x86_instruction *insn = exit->known;
-    struct cpu_state state = cpu->state;
-    struct x86_event fault;
-    if (event->vector == X86_NP && insn && insn->kind == X86_KIND_IRET &&
-        x86_iret(&state, &cpu->physical, insn->operand_size == 4, insn->length, &fault) ==
-            X86_FAULT)
-        *event = fault;
-}
-
 enum cpu_action cpu_hardware(struct cpu *cpu, const struct cpu_exit *exit, struct cpu_hardware *end)
 {
     switch (exit->kind) {
-    case CPU_EXCEPTION: {
-        struct x86_event event = exit->event;
-        correct(cpu, exit, &event);
-        return deliver(cpu, &event, end);
-    }
+    case CPU_EXCEPTION:
     case CPU_SOFTWARE_INTERRUPT: return deliver(cpu, &exit->event, end);
     case CPU_INSTRUCTION: return instruction(cpu, &exit->insn, end);
     default: return site(cpu, &exit->insn, end);
