@@ -76,7 +76,7 @@ bench_programs := $(bench_sources:tests/bench/%.c=$(OUT)/bench/%)
 test_archives := $(if $(support_sources),$(OUT)/tests/support.a) \
   $(if $(shell_sources),$(OUT)/shell.a) $(OUT)/libvmm.a
 
-.PHONY: all deps guests run check check-mutants check-real check-labs guests-real bench differential boundaries nightly asan coverage install uninstall \
+.PHONY: all deps guests run check check-mutants check-real check-labs guests-real bench differential boundaries compare-report nightly asan coverage install uninstall \
   docs format format-check clean distclean help FORCE
 .DEFAULT_GOAL := all
 
@@ -243,6 +243,10 @@ fuzz: deps
 boundaries: $(OUT)/tests/test_boundaries guests
 	@VMM_BUILD=$(abspath $(OUT)) VMM_BOUNDARIES=1 $(OUT)/tests/test_boundaries
 
+# A page with every guest, and Linux if it is there, under every technique.
+compare-report: all
+	@scripts/compare-report $(OUT) >$(OUT)/compare-report.md && echo "$(OUT)/compare-report.md"
+
 # What takes too long for every day.
 nightly: differential boundaries fuzz
 
@@ -367,6 +371,7 @@ help:
 	@echo 'check-labs    of each lab: starter, reference solution and mutants'
 	@echo 'bench         measure against the raw engine and QEMU'
 	@echo 'nightly       differential, boundaries and fuzz:'
+	@echo 'compare-report  every guest and Linux under every technique: build/compare-report.md'
 	@echo 'boundaries    an event at every instruction boundary, under every technique'
 	@echo 'differential  random instructions in the interpreter and on the machine, ten million each'
 	@echo 'fuzz          the gdb server, the prompt and the reader of traces under random input, a minute'
