@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 struct text text_in(char *bytes, size_t room)
 {
@@ -19,4 +20,42 @@ void text_add(struct text *text, const char *format, ...)
     int added = vsnprintf(text->bytes + used, text->room - used, format, arguments);
     va_end(arguments);
     text->length += added > 0 ? (size_t)added : 0;
+}
+
+static void put(struct text *text, const char *bytes, size_t count)
+{
+    size_t used = text->length < text->room ? text->length : text->room;
+    size_t left = text->room - used, fits = left ? left - 1 : 0;
+    if (fits > count)
+        fits = count;
+    memcpy(text->bytes + used, bytes, fits);
+    if (left)
+        text->bytes[used + fits] = '\0';
+    text->length += count;
+}
+
+void text_put(struct text *text, const char *string)
+{
+    put(text, string, strlen(string));
+}
+
+static void put_digits(struct text *text, uint64_t number, unsigned base)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do
+        digits[--at] = "0123456789abcdef"[number % base];
+    while (number /= base);
+    put(text, digits + at, sizeof digits - at);
+}
+
+void text_put_number(struct text *text, uint64_t number)
+{
+    put_digits(text, number, 10);
+}
+
+void text_put_hex(struct text *text, uint32_t number)
+{
+    put(text, "0x", 2);
+    put_digits(text, number, 16);
 }

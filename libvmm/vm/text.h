@@ -3,6 +3,7 @@
 #define VMM_VM_TEXT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct text {
     char *bytes;   /* always terminated, if `room` > 0 */
@@ -14,5 +15,11 @@ struct text text_in(char *bytes, size_t room);
 
 /* Appends, as printf does. */
 void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same for what is written for every trap: a string; a decimal number; a hexadecimal one behind
+ * "0x". */
+void text_put(struct text *text, const char *string);
+void text_put_number(struct text *text, uint64_t number);
+void text_put_hex(struct text *text, uint32_t number);
 
 #endif

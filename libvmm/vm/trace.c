@@ -51,57 +51,82 @@ static void put_text(struct vmm_trace *trace, const struct text *text)
  * Every string is printable ASCII without quotes and backslashes: static names of ours, symbols
  * (see symbols.c), and what the disassembler makes. */
 
+static void add_name(struct text *out, const char *name)
+{
+    text_put(out, ",\"");
+    text_put(out, name);
+    text_put(out, "\":");
+}
+
+static void add_number(struct text *out, const char *name, bool has, uint64_t value)
+{
+    add_name(out, name);
+    if (has)
+        text_put_number(out, value);
+    else
+        text_put(out, "null");
+}
+
 static void add_string(struct text *out, const char *name, const char *value)
 {
-    if (value)
-        text_add(out, ",\"%s\":\"%s\"", name, value);
-    else
-        text_add(out, ",\"%s\":null", name);
+    add_name(out, name);
+    text_put(out, value ? "\"" : "null");
+    if (!value)
+        return;
+    text_put(out, value);
+    text_put(out, "\"");
 }
 
 static void add_hexadecimal(struct text *out, const char *name, bool has, uint32_t value)
 {
-    if (has)
-        text_add(out, ",\"%s\":\"0x%x\"", name, value);
-    else
-        text_add(out, ",\"%s\":null", name);
+    add_name(out, name);
+    text_put(out, has ? "\"" : "null");
+    if (!has)
+        return;
+    text_put_hex(out, value);
+    text_put(out, "\"");
 }
 
 static void add_bytes(struct text *out, const struct vmm_record *record)
 {
-    char insn[96];
+    static const char digits[] = "0123456789abcdef";
+    char insn[96], bytes[2 * sizeof record->bytes + 1];
     unsigned length = vmm_disassemble(record->bytes, record->length, record->linear, record->code16,
                                       insn, sizeof insn);
-    text_add(out, ",\"bytes\":\"");
-    for (unsigned i = 0; i < (length ? length : record->length); i++)
-        text_add(out, "%02x", record->bytes[i]);
-    text_add(out, "\",\"bits\":%d", record->code16 ? 16 : 32);
+    if (!length)
+        length = record->length;
+    for (unsigned i = 0; i < length; i++) {
+        bytes[2 * i] = digits[record->bytes[i] >> 4];
+        bytes[2 * i + 1] = digits[record->bytes[i] & 15];
+    }
+    bytes[2 * length] = '\0';
+    add_string(out, "bytes", bytes);
+    add_number(out, "bits", true, record->code16 ? 16 : 32);
     add_string(out, "text", record->length ? insn : 0);
 }
 
 static void add_event(struct text *out, const struct vmm_record *record)
 {
-    if (record->has_vector)
-        text_add(out, ",\"vector\":%u", record->vector);
-    else
-        text_add(out, ",\"vector\":null");
-    add_hexadecimal(out, "error_code", record->has_error_code, record->error_code);
     bool port = record->has_address && record_is_port(record);
+    add_number(out, "vector", record->has_vector, record->vector);
+    add_hexadecimal(out, "error_code", record->has_error_code, record->error_code);
     add_hexadecimal(out, "address", record->has_address && !port, record->address);
     add_hexadecimal(out, "port", port, record->address);
-    if (record->injected)
-        text_add(out, ",\"injected\":%u", record->injected_vector);
-    else
-        text_add(out, ",\"injected\":null");
+    add_number(out, "injected", record->injected, record->injected_vector);
 }
 
 static void add_changes(struct text *out, const struct vmm_record *record)
 {
-    text_add(out, ",\"changes\":[");
-    for (unsigned i = 0; i < record->change_count; i++)
-        text_add(out, "%s{\"what\":\"%s\",\"before\":\"0x%x\",\"after\":\"0x%x\"}", i ? "," : "",
-                 record->changes[i].what, record->changes[i].before, record->changes[i].after);
-    text_add(out, "]");
+    text_put(out, ",\"changes\":[");
+    for (unsigned i = 0; i < record->change_count; i++) {
+        text_put(out, i ? ",{\"what\":\"" : "{\"what\":\"");
+        text_put(out, record->changes[i].what);
+        text_put(out, "\"");
+        add_hexadecimal(out, "before", true, record->changes[i].before);
+        add_hexadecimal(out, "after", true, record->changes[i].after);
+        text_put(out, "}");
+    }
+    text_put(out, "]");
 }
 
 static void add_object(struct text *out, const struct vmm_vm *vm, const struct vmm_record *record)
@@ -109,10 +134,12 @@ static void add_object(struct text *out, const struct vmm_vm *vm, const struct v
     char symbol[256], walk[16];
     vmm_symbol_text(vm, record->linear, symbol, sizeof symbol);
     record_walk_text(record, walk, sizeof walk);
-    text_add(out,
-             "{\"sequence\":%" PRIu64 ",\"time\":%" PRIu64 ",\"instructions\":%" PRIu64
-             ",\"vm\":%u,\"ring\":%u",
-             record->sequence, record->time, record->instructions, record->vm, record->ring);
+    text_put(out, "{\"sequence\":");
+    text_put_number(out, record->sequence);
+    add_number(out, "time", true, record->time);
+    add_number(out, "instructions", true, record->instructions);
+    add_number(out, "vm", true, record->vm);
+    add_number(out, "ring", true, record->ring);
     add_string(out, "cause", record->cause);
     add_string(out, "class", record_class(record));
     add_hexadecimal(out, "cs", true, record->cs);
@@ -125,7 +152,8 @@ static void add_object(struct text *out, const struct vmm_vm *vm, const struct v
     add_string(out, "routine", record->routine);
     add_string(out, "outcome", record->outcome);
     add_changes(out, record);
-    text_add(out, ",\"host_ns\":%" PRIu64 "}", record->host_ns);
+    add_number(out, "host_ns", true, record->host_ns);
+    text_put(out, "}");
 }
 
 /* ---- the three formats ---- */
@@ -148,7 +176,7 @@ static void write_line(struct vmm_trace *trace, const struct vmm_vm *vm,
 }
 
 /* An exception or interrupt is named by what it was, anything else by its cause. */
-static void add_name(struct text *out, const struct vmm_record *record)
+static void add_title(struct text *out, const struct vmm_record *record)
 {
     const char *vector = record_vector_name(record->vector);
     bool event = record->has_vector && (strcmp(record->cause, "exception") == 0 ||
@@ -179,7 +207,7 @@ static void write_slice(struct vmm_trace *trace, const struct watched *watched, 
     char line[LINE];
     struct text out = text_in(line, sizeof line);
     text_add(&out, "%s\n{\"name\":\"", trace->events++ ? "," : "");
-    add_name(&out, record);
+    add_title(&out, record);
     text_add(&out, "\",\"cat\":\"%s\",\"ph\":\"X\",\"pid\":%u,\"tid\":0",
              *record->walk ? "trap" : "hardware", record->vm);
     add_microseconds(&out, "ts", begin);
