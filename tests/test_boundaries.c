@@ -18,7 +18,7 @@ enum {
     SOME = 11,
     STEPS = 6000,
     ROUTINES = 0x101000,
-    ROUTINES_SIZE = 0x1c0,
+    ROUTINES_SIZE = 0x200,
     MOST = 512,
     TOGETHER = 30,
 };

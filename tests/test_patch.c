@@ -301,6 +301,50 @@ Test(patch, user_code_is_left_alone)
     vmm_destroy(vm);
 }
 
+/* RDTSC is answered without a world switch, and yet is a trap like any other: recorded, counted,
+ * and its routine's where somebody wants to see it. */
+static void ignore(void *context, const struct vmm_record *record)
+{
+    unsigned *count = context;
+    *count += strcmp(record->cause, "rdtsc") == 0 && record->length == 2;
+}
+
+Test(patch, time_is_read_by_the_routines_rules)
+{
+    enum { TIMES = 100 };
+    /* mov ecx,100; 1: rdtsc; mov ebx,eax; rdtsc; sub eax,ebx; dec ecx; jnz 1b */
+    static const uint8_t code[] = {0xb9, TIMES, 0,    0,    0,    0x0f, 0x31, 0x89,
+                                   0xc3, 0x0f,  0x31, 0x29, 0xd8, 0x49, 0x75, 0xf5};
+    struct guest guest;
+    begin(&guest);
+    emit(&guest, code, sizeof code);
+    end(&guest);
+    for (unsigned watched = 0; watched < 2; watched++) {
+        struct vmm_statistics statistics;
+        struct vmm_registers registers;
+        unsigned seen = 0, found = 0;
+        struct vmm_cause_count cause;
+        struct vmm_record record;
+        struct vmm_vm *vm = load("patch", &guest);
+        if (watched)
+            vmm_watch(vm, ignore, &seen);
+        cr_assert_eq(vmm_run(vm, 0), VMM_STOP_EXIT);
+        vmm_statistics(vm, &statistics);
+        vmm_registers(vm, &registers);
+        for (size_t i = 0; vmm_cause(vm, i, &cause); i++)
+            if (strcmp(cause.cause, "rdtsc") == 0)
+                found = (unsigned)cause.count;
+        cr_assert_eq(found, 2 * TIMES);
+        cr_assert_eq(statistics.emulated, 1 + 2 * TIMES + 1);
+        cr_assert_eq(registers.gpr[EAX], 2, "RDTSC and MOV lie between the two");
+        cr_assert_eq(seen, watched ? 2 * TIMES : 0);
+        cr_assert(vmm_last_record(vm, 1, &record));
+        cr_assert_str_eq(record.cause, "rdtsc");
+        cr_assert_eq(record.eip, BASE + 0x15u, "0x%x", record.eip);
+        vmm_destroy(vm);
+    }
+}
+
 /* In real mode, which runs in virtual-8086 mode, too. */
 Test(patch, real_mode_is_patched)
 {

@@ -196,6 +196,28 @@ Test(shadow, a_true_fault_is_the_guests)
     cr_assert_not(allows(0x10, X86_ACCESS_USER));
 }
 
+/* SDM volume 3, section 4.10.4: what the guest took back from its tables the processor may keep
+ * until INVLPG or a load of CR3. So may whoever calls: the flush is handed out again there, and
+ * when a page becomes a table, which the processor must not be able to write. */
+Test(shadow, a_stale_translation_lasts_until_it_is_invalidated)
+{
+    for (unsigned way = 0; way < 3; way++) {
+        put(TABLE, 0x8000 | FULL);
+        put(DIRECTORY + 4, way == 2 ? 0x5000 | FULL : 0);
+        put(0x5000, 0x9000 | FULL);
+        cr_assert_eq(touch(0, X86_ACCESS_WRITE).end, SHADOW_FILLED);
+        put(TABLE, 0);
+        cr_assert(shadow_written(shadow, TABLE, 4) & SHADOW_FLUSH_ALL);
+        cr_assert_not(allows(0, 0), "the tables themselves follow at once");
+        switch (way) {
+        case 0: cr_assert(shadow_invlpg(shadow, 0) & SHADOW_FLUSH_ALL); break;
+        case 1: cr_assert(shadow_switch(shadow, &cpu, &real.cr3) & SHADOW_FLUSH_ALL); break;
+        default: cr_assert(touch(0x400000, 0).flush & SHADOW_FLUSH_ALL); break;
+        }
+        cr_assert_not(shadow_invlpg(shadow, 0) & SHADOW_FLUSH_ALL, "once is enough: way %u", way);
+    }
+}
+
 /* A table that the guest has mapped, here writable and dirty before it is known to be a table. */
 Test(shadow, guest_tables_are_traced)
 {

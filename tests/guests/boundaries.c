@@ -60,6 +60,11 @@ asm(".pushsection .text\n"
     "movw $0x10, %cx\n\tmovw %cx, %ss\n\txorl %ecx, %ecx\n\tmovw %cx, %fs\n\t"
     /* ports */
     "inb $0x21, %al\n\toutb %al, $0x80\n\tmovw $0x61, %dx\n\tinb %dx, %al\n\t"
+    "movw $0x80, %dx\n\tmovl $0x302000, %esi\n\tmovl $3, %ecx\n\trep outsb\n\t"
+    "movl $0x302000, %edi\n\tmovw $0x21, %dx\n\tinsb\n\t"
+    /* rarely seen */
+    "xorl %ecx, %ecx\n\tlldt %cx\n\tmovl %cr0, %eax\n\tlmsw %ax\n\twbinvd\n\tmovl %ecx, %db3\n\t"
+    "lgdt same_gdt\n\tlidt same_idt\n\tlds far_data, %eax\n\t"
     "popl %edi\n"
     "routines_user:\n\t"
     /* a frame, calls and returns */
@@ -97,6 +102,10 @@ asm(".pushsection .text\n"
     "far_routine: .long far_target\n\t.word 8\n"
     ".balign 4\n"
     "far_stack: .long 0\n\t.word 0x10\n"
+    ".balign 4\n"
+    "far_data: .long 7\n\t.word 0x23\n"
+    "same_gdt: .word 48 * 8 - 1\n\t.long gdt\n"
+    "same_idt: .word 256 * 8 - 1\n\t.long idt\n"
     ".popsection");
 
 /* ---- what handlers find ---- */
