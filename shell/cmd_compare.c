@@ -155,11 +155,17 @@ static int run_one(struct request *request, const char *technique, struct compar
 {
     struct guest guest;
     struct vmm_cause_count cause;
+    const struct vmm_config asked = request->guest.config;
     *compared = (struct compared){.console.hash = 0xcbf29ce484222325};
     request->guest.config.technique = technique;
+    if (strcmp(technique, "hw") != 0) { /* whose options these are */
+        request->guest.config.intercepts = NULL;
+        request->guest.config.mmu = VMM_MMU_DEFAULT;
+    }
     request->guest.config.console =
         (struct vmm_console){.context = &compared->console, .output = hash_output};
     int status = guest_create(&guest, &request->guest);
+    request->guest.config = asked;
     if (status == VMM_SUCCESS) {
         vmm_console_enter(guest.vm);
         vmm_run(guest.vm, request->guest.most_instructions);

@@ -46,6 +46,10 @@ static bool start_side(struct audit_side *side, const struct vmm_audit_request *
     struct vmm_config config = request->config;
     *side = (struct audit_side){.input = request->input,
                                 .input_left = request->input ? request->input_size : 0};
+    if (strcmp(technique, config.technique) != 0) {
+        config.intercepts = 0; /* they are the other's */
+        config.mmu = VMM_MMU_DEFAULT;
+    }
     config.technique = technique;
     config.console = (struct vmm_console){side, take_output, give_input};
     config.interactive = false;
