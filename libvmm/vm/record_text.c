@@ -33,7 +33,7 @@ bool record_is_port(const struct vmm_record *record)
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (is(record, TRAP_INSTRUCTION + kinds[i]))
             return true;
-    return false;
+    return is(record, TRAP_VMEXIT + VMCB_EXIT_IOIO);
 }
 
 /* Whether the cause is the instruction itself; its text says it then. */
@@ -50,7 +50,8 @@ const char *record_class(const struct vmm_record *record)
     if (is(record, TRAP_SILENT))
         return "sensitive, unprivileged";
     bool refused = record->has_vector && (record->vector == X86_GP || record->vector == X86_UD);
-    return refused && is_instruction(record) && record->ring == 0 ? "privileged" : 0;
+    return refused && !record->exit && is_instruction(record) && record->ring == 0 ? "privileged"
+                                                                                   : 0;
 }
 
 void record_walk_text(const struct vmm_record *record, char *text, size_t room)

@@ -112,6 +112,10 @@ static void add_event(struct text *out, const struct vmm_record *record)
     add_hexadecimal(out, "error_code", record->has_error_code, record->error_code);
     add_hexadecimal(out, "address", record->has_address && !port, record->address);
     add_hexadecimal(out, "port", port, record->address);
+    if (record->exit)
+        text_add(out, ",\"exit\":{\"code\":\"0x%llx\",\"info1\":\"0x%llx\",\"info2\":\"0x%llx\"}",
+                 (unsigned long long)record->exit_code, (unsigned long long)record->exit_info1,
+                 (unsigned long long)record->exit_info2);
     add_number(out, "injected", record->injected, record->injected_vector);
 }
 
