@@ -671,7 +671,9 @@ Test(hw, guest_page_tables_that_point_at_themselves)
             struct vmm_vm *vm = under(NULL, shadow ? VMM_MMU_SHADOW : VMM_MMU_NESTED, &guest);
             cr_assert_eq(vmm_run(vm, 1000000), stop, "0x%x: %s; bare: %s", entries[i],
                          vmm_stop_text(vm), vmm_stop_text(real));
-            cr_assert_eq(vmm_digest(vm), vmm_digest(real), "0x%x", entries[i]);
+            /* How long the processor still believes the old entry is nobody's promise. */
+            if (!shadow)
+                cr_assert_eq(vmm_digest(vm), vmm_digest(real), "0x%x", entries[i]);
             vmm_destroy(vm);
         }
         vmm_destroy(real);
