@@ -85,6 +85,17 @@ mistake 'add-symbol-file' 'add-symbol-file FILE'
 mistake 'add-symbol-file /nonexistent' 'does not exist'
 mistake "add-symbol-file $work/script" 'has no symbols'
 
+# ---- the address space is the same whoever walks it; only what is shadowed differs ----
+
+for technique in bare trap; do
+    printf 'until 400000\ninfo map\n' | script 0 -t $technique "$kernel"
+    sed -n '/^  0x.* page/p' "$work/out" | sed 's/  *[0-9]* shadowed$//; s/ *$//' >"$work/map.$technique"
+done
+cmp -s "$work/map.bare" "$work/map.trap" || fail "maps differ: $(diff "$work/map.bare" "$work/map.trap")"
+grep -q '^  0x00000000-0x03ffffff   16384 pages  supervisor writable' "$work/map.bare" && grep -q ' user ' "$work/map.bare" ||
+    fail "the map: $(cat "$work/map.bare")"
+grep -q ' [1-9][0-9]* shadowed$' "$work/out" || fail 'nothing is shadowed'
+
 # ---- traces ----
 
 script 0 "$kernel" <<END
