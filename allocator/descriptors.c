@@ -17,6 +17,20 @@ uint32_t descriptors_base(enum descriptors_table table, enum descriptors_view vi
     return slot << 22 | place(table, view) << MEMORY_FRAME_SHIFT;
 }
 
+/* Behind the tables are the addresses of an IDT and a TSS (dispatcher/vcpu.c), which stay empty; and
+ * so do the last pages: a guest's kernel, which can read what is here, reads below address 0 rather
+ * than elsewhere. */
+const struct descriptors_run descriptors_free[DESCRIPTORS_FREE_RUNS] = {
+    {0, FIRST_PAGE}, {0x140, 0xc0}, {0x220, 0x1d0}};
+
+void descriptors_map(struct descriptors *d, uint32_t page, uint32_t machine, bool writable)
+{
+    uint32_t *entries = (uint32_t *)(void *)memory_frame(d->pool->memory, d->page_table);
+    uint32_t rights = X86_PTE_P | X86_PTE_A | (writable ? X86_PTE_RW | X86_PTE_D : 0);
+
+    entries[page] = machine == FRAMES_NONE ? 0 : machine | rights;
+}
+
 uint32_t descriptors_slot_entry(const struct descriptors *descriptors)
 {
     return descriptors->page_table | X86_PTE_P | X86_PTE_RW | X86_PTE_A;

@@ -43,6 +43,19 @@ bool descriptors_init(struct descriptors *descriptors, struct frames *pool);
 /* Gives the frames back; what was traced remains so, for the shadow goes too. */
 void descriptors_destroy(struct descriptors *descriptors);
 
+/* The runs of pages of the VMM's 4 MB that hold nothing yet. Between the last two 32 pages are never
+ * mapped. */
+#define DESCRIPTORS_FREE_RUNS 3u
+struct descriptors_run {
+    uint32_t first, count; /* pages */
+};
+extern const struct descriptors_run descriptors_free[DESCRIPTORS_FREE_RUNS];
+
+/* Maps the frame at `machine` (FRAMES_NONE: nothing) as page `page` of the VMM's 4 MB, for the
+ * supervisor. */
+void descriptors_map(struct descriptors *descriptors, uint32_t page, uint32_t machine,
+                     bool writable);
+
 /* The page directory entry of the VMM's slot, for shadow_create. */
 uint32_t descriptors_slot_entry(const struct descriptors *descriptors);
 

@@ -193,6 +193,7 @@ static void trace_page(struct shadow *shadow, uint32_t page)
         return;
     }
     catch_up(shadow);
+    shadow->statistics.traces++;
     for (uint32_t node = shadow->ring[head].next; node != head; node = shadow->ring[node].next) {
         uint32_t *entry = &entries(shadow, node / ENTRIES)[node % ENTRIES];
 

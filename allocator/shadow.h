@@ -53,7 +53,8 @@ struct shadow_result {
 };
 
 struct shadow_statistics {
-    uint64_t fills, true_faults, traced_writes, switches, switch_hits, evictions, slot_moves;
+    uint64_t fills, true_faults, traced_writes, switches, switch_hits, evictions, slot_moves,
+        traces;
     uint32_t tables; /* machine frames in use for shadow tables now */
 };
 

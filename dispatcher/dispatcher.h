@@ -47,6 +47,8 @@ struct dispatcher {
     struct recorder recorder;
     void *own;            /* the technique's */
     uint64_t interpreted; /* instructions that the full interpreter executed */
+    uint64_t translated;  /* instructions that were executed as their translation */
+    uint32_t code_cache;  /* bytes that translations may take; 0: as many as there is room for */
     /* What the technique virtualizes with; NULL on the bare machine. */
     struct vcpu *vcpu;
     const struct ports *ports;

@@ -16,6 +16,8 @@ static const char *const names[TRAP_VMEXIT] = {
     [TRAP_DESCRIPTOR_WRITE] = "descriptor_write",
     [TRAP_DEVICE_MEMORY] = "device_memory",
     [TRAP_SILENT] = "silent",
+    [TRAP_CHAIN] = "chain",
+    [TRAP_MISS] = "chain_miss",
 #define KIND(kind, name) [TRAP_INSTRUCTION + X86_KIND_##kind] = name
     KIND(OTHER, "other"),
     KIND(INVALID, "invalid"),

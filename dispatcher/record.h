@@ -19,6 +19,8 @@ enum trap_cause {
     TRAP_DESCRIPTOR_WRITE, /* a write to a traced descriptor table */
     TRAP_DEVICE_MEMORY,    /* an access where there is no memory */
     TRAP_SILENT,           /* a sensitive instruction that the processor does not trap */
+    TRAP_CHAIN,            /* a branch of translated code that was not chained yet */
+    TRAP_MISS,             /* an indirect branch of translated code that found no unit */
     TRAP_INSTRUCTION,      /* + enum x86_kind */
     TRAP_VMEXIT = TRAP_INSTRUCTION + X86_KINDS, /* + enum vmcb_exit */
     TRAP_CAUSES = TRAP_VMEXIT + VMCB_EXITS

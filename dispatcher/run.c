@@ -83,6 +83,7 @@ void dispatcher_init(struct dispatcher *d, struct board *board, const struct tec
                                   .reads_time = technique->reads_time ? on_time_read : 0,
                                   .wants = on_wants,
                                   .patches = technique->patches ? on_patches : 0,
+                                  .retires = technique->retires,
                                   .in = on_in,
                                   .out = on_out};
 }

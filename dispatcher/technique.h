@@ -8,6 +8,8 @@
 #include "vmm/debug.h"
 
 struct interpreter;
+struct translator;
+struct vmm_translation;
 
 /* What a VM's configuration says to the technique that has hardware to configure. */
 struct technique_options {
@@ -27,6 +29,7 @@ struct technique {
     /* Has the hardware deliver `event` when the guest is entered again. False: it cannot, and the
      * VMM delivers. May be NULL. */
     bool (*inject)(struct dispatcher *dispatcher, const struct x86_event *event);
+    uint32_t reserve; /* frames that the VMM may need for it, besides the virtual processor's */
     /* Handles an exit of the processor; dispatcher->halted or ->shutdown is set where the guest
      * stops executing. */
     enum cpu_action (*exit)(struct dispatcher *dispatcher, const struct cpu_exit *exit);
@@ -37,6 +40,8 @@ struct technique {
      * be NULL: none. */
     bool (*patches)(struct dispatcher *dispatcher, const struct cpu_state *state,
                     const struct x86_instruction *insn);
+    /* cpu_client.retires, where the technique makes code itself. May be NULL. */
+    unsigned (*retires)(void *dispatcher, uint32_t pc, uint32_t size);
     /* Has the guest interrupts enabled? Could one arrive now, no shadow in the way? */
     bool (*enabled)(const struct dispatcher *dispatcher);
     bool (*interruptible)(const struct dispatcher *dispatcher);
@@ -61,6 +66,9 @@ struct technique {
     void (*destroy)(struct dispatcher *dispatcher);
     /* dispatcher->guest, or guest memory, was changed from outside, between runs. */
     void (*modified)(struct dispatcher *dispatcher);
+    /* Where supervisor code is translated: the statistics, and the translator; NULL elsewhere. */
+    bool (*translation)(const struct dispatcher *dispatcher, struct vmm_translation *translation);
+    const struct translator *(*translator)(const struct dispatcher *dispatcher);
     /* What lies beneath the guest's page tables: the shadow entries, and the machine address, for
      * walk->linear and walk->guest. NULL where there is nothing. */
     void (*walk)(const struct dispatcher *dispatcher, struct vmm_walk *walk);
@@ -82,6 +90,6 @@ static inline struct vmm_levels technique_levels(const struct x86_walk *walk)
 }
 
 extern const struct technique technique_bare, technique_trap, technique_interp, technique_hybrid,
-    technique_patch, technique_hw;
+    technique_patch, technique_hw, technique_bt;
 
 #endif

@@ -261,6 +261,8 @@ static void wrote(struct vcpu *v, uint32_t guest, uint32_t old, uint32_t new)
         shadow_written(v->shadow, guest, sizeof new);
     if (v->assist == VCPU_COMPRESSED)
         descriptors_written(&v->tables, v->map, guest, sizeof new);
+    if (v->watch)
+        v->watch(v->watch_context, guest, sizeof new);
 }
 
 static void compare_line(struct vcpu *v, uint32_t guest, const uint8_t *before,

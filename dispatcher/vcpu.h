@@ -53,6 +53,9 @@ struct vcpu {
     } open[VCPU_OPEN]; /* traced pages that are writable for the instruction being stepped */
     unsigned opened;
     uint32_t step_eip, step_gpr[8]; /* of that instruction */
+    /* Hears of every word of a traced page that was written, whoever did it. May be NULL. */
+    void (*watch)(void *context, uint32_t guest, uint32_t count);
+    void *watch_context;
 };
 
 /* Makes the virtual processor of the VM whose memory is `map`, after reset. `tables` is how many

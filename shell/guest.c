@@ -20,6 +20,8 @@ const char guest_help[] =
     "  --append TEXT           the kernel's command line\n"
     "  --module FILE[=TEXT]    a Multiboot module and its string; may be repeated\n"
     "  --clock virtual|host    time by instructions (default), or the host's\n"
+    "  --code-cache SIZE       room for translated code, under bt; suffixes K, M (as much as "
+    "fits)\n"
     "  --max-instructions N    stop after N instructions\n"
     "  --keep-going            count and list the sensitive instructions that do not trap, instead "
     "of\n"
@@ -89,20 +91,36 @@ static bool parse_digits(const char *text, uint64_t *number, char **rest)
     return *text >= '0' && *text <= '9' && errno == 0;
 }
 
-static int parse_size(struct guest_options *options, const char *text)
+/* A number of bytes, perhaps with a suffix K, M or G. */
+static bool parse_bytes(const char *text, uint64_t *number)
 {
     static const char suffixes[] = "KMG";
-    uint64_t number = 0;
     char *rest = NULL;
-    bool valid = parse_digits(text, &number, &rest);
-    if (valid && *rest) {
-        char upper = (char)(*rest & ~0x20); /* k and K alike */
-        const char *suffix = strchr(suffixes, upper);
-        valid = suffix && *suffix && rest[1] == '\0' && number <= UINT32_MAX;
-        if (valid)
-            number <<= 10 * (suffix - suffixes + 1);
-    }
-    if (!valid || number < 1 << 20 || number > 1 << 30)
+    *number = 0;
+    if (!parse_digits(text, number, &rest) || !*rest)
+        return rest && !*rest && rest != text;
+    char upper = (char)(*rest & ~0x20); /* k and K alike */
+    const char *suffix = strchr(suffixes, upper);
+    if (!*suffix || rest[1] != '\0' || *number > UINT32_MAX)
+        return false;
+    *number <<= 10 * (suffix - suffixes + 1);
+    return true;
+}
+
+static int parse_cache(struct guest_options *options, const char *text)
+{
+    uint64_t number;
+    if (!parse_bytes(text, &number) || number < 64 << 10 || number > 1 << 30)
+        return guest_complain(options, VMM_USAGE,
+                              "'%s' is no size of a code cache; give 64K to 1G, such as 1M", text);
+    options->config.code_cache = (uint32_t)number;
+    return VMM_SUCCESS;
+}
+
+static int parse_size(struct guest_options *options, const char *text)
+{
+    uint64_t number;
+    if (!parse_bytes(text, &number) || number < 1 << 20 || number > 1 << 30)
         return guest_complain(options, VMM_USAGE,
                               "'%s' is no memory size; give 1M to 1G, such as 64M", text);
     options->config.memory_size = (uint32_t)number;
@@ -219,6 +237,7 @@ int guest_option(struct guest_options *options, int option)
     case 'V': return add_vm(options, optarg);
     case 'X': return parse_intercepts(options, optarg);
     case 'U': return parse_mmu(options, optarg);
+    case 'B': return parse_cache(options, optarg);
     case 'K': options->config.keep_going = true; break;
     case 'h': options->help = true; break;
     }

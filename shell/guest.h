@@ -48,7 +48,7 @@ struct guest {
     {"clock", required_argument, NULL, 'C'}, {"max-instructions", required_argument, NULL, 'N'},   \
     {"keep-going", no_argument, NULL, 'K'}, {"vm", required_argument, NULL, 'V'},                  \
     {"intercept", required_argument, NULL, 'X'}, {"mmu", required_argument, NULL, 'U'},                  \
-    {"help", no_argument, NULL, 'h'}
+    {"code-cache", required_argument, NULL, 'B'}, {"help", no_argument, NULL, 'h'}
 /* clang-format on */
 
 /* What --help prints of them. */

@@ -5,6 +5,7 @@
 #include "shell/table.h"
 
 #include <vmm/record.h>
+#include <vmm/translate.h>
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -84,21 +85,56 @@ static json_t *silent_json(const struct vmm_vm *vm)
     return array;
 }
 
+/* What binary translation came to; NULL (left away) under another technique. */
+static json_t *translation_json(const struct vmm_vm *vm)
+{
+    struct vmm_translation t;
+    if (!vmm_translation(vm, &t))
+        return NULL;
+    const struct {
+        const char *name;
+        uint64_t value;
+    } all[] = {{"units", t.units},
+               {"live", t.live},
+               {"guest_bytes", t.guest_bytes},
+               {"cache_bytes", t.cache_bytes},
+               {"identical", t.identical},
+               {"inline", t.inlined},
+               {"branches", t.branches},
+               {"indirect", t.indirect},
+               {"call_outs", t.call_outs},
+               {"called_out", t.called_out},
+               {"chains", t.chains},
+               {"lookups", t.lookups},
+               {"hits", t.hits},
+               {"misses", t.misses},
+               {"killed", t.killed},
+               {"flushes", t.flushes},
+               {"bans", t.bans},
+               {"cache_used", t.cache_used},
+               {"cache_size", t.cache_size}};
+    json_t *object = json_object();
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        json_object_set_new(object, all[i].name, json_integer((json_int_t)all[i].value));
+    json_object_set_new(object, "expansion", json_real(share(t.cache_bytes, t.guest_bytes)));
+    return object;
+}
+
 static json_t *vm_json(const struct vmm_vm *vm)
 {
     struct report report;
     const struct vmm_statistics *s = &report.statistics;
     collect(&report, vm);
     return json_pack(
-        "{s:s, s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:s, s:i}",
+        "{s:s, s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o*, s:o, s:o, s:I, s:s, s:i}",
         "technique", s->technique, "stop", vmm_stop_name(s->stop), "exit_code",
         (json_int_t)s->exit_code, "status", s->status, "guest_instructions",
         (json_int_t)s->guest_instructions, "direct", (json_int_t)s->direct, "translated",
         (json_int_t)s->translated, "interpreted", (json_int_t)s->interpreted, "emulated",
         (json_int_t)s->emulated, "patched", (json_int_t)s->patched, "virtual_time",
-        (json_int_t)s->virtual_time, "exits", exits_json(&report.exits), "silent", silent_json(vm),
-        "host_ns", (json_int_t)s->host_ns, "digest", report.digest, "digest_masked",
-        (int)report.masked);
+        (json_int_t)s->virtual_time, "translation", translation_json(vm), "exits",
+        exits_json(&report.exits), "silent", silent_json(vm), "host_ns", (json_int_t)s->host_ns,
+        "digest", report.digest, "digest_masked", (int)report.masked);
 }
 
 static bool print_json(FILE *to, const struct vmm_vm *const *vms, size_t count)
@@ -173,6 +209,28 @@ static void print_share(FILE *to, const char *what, uint64_t part, uint64_t tota
         fprintf(to, ", %.2f %% %s", 100 * share(part, total), what);
 }
 
+static void print_translation(FILE *to, const struct vmm_vm *vm)
+{
+    struct vmm_translation t;
+    if (!vmm_translation(vm, &t))
+        return;
+    uint64_t all = t.identical + t.inlined + t.branches + t.indirect + t.call_outs;
+    fprintf(to, "\n%" PRIu64 " units of %" PRIu64 " instructions", t.units, all);
+    print_share(to, "identical", t.identical, all);
+    print_share(to, "inline", t.inlined, all);
+    print_share(to, "branches", t.branches, all);
+    print_share(to, "indirect", t.indirect, all);
+    print_share(to, "call-outs", t.call_outs, all);
+    fprintf(to,
+            "\n%" PRIu64 " bytes became %" PRIu64 " (%.2f times), %" PRIu32 " of %" PRIu32
+            " KB of the cache in use, %" PRIu64 " flushes\n%" PRIu64 " chains, %" PRIu64
+            " misses of indirect branches, %" PRIu64 " call-outs, %.2f %% of %" PRIu64
+            " look-ups hit\n%" PRIu64 " units lost, %" PRIu64 " pages banned",
+            t.guest_bytes, t.cache_bytes, share(t.cache_bytes, t.guest_bytes), t.cache_used >> 10,
+            t.cache_size >> 10, t.flushes, t.chains, t.misses, t.called_out,
+            100 * share(t.hits, t.lookups), t.lookups, t.killed, t.bans);
+}
+
 static bool print_table(FILE *to, const struct vmm_vm *vm)
 {
     struct report report;
@@ -189,6 +247,7 @@ static bool print_table(FILE *to, const struct vmm_vm *vm)
     print_share(to, "emulated", s->emulated, s->guest_instructions);
     if (s->patched)
         fprintf(to, "\n%" PRIu64 " instructions patched", s->patched);
+    print_translation(to, vm);
     fprintf(to, "\n%.6f s virtual, %.3f s host", (double)s->virtual_time / 1e8, host);
     if (s->guest_instructions && s->host_ns)
         fprintf(to, ", %.1f million instructions a second",

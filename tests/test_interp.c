@@ -163,6 +163,7 @@ static void same_code(const char *what, const uint8_t *code, size_t size)
 
     same(what, &image);
     same_under("hybrid", what, &image); /* all of it is the supervisor's */
+    same_under("bt", what, &image);
 }
 #define SAME_CODE(what, code) same_code(what, code, sizeof(code))
 

@@ -9,7 +9,7 @@
 
 enum { EAX, ECX, EDX, EBX, CF = 1, IF = 1 << 9, VM = 1 << 17 };
 
-static const char *const with_routines[] = {"trap", "hybrid", "interp", NULL};
+static const char *const with_routines[] = {"trap", "hybrid", "bt", "interp", NULL};
 #define FOR_EACH_TECHNIQUE(technique)                                                              \
     for (const char *const *at = with_routines, *technique = *at; technique; technique = *++at)
 

@@ -39,13 +39,13 @@ for guest in hello.elf hello-serial.elf smc.elf ports.elf hlt.elf triplefault.el
     kernel.elf | sensitive.elf | exceptions.elf | paging.elf | timer.elf | trapstorm.elf | \
         both-rings.elf | gates.elf | manual.elf)
         # What is sensitive and unprivileged in them is the supervisor's: theorem 3.
-        techniques='patch hybrid hw:nested hw:shadow'
+        techniques='patch hybrid bt hw:nested hw:shadow'
         ;;
     redpill.elf)
         # And in this one the user's, too: only the hardware keeps it from showing.
         techniques='hw:nested hw:shadow'
         ;;
-    *) techniques='trap patch hybrid hw:nested hw:shadow' ;;
+    *) techniques='trap patch hybrid bt hw:nested hw:shadow' ;;
     esac
     for technique in $techniques; do
         run "$guest" $technique
@@ -81,15 +81,20 @@ first=$(nm "$guests/sensitive.elf" | sed -n 's/^0*\([0-9a-f]*\) T first_silent$/
 silent trap sensitive.elf '[a-z]*' "$first"
 silent trap redpill.elf sgdt
 silent trap kernel.elf '[a-z]*'
-silent patch redpill.elf sgdt
-silent hybrid redpill.elf sgdt
+for technique in patch hybrid bt; do
+    silent $technique redpill.elf sgdt
+done
 
 # Each instruction is counted once: part by part they are all of them, and each part is there.
-run kernel.elf hybrid
-awk -F'[:,{}]' '{ for (i = 2; i < NF; i++) if ($i ~ /^ *"/) v[$i] = $(i + 1) }
-    END { d = v["\"direct\""]; i = v["\"interpreted\""]; e = v["\"emulated\""]
-        exit !(d > 0 && i > 0 && d + i + e == v["\"guest_instructions\""]) }' "$work/stats" ||
-    fail "hybrid's statistics: $(cat "$work/stats")"
+for technique in hybrid bt; do
+    run kernel.elf $technique
+    awk -F'[:,{}]' '{ for (i = 2; i < NF; i++) if ($i ~ /^ *"/) v[$i] = $(i + 1) }
+        END { d = v["\"direct\""]; i = v["\"interpreted\""]; e = v["\"emulated\""]
+            t = v["\"translated\""]
+            exit !(d > 0 && i > 0 && (t > 0) == ("'$technique'" == "bt") &&
+                d + t + i + e == v["\"guest_instructions\""]) }' "$work/stats" ||
+        fail "the statistics of $technique: $(cat "$work/stats")"
+done
 
 # Three VMs in turns on one machine end as one alone.
 alone=$("$vmm" run -t bare --digest "$guests/kernel-virt.elf" 2>&1 >/dev/null </dev/null |

@@ -31,7 +31,8 @@ static bool drop_block(struct cpu *cpu, uint32_t pc, uint32_t size)
 bool approach_begin(struct cpu *cpu)
 {
     const struct block *block = &cpu->blocks[cpu->late];
-    if (cpu->host_clock || !cpu->late || cpu->approach_time == cpu->time)
+    if (cpu->host_clock || !cpu->late || (block->flags & BLOCK_MADE) ||
+        cpu->approach_time == cpu->time)
         return false;
     unsigned offset = offset_of(cpu, block, cpu->deadline - cpu->time);
     uint32_t pc = block->pc + offset;
@@ -46,7 +47,7 @@ bool approach_begin(struct cpu *cpu)
 bool approach_leads(struct cpu *cpu, const struct block *block)
 {
     uint32_t offset = cpu->approach_pc - block->pc;
-    return cpu->approach && offset && offset < block->size &&
+    return cpu->approach && offset && offset < block->size && !(block->flags & BLOCK_MADE) &&
            offset_of(cpu, block, cpu->deadline - cpu->time) == offset;
 }
 

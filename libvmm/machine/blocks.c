@@ -190,7 +190,7 @@ static void describe_repeat(struct block *block, const struct x86_instruction *i
     block->flags |= BLOCK_REP_LAST;
     if (insn->address_size == 2)
         block->flags |= BLOCK_REP_CX;
-    if (block->count)
+    if (offset)
         return;
     block->flags |= BLOCK_REP_FIRST;
     if (opcode != CMPS && opcode != SCAS && !(insn->flags & X86_INSN_IO))
@@ -234,6 +234,29 @@ static enum description describe(struct cpu *cpu, struct block *block)
     if (!block->count)
         block->count = 1;
     return planted ? PLANTED : DESCRIBED;
+}
+
+/* The same for code that the client has made: it has no sites. */
+static bool describe_made(struct cpu *cpu, struct block *block)
+{
+    uint8_t bytes[BLOCK_BYTES];
+    struct x86_instruction insn = {0};
+    if (!cpu->client.retires)
+        return false;
+    unsigned count = cpu->client.retires(cpu->client.context, block->pc, block->size), length;
+    if (count == CPU_NOT_MADE)
+        return false;
+    block->count = (uint16_t)count;
+    block->flags |= BLOCK_MADE;
+    unsigned room = blocks_bytes(cpu, block, bytes);
+    for (unsigned offset = 0; offset < room; offset += length) {
+        length = x86_decode(bytes + offset, room - offset, true, &insn);
+        if (!length)
+            break;
+        if ((insn.flags & X86_INSN_STRING) && (insn.flags & (X86_INSN_REP | X86_INSN_REPNE)))
+            describe_repeat(block, &insn, offset);
+    }
+    return true;
 }
 
 static void cover(struct cpu *cpu, const struct block *block)
@@ -280,7 +303,7 @@ static uint32_t learn(struct cpu *cpu, uintptr_t site, uint32_t pc, uint32_t siz
     if ((pc & ~X86_PAGE_MASK) + size > X86_PAGE_SIZE &&
         blocks_view(cpu, (pc | ~X86_PAGE_MASK) + 1, &block->next_frame))
         block->flags |= BLOCK_SPANS;
-    enum description description = describe(cpu, block);
+    enum description description = describe_made(cpu, block) ? DESCRIBED : describe(cpu, block);
     patches_entered(cpu);
     if (description == PLANNED) {
         cpu->blocks_known--;
@@ -501,7 +524,10 @@ static const struct block_exit *exit_at(struct cpu *cpu, uint32_t id, uint32_t o
     unsigned room = blocks_bytes(cpu, block, bytes);
     known->block = id;
     known->offset = (uint16_t)offset;
-    known->retired = (uint16_t)x86_count(bytes, offset < room ? offset : room, code32);
+    if (block->flags & BLOCK_MADE)
+        known->retired = (uint16_t)cpu->client.retires(cpu->client.context, block->pc, offset);
+    else
+        known->retired = (uint16_t)x86_count(bytes, offset < room ? offset : room, code32);
     const struct x86_instruction *patched = patches_find(cpu, block, block->pc + offset);
     if (patched)
         known->insn = *patched;
@@ -548,6 +574,18 @@ uint64_t blocks_time(struct cpu *cpu, uint32_t pc)
     cpu->entry.block = entered;
     cpu->block = block;
     return begins;
+}
+
+void cpu_remade(struct cpu *cpu, uint32_t pc, uint32_t machine, uint32_t size)
+{
+    struct engine_glance now;
+    engine_glance(cpu->engine, &now); /* in ring 3 the engine would not find a supervisor's page */
+    engine_drop_code(cpu->engine, machine, size, pc, now.cpl < 3);
+}
+
+bool blocks_late_in_made(const struct cpu *cpu)
+{
+    return cpu->late && (cpu->blocks[cpu->late].flags & BLOCK_MADE);
 }
 
 /* ---- breakpoints ----

@@ -21,6 +21,7 @@ enum block_flag {
     BLOCK_REP_LAST = 1u << 4,  /* its last instruction is a repeated string instruction */
     BLOCK_REP_CX = 1u << 5,    /* which counts in CX */
     BLOCK_REP_PLAIN = 1u << 6, /* BLOCK_REP_FIRST, and only the count ends it: MOVS, STOS, LODS */
+    BLOCK_MADE = 1u << 7,      /* the client has made it, and knows what it counts for */
 };
 
 struct block {
@@ -29,7 +30,7 @@ struct block {
     uint32_t physical;   /* machine address of the first byte */
     uint32_t next_frame; /* BLOCK_SPANS: machine address of the second page's frame */
     uint16_t size;       /* bytes */
-    uint16_t count;      /* instructions */
+    uint16_t count;      /* instructions (BLOCK_MADE: of the guest, that retire in it) */
     uint16_t rep_offset; /* BLOCK_REP_LAST: where it starts in the block */
     uint16_t flags;
     uint32_t patch; /* its last byte is a trap that stands for this instruction; 0: none */
@@ -69,6 +70,9 @@ bool blocks_repeats_never(struct cpu *cpu, uint32_t pc);
 
 /* The time at which the instruction at `pc`, in the current block, begins. */
 uint64_t blocks_time(struct cpu *cpu, uint32_t pc);
+
+/* Whether the block that was not entered, because the deadline is inside it, is the client's. */
+bool blocks_late_in_made(const struct cpu *cpu);
 
 /* Copies a block's bytes, from the frames that it was translated from; returns how many. */
 unsigned blocks_bytes(struct cpu *cpu, const struct block *block, uint8_t bytes[BLOCK_BYTES]);

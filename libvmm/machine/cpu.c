@@ -706,7 +706,11 @@ enum cpu_stop cpu_run(struct cpu *cpu, uint64_t deadline)
         case HALT_WINDOW: return CPU_STOP_WINDOW;
         case HALT_STUCK: return CPU_STOP_STUCK;
         case HALT_BREAK: return CPU_STOP_BREAK;
-        case HALT_DEADLINE: near = !due(cpu) && !cpu->host_clock && !approach_begin(cpu); break;
+        case HALT_DEADLINE:
+            if (!due(cpu) && !cpu->host_clock && blocks_late_in_made(cpu))
+                return CPU_STOP_NEAR;
+            near = !due(cpu) && !cpu->host_clock && !approach_begin(cpu);
+            break;
         case HALT_NONE: /* the engine stopped by itself: tolerated while time advances */
             if (stuck(cpu))
                 return CPU_STOP_FAILURE;

@@ -76,10 +76,16 @@ struct cpu_client {
      * cannot be, CPU_SITE comes all the same. May be NULL: none. */
     bool (*patches)(void *context, const struct cpu_state *state,
                     const struct x86_instruction *insn);
+    /* Code that the client has made itself, a translation of the guest's: how many of the guest's
+     * instructions retire in the `size` bytes at linear address `pc`; CPU_NOT_MADE if the code is
+     * the guest's own. May be NULL. */
+    unsigned (*retires)(void *context, uint32_t pc, uint32_t size);
 };
+#define CPU_NOT_MADE UINT32_MAX
 
 enum cpu_stop {
     CPU_STOP_DEADLINE, /* `time` has reached the deadline */
+    CPU_STOP_NEAR,     /* it is inside a block that the client has made: he has to go there */
     CPU_STOP_WINDOW,   /* interrupts are enabled, and cpu_want_window had asked */
     CPU_STOP_LEFT,     /* the client returned CPU_LEAVE or called cpu_freeze */
     CPU_STOP_BREAK,    /* before an instruction that cpu_break_add marked */
@@ -307,6 +313,11 @@ bool cpu_supply(struct cpu *cpu, const struct x86_event *event);
 
 /* The instruction at the exit is done: `length` bytes, one unit of time. */
 void cpu_retire(struct cpu *cpu, unsigned length);
+
+/* The client has changed `size` bytes of the code at linear address `pc`, machine address
+ * `machine`, within one page, that it has made for a supervisor: what was translated from them
+ * goes. */
+void cpu_remade(struct cpu *cpu, uint32_t pc, uint32_t machine, uint32_t size);
 
 /* The machine frame `frame` was written behind the processor's back: its translated code goes. */
 void cpu_written(struct cpu *cpu, uint32_t frame);

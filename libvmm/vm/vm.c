@@ -23,9 +23,9 @@ enum {
     OTHER_FRAMES = (int)VCPU_FRAMES > (int)HW_FRAMES + 1 ? (int)VCPU_FRAMES : (int)HW_FRAMES + 1,
 };
 
-static const struct technique *const techniques[] = {&technique_bare,   &technique_trap,
-                                                     &technique_patch,  &technique_hw,
-                                                     &technique_hybrid, &technique_interp};
+static const struct technique *const techniques[] = {
+    &technique_bare, &technique_trap,   &technique_bt,    &technique_patch,
+    &technique_hw,   &technique_hybrid, &technique_interp};
 #define TECHNIQUES (sizeof techniques / sizeof *techniques)
 
 #define TEXT(x)  #x
@@ -85,13 +85,19 @@ static int check_config(const struct vmm_config *config, const struct technique 
     return VMM_OK;
 }
 
+/* Frames that are the VMM's own, each VM. */
+static uint32_t own_frames(const struct technique *technique)
+{
+    return (uint32_t)PAGE_TABLES + OTHER_FRAMES + technique->reserve;
+}
+
 /* Machine memory for a VM of `size` bytes and those to come: frames of their own, shadow tables,
  * descriptor tables. */
 static int machine_size(const struct vmm_config *config, const struct technique *technique,
                         uint32_t *size, struct vmm_error *error)
 {
     uint32_t vms = config->vms ? config->vms : 1;
-    uint64_t each = (uint64_t)*size + (PAGE_TABLES + OTHER_FRAMES) * MEMORY_FRAME_SIZE;
+    uint64_t each = (uint64_t)*size + own_frames(technique) * MEMORY_FRAME_SIZE;
     if (!technique->virtualizes)
         return VMM_OK;
     if (each > MEMORY_MAXIMUM / vms)
@@ -164,13 +170,14 @@ static int power_on(struct vmm_vm *vm, const struct vmm_config *config,
         .context = vm->console.context, .output = vm->console.output, .input = vm->console.input};
     board_init(&vm->board, vm->memory_size, &console);
     dispatcher_init(&vm->dispatcher, &vm->board, technique, &client);
+    vm->dispatcher.code_cache = config->code_cache;
     vm->machine = config->beside ? config->beside->machine : 0;
     if (!vm->machine) {
         uint32_t size = vm->memory_size;
         int code = machine_size(config, technique, &size, error);
         if (code != VMM_OK)
             return code;
-        vm->machine = machine_new(size, technique->virtualizes ? PAGE_TABLES + OTHER_FRAMES : 0,
+        vm->machine = machine_new(size, technique->virtualizes ? own_frames(technique) : 0,
                                   config->clock == VMM_CLOCK_HOST, &client, why, sizeof why);
         if (!vm->machine)
             return error_set(error, VMM_E_UNSUPPORTED, "%s", why);
@@ -445,7 +452,8 @@ void vmm_statistics(const struct vmm_vm *vm, struct vmm_statistics *s)
     };
     s->emulated = d->emulated;
     s->interpreted = d->interpreted;
-    s->direct = s->guest_instructions - s->emulated - s->interpreted;
+    s->translated = d->translated;
+    s->direct = s->guest_instructions - s->emulated - s->interpreted - s->translated;
     switch (vm->stop) {
     case VMM_STOP_NONE:
     case VMM_STOP_RESET:

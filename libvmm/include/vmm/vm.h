@@ -52,6 +52,7 @@ struct vmm_config {
     struct vmm_console console; /**< copied */
     bool interactive;           /**< somebody may type at any time: an idle guest is waited for */
     bool keep_going;            /**< silent sensitive instructions are counted, and run */
+    uint32_t code_cache;        /**< bytes for translated code (bt), 64 KB at least; 0: the most */
     unsigned vms;               /**< make a machine that has room for so many VMs like this one */
     enum vmm_mmu mmu;           /**< technique hw only */
     const char *intercepts;     /**< hw only: what exits to the VMM, names of vmm_intercept with

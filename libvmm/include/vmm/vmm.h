@@ -15,6 +15,7 @@
 #include "vmm/symbols.h"
 #include "vmm/theorem.h"
 #include "vmm/trace.h"
+#include "vmm/translate.h"
 #include "vmm/version.h"
 #include "vmm/vm.h"
 
