@@ -17,9 +17,9 @@ uint32_t descriptors_base(enum descriptors_table table, enum descriptors_view vi
     return slot << 22 | place(table, view) << MEMORY_FRAME_SHIFT;
 }
 
-/* Behind the tables are the addresses of an IDT and a TSS (dispatcher/vcpu.c), which stay empty; and
- * so do the last pages: a guest's kernel, which can read what is here, reads below address 0 rather
- * than elsewhere. */
+/* Behind the tables are the addresses of an IDT and a TSS (dispatcher/vcpu.c), which stay empty;
+ * and so do the last pages: a guest's kernel, which can read what is here, reads below address 0
+ * rather than elsewhere. */
 const struct descriptors_run descriptors_free[DESCRIPTORS_FREE_RUNS] = {
     {0, FIRST_PAGE}, {0x140, 0xc0}, {0x220, 0x1d0}};
 

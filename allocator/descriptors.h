@@ -43,8 +43,8 @@ bool descriptors_init(struct descriptors *descriptors, struct frames *pool);
 /* Gives the frames back; what was traced remains so, for the shadow goes too. */
 void descriptors_destroy(struct descriptors *descriptors);
 
-/* The runs of pages of the VMM's 4 MB that hold nothing yet. Between the last two 32 pages are never
- * mapped. */
+/* The runs of pages of the VMM's 4 MB that hold nothing yet. Between the last two 32 pages are
+ * never mapped. */
 #define DESCRIPTORS_FREE_RUNS 3u
 struct descriptors_run {
     uint32_t first, count; /* pages */
