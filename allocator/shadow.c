@@ -49,6 +49,7 @@ struct shadow {
     uint32_t limit;
     uint32_t nowhere; /* machine address for what has no frame */
     uint32_t vmm_entry, slot;
+    bool crowded; /* the guest's directory has an entry for the slot now */
     uint32_t root; /* index of the current directory, or NO_TABLE */
     bool wp, pse;  /* the guest's, that the cache was built for */
     uint64_t clock;
@@ -412,6 +413,17 @@ static uint32_t choose_slot(const struct shadow *shadow, const struct cpu_state 
     return second;
 }
 
+static bool has_entry(const struct shadow *shadow, uint32_t directory, uint32_t slot)
+{
+    const uint8_t *page = frame_map_page(shadow->map, directory & X86_PAGE_MASK);
+    uint32_t pde = 0;
+
+    if (page && slot != SHADOW_NO_SLOT) {
+        memcpy(&pde, page + slot * 4, sizeof pde);
+    }
+    return pde & X86_PTE_P;
+}
+
 static bool move_slot(struct shadow *shadow, const struct cpu_state *cpu,
                       const struct x86_memory *memory)
 {
@@ -505,6 +517,15 @@ static unsigned take_flush(struct shadow *shadow)
     return flush;
 }
 
+bool shadow_make_way(struct shadow *shadow, const struct cpu_state *cpu,
+                     const struct x86_memory *memory)
+{
+    bool moved = shadow->crowded && move_slot(shadow, cpu, memory);
+
+    shadow->crowded = false;
+    return moved;
+}
+
 static void root_name(const struct cpu_state *cpu, enum role *role, uint32_t *key)
 {
     *role = x86_paging(cpu) ? ROLE_DIRECTORY : ROLE_FLAT;
@@ -560,6 +581,7 @@ int shadow_switch(struct shadow *shadow, const struct cpu_state *cpu, uint32_t *
         return -1;
     }
     *root = shadow->table[shadow->root].machine;
+    shadow->crowded = role == ROLE_DIRECTORY && has_entry(shadow, cpu->cr3, shadow->slot);
     catch_up(shadow);
     return (int)take_flush(shadow);
 }
@@ -595,6 +617,9 @@ static void written_page(struct shadow *shadow, uint32_t guest, uint32_t count)
 
             memcpy(&value, page + index * 4, sizeof value);
             refresh_entry(shadow, table, index, value);
+            if (table == shadow->root && index == shadow->slot && (value & X86_PTE_P)) {
+                shadow->crowded = true;
+            }
         }
     }
 }

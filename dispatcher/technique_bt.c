@@ -83,8 +83,18 @@ static void flush(struct dispatcher *d, struct bt *b)
     perform_requests(d, b);
 }
 
+/* Where the cache is now: the guest may have mapped something at its place. */
+static void settle(struct dispatcher *d, struct bt *b)
+{
+    vcpu_settle(d->vcpu);
+    vcpu_make_way(d->vcpu);
+    if (b->slot != shadow_slot(d->vcpu->shadow))
+        flush(d, b);
+}
+
 static uint32_t unit_at(struct dispatcher *d, struct bt *b, uint32_t eip)
 {
+    settle(d, b);
     uint32_t unit =
         translator_unit(b->translator, &d->vcpu->state, &d->vcpu->quiet, eip, d->cpu->time);
     perform_requests(d, b);

@@ -87,6 +87,12 @@ static void project_assisted(struct vcpu *v)
     real->cr4 &= ~(uint32_t)(X86_CR4_PSE | X86_CR4_PGE);
 }
 
+void vcpu_make_way(struct vcpu *v)
+{
+    if (shadow_make_way(v->shadow, &v->state, &v->quiet))
+        cpu_flush_tlb(v->cpu);
+}
+
 static uint32_t project_flags(const struct cpu_state *guest)
 {
     if (vcpu_has_flags(guest))
@@ -102,6 +108,7 @@ void vcpu_project(struct vcpu *v)
         project_assisted(v);
         return;
     }
+    vcpu_make_way(v);
     memcpy(real->gpr, guest->gpr, sizeof real->gpr);
     real->eip = guest->eip;
     real->eflags = project_flags(guest);

@@ -90,6 +90,9 @@ void vcpu_invalidate(struct vcpu *vcpu, uint32_t linear);
 /* Everything anew: after `state` was set from outside. */
 void vcpu_reset(struct vcpu *vcpu);
 
+/* The VMM's own 4 MB leave a place that the guest has mapped. vcpu_project does it, too. */
+void vcpu_make_way(struct vcpu *vcpu);
+
 /* After arch/ or a routine has written guest memory: tells the shadows. To be called before the
  * guest runs on. */
 void vcpu_settle(struct vcpu *vcpu);
