@@ -53,6 +53,16 @@ static const struct why_cause causes[] = {
      WHY_EVENT},
     {"silent", "The instruction reads or changes what the VMM keeps from the guest.", NULL,
      WHY_SILENT},
+    {"chain",
+     "A translation unit ends at a branch whose target has no unit yet, or none that the branch "
+     "leads to. The target is translated, and the branch is made to go there by itself.",
+     "the guest's own code would be executed at ring 1, sensitive instructions and all.",
+     WHY_EVENT},
+    {"chain_miss",
+     "An indirect branch or a return has a target that the table of translated targets does not "
+     "have. The target is translated, and found by itself from now on.",
+     "the guest's own code would be executed at ring 1, sensitive instructions and all.",
+     WHY_EVENT},
     {"invalid", "There is no such instruction.", NULL, WHY_EVENT},
     {"ud", "UD2 raises an invalid-opcode exception by definition; kernels mark bugs with it.", NULL,
      WHY_INNOCUOUS},
