@@ -511,10 +511,10 @@ static enum cpu_stop bt_run(struct dispatcher *d, uint64_t deadline)
 
 /* ---- interrupts, and changes from outside ---- */
 
-/* In the cache the real IF is the guest's; in user code it is always set. */
+/* In the cache the real IF is the guest's. */
 static bool bt_window(const struct dispatcher *d)
 {
-    return !mixed_is_user(d) || direct_enabled(d);
+    return !mixed_is_user(d) || direct_window(d);
 }
 
 static void bt_interrupt(struct dispatcher *d, uint8_t vector)
