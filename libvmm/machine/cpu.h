@@ -200,6 +200,7 @@ struct cpu {
         bool placed;    /* the block that this run begins with has one ... */
         bool in_memory; /* the trap is in guest memory, instead of ... */
         uint8_t original;
+        uint8_t tries;      /* plans for `pc` in a row */
         uint32_t entry, pc; /* ... linear addresses of the block and of the instruction ... */
         uint32_t physical;  /* ... the machine address of that */
     } patches;

@@ -7,6 +7,10 @@
 
 enum { TRAP = 0xcc }; /* INT3 */
 
+/* What was planned may come to nothing: an event lets the guest go elsewhere first. An instruction
+ * of which so many plans in a row came to nothing gets a site. */
+enum { PATIENCE = 8 };
+
 /* The machine address of linear address `pc` of a block. */
 static uint32_t physical_at(const struct block *block, uint32_t pc)
 {
@@ -43,6 +47,7 @@ static bool grow(struct cpu_patches *patches)
 static void plan(struct cpu *cpu, const struct block *block, uint32_t pc)
 {
     struct cpu_patches *patches = &cpu->patches;
+    patches->tries = pc == patches->pc ? patches->tries + 1 : 1;
     patches->planned = true;
     patches->placed = false;
     patches->entry = block->pc;
@@ -60,9 +65,12 @@ enum patch_answer patches_ask(struct cpu *cpu, struct block *block, uint32_t pc,
         return PATCH_NOT;
     bool ends_here = pc - block->pc + 1u == block->size;
     if (!patches->placed || patches->pc != pc || !ends_here) {
+        if (patches->pc == pc && patches->tries >= PATIENCE)
+            return PATCH_NOT;
         plan(cpu, block, pc);
         return PATCH_PLAN;
     }
+    patches->tries = 0;
     block->patch = ++patches->count;
     patches->insns[block->patch] = *insn;
     if (codepages_patch(cpu, patches->physical, insn->length))
