@@ -4,7 +4,6 @@
  *
  * While the screen is up, what commands print goes into a page in memory: its last line becomes the
  * status line, a longer one is paged through. */
-#define _GNU_SOURCE /* open_memstream */
 #include "shell/clock.h"
 #include "shell/repl/repl.h"
 #include "shell/repl/signals.h"
