@@ -147,6 +147,20 @@ unsigned descriptors_load(struct descriptors *d, struct shadow *shadow,
     return flush;
 }
 
+void descriptors_set(struct descriptors *d, enum descriptors_table which,
+                     const struct x86_descriptor *guest, uint32_t count)
+{
+    struct shadow_descriptor_table *table = &d->table[which];
+    uint32_t before = table->size / 8;
+
+    table->base = 0;
+    table->size = count * 8;
+    memset(table->page, 0xff, sizeof table->page);
+    for (uint32_t i = 0; i < count || i < before; i++) {
+        put(d, which, i, i < count ? guest[i] : (struct x86_descriptor){0, 0});
+    }
+}
+
 unsigned descriptors_check(struct descriptors *d, struct shadow *shadow,
                            const struct cpu_state *cpu, const struct x86_memory *memory)
 {

@@ -68,6 +68,11 @@ unsigned descriptors_load(struct descriptors *descriptors, struct shadow *shadow
                           enum descriptors_table table, const struct cpu_state *cpu,
                           const struct x86_memory *memory, uint32_t base, uint32_t size);
 
+/* Makes the shadow of `count` entries, at most DESCRIPTORS_ENTRIES, that are a copy already: no
+ * store of the guest changes them, so that nothing is traced. */
+void descriptors_set(struct descriptors *descriptors, enum descriptors_table table,
+                     const struct x86_descriptor *guest, uint32_t count);
+
 /* After a change of the guest's address space: makes the shadows anew whose pages are others now.
  * Returns the set of enum shadow_flush. */
 unsigned descriptors_check(struct descriptors *descriptors, struct shadow *shadow,

@@ -44,6 +44,9 @@ struct dispatcher {
     /* The guest as it believes itself to be; on the bare machine that is what is. */
     struct cpu_state *guest;
     const struct x86_memory *memory; /* guest-physical */
+    /* What the guest's CR3 and page tables have addresses of: the same, but for a guest whose
+     * tables are the processor's own, and hold machine addresses. */
+    const struct x86_memory *linear;
     struct recorder recorder;
     void *own;            /* the technique's */
     uint64_t interpreted; /* instructions that the full interpreter executed */

@@ -15,6 +15,7 @@ static const char *const names[TRAP_VMEXIT] = {
     [TRAP_TABLE_WRITE] = "table_write",
     [TRAP_DESCRIPTOR_WRITE] = "descriptor_write",
     [TRAP_DEVICE_MEMORY] = "device_memory",
+    [TRAP_HYPERCALL] = "hypercall",
     [TRAP_SILENT] = "silent",
     [TRAP_CHAIN] = "chain",
     [TRAP_MISS] = "chain_miss",

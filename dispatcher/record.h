@@ -18,6 +18,7 @@ enum trap_cause {
     TRAP_TABLE_WRITE,      /* a write to a traced page table */
     TRAP_DESCRIPTOR_WRITE, /* a write to a traced descriptor table */
     TRAP_DEVICE_MEMORY,    /* an access where there is no memory */
+    TRAP_HYPERCALL,        /* a paravirtual guest asks */
     TRAP_SILENT,           /* a sensitive instruction that the processor does not trap */
     TRAP_CHAIN,            /* a branch of translated code that was not chained yet */
     TRAP_MISS,             /* an indirect branch of translated code that found no unit */

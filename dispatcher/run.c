@@ -92,7 +92,7 @@ void dispatcher_use(struct dispatcher *d, struct cpu *cpu)
 {
     d->cpu = cpu;
     d->guest = &cpu->state;
-    d->memory = &cpu->physical;
+    d->memory = d->linear = &cpu->physical;
 }
 
 void dispatcher_refuse(struct dispatcher *d, const char *reason)

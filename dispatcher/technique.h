@@ -90,6 +90,6 @@ static inline struct vmm_levels technique_levels(const struct x86_walk *walk)
 }
 
 extern const struct technique technique_bare, technique_trap, technique_interp, technique_hybrid,
-    technique_patch, technique_hw, technique_bt;
+    technique_patch, technique_para, technique_hw, technique_bt;
 
 #endif

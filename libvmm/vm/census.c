@@ -63,7 +63,7 @@ static void access_page(struct counter *c, struct tlb *tlb, uint32_t linear)
     if (!x86_paging(d->guest) || hit(tlb, linear >> 12))
         return;
     c->census->tlb_misses++;
-    if (x86_probe(d->guest, d->memory, linear, 0, &walk) == X86_OK && walk.end == X86_WALK_MAPPED)
+    if (x86_probe(d->guest, d->linear, linear, 0, &walk) == X86_OK && walk.end == X86_WALK_MAPPED)
         insert(tlb, linear >> 12);
 }
 
@@ -124,7 +124,7 @@ static bool decode(const struct vmm_vm *vm, struct x86_instruction *insn)
     const struct dispatcher *d = &vm->dispatcher;
     const struct cpu_state *s = d->guest;
     uint8_t bytes[X86_INSN_MAX];
-    size_t count = x86_peek(s, d->memory, s->seg[X86_CS].base + s->eip, bytes, sizeof bytes);
+    size_t count = x86_peek(s, d->linear, s->seg[X86_CS].base + s->eip, bytes, sizeof bytes);
     return x86_decode(bytes, (unsigned)count, s->seg[X86_CS].attributes & X86_SEG_DB, insn);
 }
 

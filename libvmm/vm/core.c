@@ -61,7 +61,7 @@ static bool find_windows(const struct vmm_vm *vm, struct windows *windows)
     for (uint32_t page = 0; page < PAGES && windows->count < MOST_WINDOWS;) {
         struct x86_walk walk;
         uint32_t linear = page << 12, pages = 1;
-        if (x86_probe(s, vm->dispatcher.memory, linear, 0, &walk) != X86_OK)
+        if (x86_probe(s, vm->dispatcher.linear, linear, 0, &walk) != X86_OK)
             walk.end = X86_WALK_PTE_NOT_PRESENT;
         /* What the directory entry decides holds for its 4 MB. */
         if (walk.levels == 1)

@@ -198,7 +198,7 @@ size_t vmm_write_physical(struct vmm_vm *vm, uint32_t address, const void *bytes
 
 static enum x86_status probe(const struct vmm_vm *vm, uint32_t linear, struct x86_walk *walk)
 {
-    return x86_probe(vm->dispatcher.guest, vm->dispatcher.memory, linear, 0, walk);
+    return x86_probe(vm->dispatcher.guest, vm->dispatcher.linear, linear, 0, walk);
 }
 
 size_t vmm_write_linear(struct vmm_vm *vm, uint32_t address, const void *bytes, size_t count)

@@ -65,7 +65,7 @@ static void find_descriptors(struct digest_live *live, const struct vmm_vm *vm, 
     while (count && live->stretch_count < DIGEST_STRETCHES) {
         uint32_t here = (X86_PAGE_SIZE - (at & ~X86_PAGE_MASK) + SIZE - 1) / SIZE;
         here = here < count ? here : count;
-        if (x86_probe(vm->dispatcher.guest, vm->dispatcher.memory, at, 0, &walk) == X86_OK &&
+        if (x86_probe(vm->dispatcher.guest, vm->dispatcher.linear, at, 0, &walk) == X86_OK &&
             walk.end == X86_WALK_MAPPED && walk.physical < vm_memory_size(vm))
             live->stretches[live->stretch_count++] = (struct digest_stretch){walk.physical, here};
         at += here * SIZE;

@@ -254,7 +254,7 @@ static void say_guest_tables(struct report *report, uint32_t linear)
         SAY(report, "    CR4.PAE is set, and this processor has no PAE\n");
         return;
     }
-    if (x86_probe(s, report->vm->dispatcher.memory, linear, 0, &walk) != X86_OK) {
+    if (x86_probe(s, report->vm->dispatcher.linear, linear, 0, &walk) != X86_OK) {
         SAY(report, "    a table lies where there is no memory\n");
         return;
     }

@@ -24,8 +24,8 @@ enum {
 };
 
 static const struct technique *const techniques[] = {
-    &technique_bare, &technique_trap,   &technique_bt,    &technique_patch,
-    &technique_hw,   &technique_hybrid, &technique_interp};
+    &technique_bare, &technique_trap, &technique_bt,     &technique_patch,
+    &technique_para, &technique_hw,   &technique_hybrid, &technique_interp};
 #define TECHNIQUES (sizeof techniques / sizeof *techniques)
 
 #define TEXT(x)  #x
@@ -150,7 +150,7 @@ static int allocate(struct vmm_vm *vm, const struct technique *technique,
     struct dispatcher *d = &vm->dispatcher;
     d->vcpu = vm->vcpu;
     d->guest = &vm->vcpu->state;
-    d->memory = &vm->vcpu->memory;
+    d->memory = d->linear = &vm->vcpu->memory;
     d->ports = vm->ports;
     d->owner = vm->owner;
     d->recorder.vm = vm->owner - FRAMES_FIRST_VM;
@@ -430,7 +430,7 @@ size_t vmm_read_physical(const struct vmm_vm *vm, uint32_t address, void *bytes,
 
 size_t vmm_read_linear(const struct vmm_vm *vm, uint32_t address, void *bytes, size_t count)
 {
-    return x86_peek(vm->dispatcher.guest, vm->dispatcher.memory, address, bytes, count);
+    return x86_peek(vm->dispatcher.guest, vm->dispatcher.linear, address, bytes, count);
 }
 
 void vmm_statistics(const struct vmm_vm *vm, struct vmm_statistics *s)

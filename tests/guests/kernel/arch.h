@@ -1,4 +1,4 @@
-/* The whole difference between the two builds of this kernel.
+/* What the builds of this kernel differ in.
  *
  * The normal build uses the processor as x86 kernels do. The other, compiled with -DVIRTUALIZABLE,
  * avoids every instruction that is sensitive but not privileged (Robin and Irvine 2000): executed
@@ -13,6 +13,9 @@
  *   registers            loaded anew
  *
  * CLI, STI, HLT, IN, OUT, IRET, LGDT, LIDT, LTR, INVLPG and MOV CR trap when they should, and stay.
+ *
+ * The paravirtual build (-DPARAVIRTUAL) has neither the ones nor the others: its half of all this
+ * is paravirtual.h.
  */
 #ifndef ARCH_H
 #define ARCH_H
@@ -70,6 +73,18 @@
 #define EFLAGS_IF 0x200u
 
 struct trap_frame;
+
+/* Prints one line about the processor's tables, read back where that is allowed. */
+void arch_describe(void);
+
+#ifdef PARAVIRTUAL
+#include "paravirtual.h"
+#else
+
+/* This kernel runs on the machine that it was built for. */
+static inline void arch_begin(void)
+{
+}
 
 #ifdef VIRTUALIZABLE
 
@@ -167,9 +182,6 @@ static inline void irq_wait(void)
     irq_disable();
 }
 
-/* Prints one line about the processor's tables, read back where that is allowed. */
-void arch_describe(void);
-
 static inline void outb(uint16_t port, uint8_t value)
 {
     asm volatile("outb %0, %1" ::"a"(value), "Nd"(port) : "memory");
@@ -203,6 +215,53 @@ static inline void invlpg(uint32_t address)
 {
     asm volatile("invlpg (%0)" ::"r"(address) : "memory");
 }
+
+/* Entries of page tables, whose addresses are physical. */
+static inline uint32_t entry_get(const uint32_t *entry)
+{
+    return *entry;
+}
+
+static inline void entry_set(uint32_t *entry, uint32_t value)
+{
+    *entry = value;
+}
+
+/* What became of entries counts from here on. */
+static inline void entries_done(void)
+{
+}
+
+/* A frame becomes a page table or directory, and data again. */
+static inline void table_begin(uint32_t frame)
+{
+    (void)frame;
+}
+
+static inline void table_end(uint32_t frame)
+{
+    (void)frame;
+}
+
+static inline void directory_begin(uint32_t frame)
+{
+    (void)frame;
+}
+
+static inline void directory_end(uint32_t frame)
+{
+    (void)frame;
+}
+
+/* Ends the run with an exit code. */
+static inline void power_off(uint32_t code)
+{
+    outl(0xF4, code);
+    for (;;)
+        asm volatile("cli; hlt");
+}
+
+#endif /* not PARAVIRTUAL */
 
 #endif /* C */
 #endif

@@ -7,7 +7,9 @@
     .text
     .globl _start
 _start:
+#ifndef PARAVIRTUAL
     cli
+#endif
     cld
     movl $boot_stack_top, %esp
     xorl %ebp, %ebp

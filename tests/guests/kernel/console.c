@@ -11,13 +11,27 @@ static uint32_t column, row;
 static char line[INPUT], ready[INPUT];
 static volatile uint32_t line_length, ready_length;
 
-void console_init(bool serial)
+#ifdef PARAVIRTUAL
+
+static void port_init(void)
 {
-    serial_output = serial;
-    volatile uint16_t *screen = (uint16_t *)0xB8000;
-    asm("" : "+r"(screen));
-    for (unsigned i = 0; i < COLUMNS * ROWS; i++)
-        screen[i] = 0x0720;
+}
+
+/* The VMM's console takes what is written at once. */
+static void put_chars(const char *bytes, size_t count)
+{
+    vmm_hypercall(VMM_HC_CONSOLE_WRITE, (uint32_t)bytes, count, 0);
+}
+
+static bool received(char *c)
+{
+    return vmm_hypercall(VMM_HC_CONSOLE_READ, (uint32_t)c, 1, 0) == 1;
+}
+
+#else
+
+static void port_init(void)
+{
     outb(COM1 + 1, 0x00);
     outb(COM1 + 3, 0x80);
     outb(COM1 + 0, 1); /* 115200 baud */
@@ -26,6 +40,39 @@ void console_init(bool serial)
     outb(COM1 + 2, 0x07);
     outb(COM1 + 4, 0x0B); /* OUT2 lets the interrupt through */
     outb(COM1 + 1, 0x01); /* on received data */
+}
+
+static void put_chars(const char *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!serial_output) {
+            outb(0xE9, (uint8_t)bytes[i]);
+            continue;
+        }
+        while (!(inb(COM1 + 5) & 0x20))
+            ;
+        outb(COM1, (uint8_t)bytes[i]);
+    }
+}
+
+static bool received(char *c)
+{
+    if (!(inb(COM1 + 5) & 1))
+        return false;
+    *c = (char)inb(COM1);
+    return true;
+}
+
+#endif
+
+void console_init(bool serial)
+{
+    serial_output = serial;
+    volatile uint16_t *screen = (uint16_t *)0xB8000;
+    asm("" : "+r"(screen));
+    for (unsigned i = 0; i < COLUMNS * ROWS; i++)
+        screen[i] = 0x0720;
+    port_init();
 }
 
 static void screen_char(char c)
@@ -49,23 +96,12 @@ static void screen_char(char c)
     }
 }
 
-static void put_char(char c)
-{
-    screen_char(c);
-    if (!serial_output) {
-        outb(0xE9, (uint8_t)c);
-        return;
-    }
-    while (!(inb(COM1 + 5) & 0x20))
-        ;
-    outb(COM1, (uint8_t)c);
-}
-
 void console_write(const char *bytes, size_t count)
 {
     uint32_t flags = irq_save();
     for (size_t i = 0; i < count; i++)
-        put_char(bytes[i]);
+        screen_char(bytes[i]);
+    put_chars(bytes, count);
     irq_restore(flags);
 }
 
@@ -106,9 +142,19 @@ static void input(char c)
 
 void serial_interrupt(void)
 {
-    while (inb(COM1 + 5) & 1)
-        input((char)inb(COM1));
+    char c;
+    while (received(&c))
+        input(c);
 }
+
+#ifdef PARAVIRTUAL
+
+/* There is none. */
+void keyboard_interrupt(void)
+{
+}
+
+#else
 
 void keyboard_interrupt(void)
 {
@@ -124,6 +170,8 @@ void keyboard_interrupt(void)
     else if (code < sizeof plain - 1 && plain[code] && plain[code] != 033)
         input(shift ? shifted[code] : plain[code]);
 }
+
+#endif
 
 int32_t console_read(char *user, uint32_t count)
 {

@@ -1,6 +1,9 @@
 # Into the kernel and out of it: a stub for every vector, the one way back, the switch between two
 # kernel stacks, and the copy that may fault.
 #include "arch.h"
+#ifdef PARAVIRTUAL
+#include <vmm/hypercall.h>
+#endif
 
     .text
 # Each stub leaves the same frame: where the processor pushes no error code, a 0 stands for it.
@@ -41,7 +44,13 @@ trap_return:
     restore_segments
     popal
     addl $8, %esp               # vector, error
+#ifdef PARAVIRTUAL
+    pushl %eax
+    movl $VMM_HC_IRET, %eax
+    int $VMM_HC_VECTOR
+#else
     iretl
+#endif
 
 # void switch_context(uint32_t *old_esp, uint32_t new_esp): the caller's caller-saved registers are
 # its own affair; the others go on the old stack and come from the new one.

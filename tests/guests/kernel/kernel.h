@@ -77,7 +77,8 @@ struct space {
 };
 
 void vm_init(uint32_t bytes);
-bool space_create(struct space *space); /* the kernel's part only */
+void map_memory(uint32_t *directory, uint32_t bytes); /* paravirtual.c */
+bool space_create(struct space *space);               /* the kernel's part only */
 void space_load_image(struct space *space);
 void space_clear(struct space *space); /* drops the user part */
 void space_destroy(struct space *space);
@@ -86,6 +87,7 @@ int32_t space_sbrk(struct space *space, int32_t increment);
 int32_t space_mmap(struct space *space, uint32_t length);
 int32_t space_munmap(struct space *space, uint32_t start, uint32_t length);
 bool vm_fault(struct space *space, uint32_t address, uint32_t error);
+void directory_free(struct space *space); /* of a space that is clear and not in use */
 bool user_range(uint32_t address, uint32_t count);
 
 /* proc.c: processes and the scheduler */

@@ -19,9 +19,8 @@ void report_lost_frames(void)
 void shut_down(uint32_t code)
 {
     print("kernel: the first process ended with status %u\n", code);
-    outl(0xF4, code);
-    for (;;)
-        asm volatile("cli; hlt");
+    power_off(code);
+    __builtin_unreachable();
 }
 
 void panic(const char *format, ...)
@@ -33,9 +32,8 @@ void panic(const char *format, ...)
     format_text(text, sizeof text, format, list);
     va_end(list);
     print("kernel panic: %s\n", text);
-    outl(0xF4, 99);
-    for (;;)
-        asm volatile("cli; hlt");
+    power_off(99);
+    __builtin_unreachable();
 }
 
 /* The value of `key=` in `line`; false if it is not there. */
@@ -73,6 +71,7 @@ void kernel_main(uint32_t magic, const struct multiboot_info *info)
     char run[16] = "selftest", text[16];
     char line[128] = "";
     uint32_t hz = 2000, bytes;
+    arch_begin();
     if (magic == 0x2BADB002 && (info->flags & 4))
         copy_string(line, (const char *)info->cmdline, sizeof line);
     option(line, "run", run, sizeof run);

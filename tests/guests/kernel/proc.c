@@ -189,7 +189,7 @@ int32_t proc_wait(uint32_t pid, uint32_t *status)
                 continue;
             int32_t result = (int32_t)child->pid;
             *status = child->status;
-            frame_put(child->space.directory);
+            directory_free(&child->space);
             child->state = UNUSED;
             irq_restore(flags);
             return result;

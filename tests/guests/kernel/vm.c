@@ -22,6 +22,15 @@ enum { TEXT, DATA, HEAP, STACK, MMAP };
 static uint32_t kernel_directory[1024] __attribute__((aligned(4096)));
 static const uint8_t zeros[PAGE_SIZE] __attribute__((aligned(4096)));
 
+#ifdef PARAVIRTUAL
+
+void vm_init(uint32_t bytes)
+{
+    map_memory(kernel_directory, bytes);
+}
+
+#else
+
 void vm_init(uint32_t bytes)
 {
     for (uint32_t at = 0; at < bytes; at += 0x400000)
@@ -34,6 +43,8 @@ void vm_init(uint32_t bytes)
         : "eax", "memory");
 }
 
+#endif
+
 bool user_range(uint32_t address, uint32_t count)
 {
     return address >= USER_BASE && address <= USER_TOP && count <= USER_TOP - address;
@@ -45,7 +56,8 @@ bool space_create(struct space *space)
     space->directory = frame_alloc();
     if (!space->directory)
         return false;
-    memcpy((void *)space->directory, kernel_directory, PAGE_SIZE);
+    memcpy((void *)space->directory, kernel_directory, (USER_BASE >> 22) * sizeof(uint32_t));
+    directory_begin(space->directory);
     return true;
 }
 
@@ -64,13 +76,16 @@ void space_load_image(struct space *space)
 static uint32_t *walk(const struct space *space, uint32_t address, bool make)
 {
     uint32_t *entry = (uint32_t *)space->directory + (address >> 22);
-    if (!(*entry & PTE_P)) {
-        uint32_t table = make ? frame_alloc() : 0;
+    uint32_t table = entry_get(entry);
+    if (!(table & PTE_P)) {
+        table = make ? frame_alloc() : 0;
         if (!table)
             return NULL;
-        *entry = table | PTE_P | PTE_W | PTE_U;
+        table_begin(table);
+        entry_set(entry, table | PTE_P | PTE_W | PTE_U);
+        entries_done();
     }
-    return (uint32_t *)(*entry & ~(uint32_t)PTE_FLAGS) + (address >> 12 & 0x3FF);
+    return (uint32_t *)(table & ~(uint32_t)PTE_FLAGS) + (address >> 12 & 0x3FF);
 }
 
 /* Drops the pages from `start` to `end`. The caller flushes, or drops the space. */
@@ -82,9 +97,11 @@ static void unmap(struct space *space, uint32_t start, uint32_t end)
             at |= 0x3FF000; /* no table: on to the next 4 MB */
             continue;
         }
-        if (*pte & PTE_P)
-            frame_put(*pte & ~(uint32_t)PTE_FLAGS);
-        *pte = 0;
+        const uint32_t value = entry_get(pte);
+        if (!(value & PTE_P))
+            continue;
+        frame_put(value & ~(uint32_t)PTE_FLAGS);
+        entry_set(pte, 0);
     }
 }
 
@@ -96,19 +113,28 @@ void space_clear(struct space *space)
         space->regions[i] = (struct region){0, 0, REGION_ZERO};
     }
     for (uint32_t i = USER_BASE >> 22; i < (uint32_t)USER_TOP >> 22; i++) {
-        if (directory[i])
-            frame_put(directory[i] & ~(uint32_t)PTE_FLAGS);
-        directory[i] = 0;
+        const uint32_t table = entry_get(&directory[i]) & ~(uint32_t)PTE_FLAGS;
+        if (!table)
+            continue;
+        entry_set(&directory[i], 0);
+        table_end(table);
+        frame_put(table);
     }
     write_cr3(space->directory);
+}
+
+void directory_free(struct space *space)
+{
+    directory_end(space->directory);
+    frame_put(space->directory);
+    space->directory = 0;
 }
 
 void space_destroy(struct space *space)
 {
     space_clear(space);
     write_cr3((uint32_t)kernel_directory);
-    frame_put(space->directory);
-    space->directory = 0;
+    directory_free(space);
 }
 
 bool space_fork(struct space *child, const struct space *parent)
@@ -126,17 +152,20 @@ bool space_fork(struct space *child, const struct space *parent)
                 at |= 0x3FF000;
                 continue;
             }
-            if (!(*from & PTE_P))
+            uint32_t value = entry_get(from);
+            if (!(value & PTE_P))
                 continue;
             uint32_t *to = walk(child, at, true);
             if (!to) {
                 done = false;
                 break;
             }
-            if (*from & PTE_W)
-                *from = (*from & ~(uint32_t)PTE_W) | PTE_COW;
-            *to = *from;
-            frame_get(*from & ~(uint32_t)PTE_FLAGS);
+            if (value & PTE_W) {
+                value = (value & ~(uint32_t)PTE_W) | PTE_COW;
+                entry_set(from, value);
+            }
+            entry_set(to, value);
+            frame_get(value & ~(uint32_t)PTE_FLAGS);
         }
     }
     write_cr3(parent->directory); /* rights were taken away */
@@ -213,26 +242,32 @@ bool vm_fault(struct space *space, uint32_t address, uint32_t error)
     uint32_t *pte = walk(space, page, true);
     if (!pte)
         return false;
-    if (!(*pte & PTE_P)) {
-        *pte = initial_frame(region, page) | PTE_P | PTE_U;
+    uint32_t value = entry_get(pte);
+    if (!(value & PTE_P)) {
+        value = initial_frame(region, page) | PTE_P | PTE_U;
         if (region->kind != REGION_TEXT)
-            *pte |= PTE_COW;
-        if (!(error & FAULT_WRITE))
+            value |= PTE_COW;
+        entry_set(pte, value);
+        if (!(error & FAULT_WRITE)) {
+            entries_done();
             return true;
+        }
     }
-    if (!(error & FAULT_WRITE) || !(*pte & PTE_COW))
+    if (!(error & FAULT_WRITE) || !(value & PTE_COW))
         return false;
-    uint32_t frame = *pte & ~(uint32_t)PTE_FLAGS;
+    uint32_t frame = value & ~(uint32_t)PTE_FLAGS;
     if (frame_shared(frame)) {
         uint32_t copy = frame_alloc();
-        if (!copy)
+        if (!copy) {
+            entries_done();
             return false;
+        }
         if (frame != (uint32_t)zeros)
             memcpy((void *)copy, (const void *)frame, PAGE_SIZE);
         frame_put(frame);
         frame = copy;
     }
-    *pte = frame | PTE_P | PTE_W | PTE_U;
+    entry_set(pte, frame | PTE_P | PTE_W | PTE_U);
     invlpg(page);
     return true;
 }
