@@ -223,7 +223,9 @@ enum direct_result direct_paging_switch(struct direct_paging *paging, uint32_t m
     paging->root = frame << MEMORY_FRAME_SHIFT;
     if (old != FRAMES_NONE)
         put(paging, old >> MEMORY_FRAME_SHIFT);
-    paging->stale = paging->flush = false; /* by the load of CR3 */
+    /* A load of CR3 flushes; one that changes nothing is not made. */
+    paging->flush = paging->root == old;
+    paging->stale = false;
     return DIRECT_OK;
 }
 

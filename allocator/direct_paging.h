@@ -60,7 +60,8 @@ enum direct_result direct_paging_pin(struct direct_paging *paging, uint32_t mach
                                      enum direct_type type);
 enum direct_result direct_paging_unpin(struct direct_paging *paging, uint32_t machine);
 
-/* Makes the directory at `machine` the root. The caller loads the real CR3, which flushes. */
+/* Makes the directory at `machine` the root. The caller loads the real CR3, which flushes
+ * if it changes; otherwise `flush` is set. */
 enum direct_result direct_paging_switch(struct direct_paging *paging, uint32_t machine);
 
 /* Takes the frame at `machine` as data for good: the VMM itself writes there. */

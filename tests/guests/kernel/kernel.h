@@ -114,7 +114,7 @@ extern struct proc *current;
 extern struct proc processes[PROCESSES];
 extern volatile bool reschedule; /* the time slice is over */
 
-void proc_start_first(const char *program);
+void proc_start_first(const char *program, uint32_t rounds);
 void schedule(void); /* interrupts off */
 void sleep_on(const void *channel);
 void wake_up(const void *channel);

@@ -1,6 +1,6 @@
 /* From the boot loader to the first process. The command line: `run=` names the first program
- * (default selftest; shell is another name of sh), `hz=` the timer's rate (default 2000),
- * `console=` e9 or serial (default e9, with run=shell serial). */
+ * (default selftest; shell is another name of sh), `rounds=` how often it is run (default 1), `hz=`
+ * the timer's rate (default 2000), `console=` e9 or serial (default e9, with run=shell serial). */
 #include "kernel.h"
 #include <stdarg.h>
 
@@ -70,13 +70,15 @@ void kernel_main(uint32_t magic, const struct multiboot_info *info)
 {
     char run[16] = "selftest", text[16];
     char line[128] = "";
-    uint32_t hz = 2000, bytes;
+    uint32_t hz = 2000, rounds = 1, bytes;
     arch_begin();
     if (magic == 0x2BADB002 && (info->flags & 4))
         copy_string(line, (const char *)info->cmdline, sizeof line);
     option(line, "run", run, sizeof run);
     if (option(line, "hz", text, sizeof text) && decimal(text) >= 19)
         hz = decimal(text);
+    if (option(line, "rounds", text, sizeof text))
+        rounds = decimal(text);
     bool shell = !strcmp(run, "shell") || !strcmp(run, "sh");
     if (shell)
         copy_string(run, "sh", sizeof run);
@@ -97,6 +99,6 @@ void kernel_main(uint32_t magic, const struct multiboot_info *info)
     if (user_image->magic != IMAGE_MAGIC)
         panic("the user image is bad");
     frames_at_start = frames_free();
-    proc_start_first(run);
+    proc_start_first(run, rounds);
     __builtin_unreachable();
 }

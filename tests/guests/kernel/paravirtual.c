@@ -101,14 +101,13 @@ void directory_begin(uint32_t frame)
 {
     map_own(frame, P);
     put(VMM_HC_PIN_DIRECTORY, to_machine(frame));
-    entries_done();
 }
 
 void directory_end(uint32_t frame)
 {
     put(VMM_HC_UNPIN, to_machine(frame));
     map_own(frame, P | W);
-    entries_done();
+    entries_done(); /* the frame may have another use at once */
 }
 
 /* All memory one to one, writable but for these tables themselves. Nobody uses them yet, so they
@@ -129,7 +128,8 @@ void map_memory(uint32_t *directory, uint32_t bytes)
     const uint32_t self = (uint32_t)directory;
     kernel_tables[self >> 22][self >> 12 & 0x3FF] &= ~(uint32_t)W;
     write_cr3(self);
-    directory_begin(self);
+    put(VMM_HC_PIN_DIRECTORY, to_machine(self));
+    entries_done();
 }
 
 #endif

@@ -10,7 +10,7 @@ volatile bool reschedule;
 
 static uint8_t stacks[PROCESSES][PAGE_SIZE] __attribute__((aligned(4096)));
 static uint32_t next_pid = 1;
-static uint32_t boot_esp; /* where the boot stack was left, for ever */
+static uint32_t rounds_left; /* of the first process */
 
 static uint32_t stack_top(const struct proc *proc)
 {
@@ -20,6 +20,16 @@ static uint32_t stack_top(const struct proc *proc)
 static struct trap_frame *frame_of(const struct proc *proc)
 {
     return (struct trap_frame *)(stack_top(proc) - sizeof(struct trap_frame));
+}
+
+/* What switch_context pops: four registers and where to return to. */
+static void fresh_stack(struct proc *proc)
+{
+    uint32_t *stack = (uint32_t *)frame_of(proc);
+    *--stack = (uint32_t)trap_return;
+    stack -= 4;
+    memset(stack, 0, 16);
+    proc->esp = (uint32_t)stack;
 }
 
 /* A slot with a fresh space, whose kernel stack returns to user mode by way of its trap frame. */
@@ -35,12 +45,7 @@ static struct proc *proc_create(void)
     memset(proc, 0, sizeof *proc);
     proc->pid = next_pid++;
     proc->parent = current;
-    /* What switch_context pops: four registers and where to return to. */
-    uint32_t *stack = (uint32_t *)frame_of(proc);
-    *--stack = (uint32_t)trap_return;
-    stack -= 4;
-    memset(stack, 0, 16);
-    proc->esp = (uint32_t)stack;
+    fresh_stack(proc);
     return proc;
 }
 
@@ -81,20 +86,29 @@ static uint32_t push_arguments(const char *strings, uint32_t bytes, uint32_t cou
     return esp;
 }
 
-void proc_start_first(const char *program)
+/* Loads the present process, whose space is empty, with `program`, and goes there. */
+static _Noreturn void enter_program(struct proc *proc, const char *program)
+{
+    uint32_t left;
+    space_load_image(&proc->space);
+    copy_string(proc->name, program, sizeof proc->name);
+    user_frame(frame_of(proc), push_arguments(program, strlen(program) + 1, 1));
+    proc->state = RUNNABLE;
+    set_kernel_stack(stack_top(proc));
+    fresh_stack(proc); /* where our callers may be, who are never returned to */
+    switch_context(&left, proc->esp);
+    panic("back on a stack that was left");
+}
+
+void proc_start_first(const char *program, uint32_t rounds)
 {
     struct proc *proc = proc_create();
     if (!known(program) || !proc || !space_create(&proc->space))
         panic("no program %s", program);
-    space_load_image(&proc->space);
-    copy_string(proc->name, program, sizeof proc->name);
     current = proc;
+    rounds_left = rounds;
     write_cr3(proc->space.directory);
-    user_frame(frame_of(proc), push_arguments(program, strlen(program) + 1, 1));
-    proc->state = RUNNABLE;
-    set_kernel_stack(stack_top(proc));
-    switch_context(&boot_esp, proc->esp);
-    panic("back on the boot stack");
+    enter_program(proc, program);
 }
 
 void schedule(void)
@@ -234,6 +248,15 @@ int32_t proc_exec(struct trap_frame *frame, const char *program, uint32_t argv)
 void proc_exit(uint32_t status)
 {
     irq_disable();
+    if (current->pid == 1 && rounds_left > 1 && !status) {
+        char program[sizeof current->name];
+        copy_string(program, current->name, sizeof program);
+        rounds_left--;
+        space_clear(&current->space);
+        for (unsigned i = 0; i < FILES; i++)
+            current->files[i].file = NULL;
+        enter_program(current, program);
+    }
     if (current->pid == 1) {
         space_destroy(&current->space);
         report_lost_frames();

@@ -72,7 +72,7 @@ void space_load_image(struct space *space)
 }
 
 /* The entry for `address` in `space`; NULL if there is no table and none is to be made, or no frame
- * for one. */
+ * for one. A table that was made is seen by the next call after entries_done. */
 static uint32_t *walk(const struct space *space, uint32_t address, bool make)
 {
     uint32_t *entry = (uint32_t *)space->directory + (address >> 22);
@@ -83,7 +83,6 @@ static uint32_t *walk(const struct space *space, uint32_t address, bool make)
             return NULL;
         table_begin(table);
         entry_set(entry, table | PTE_P | PTE_W | PTE_U);
-        entries_done();
     }
     return (uint32_t *)(table & ~(uint32_t)PTE_FLAGS) + (address >> 12 & 0x3FF);
 }
@@ -137,6 +136,25 @@ void space_destroy(struct space *space)
     directory_free(space);
 }
 
+/* The table that was made last, which is not in its directory before entries_done. */
+struct made {
+    uint32_t number; /* of its 4 MB */
+    uint32_t *table; /* NULL: none yet */
+};
+
+static uint32_t *make_entry(const struct space *space, uint32_t address, struct made *made)
+{
+    const uint32_t index = address >> 12 & 0x3FF;
+    if (!made->table || made->number != address >> 22) {
+        entries_done();
+        uint32_t *entry = walk(space, address, true);
+        if (!entry)
+            return NULL;
+        *made = (struct made){address >> 22, entry - index};
+    }
+    return made->table + index;
+}
+
 bool space_fork(struct space *child, const struct space *parent)
 {
     if (!space_create(child))
@@ -144,6 +162,7 @@ bool space_fork(struct space *child, const struct space *parent)
     memcpy(child->regions, parent->regions, sizeof child->regions);
     child->heap_end = parent->heap_end;
     bool done = true;
+    struct made made = {0, NULL};
     for (unsigned i = 0; i < REGIONS && done; i++) {
         const struct region *region = &parent->regions[i];
         for (uint32_t at = region->start; at < region->end; at += PAGE_SIZE) {
@@ -155,7 +174,7 @@ bool space_fork(struct space *child, const struct space *parent)
             uint32_t value = entry_get(from);
             if (!(value & PTE_P))
                 continue;
-            uint32_t *to = walk(child, at, true);
+            uint32_t *to = make_entry(child, at, &made);
             if (!to) {
                 done = false;
                 break;
@@ -243,7 +262,8 @@ bool vm_fault(struct space *space, uint32_t address, uint32_t error)
     if (!pte)
         return false;
     uint32_t value = entry_get(pte);
-    if (!(value & PTE_P)) {
+    const bool present = value & PTE_P;
+    if (!present) {
         value = initial_frame(region, page) | PTE_P | PTE_U;
         if (region->kind != REGION_TEXT)
             value |= PTE_COW;
@@ -268,6 +288,9 @@ bool vm_fault(struct space *space, uint32_t address, uint32_t error)
         frame = copy;
     }
     entry_set(pte, frame | PTE_P | PTE_W | PTE_U);
-    invlpg(page);
+    if (present)
+        invlpg(page);
+    else
+        entries_done();
     return true;
 }
