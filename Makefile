@@ -280,7 +280,7 @@ templates := $(wildcard shell/templates/*/*)
 lab_files := $(wildcard labs/*.h labs/README.md labs/[0-9]*/README.md labs/[0-9]*/lab.conf \
   labs/[0-9]*/starter/* labs/[0-9]*/tests/* labs/[0-9]*/guests/*)
 # What `vmm bench` measures with.
-bench_guests = $(BUILD)/guests/nano.elf $(BUILD)/guests/nano-virt.elf
+bench_guests = $(patsubst %,$(BUILD)/guests/%.elf,nano nano-virt nano-para)
 private_libs = $(if $(ENGINE_BUNDLED),-L$${libdir}/libvmm) -lunicorn -lcapstone -ljansson -lzstd -lpthread -lm
 
 $(OUT)/libvmm.pc: libvmm.pc.in FORCE

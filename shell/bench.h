@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { BENCH_SUBJECTS = 24, BENCH_OPERATIONS = 12, BENCH_PATH = 4096 };
+enum { BENCH_SUBJECTS = 24, BENCH_OPERATIONS = 13, BENCH_PATH = 4096 };
 
 /* One way to run the guest. */
 struct bench_subject {
@@ -35,6 +35,7 @@ struct bench_result {
     bool good;        /* all of this holds; if not, `why` does */
     char why[256];    /* a sentence */
     bool interrupted; /* by a signal */
+    bool absent;      /* this build of the guest does not have the operation */
     struct bench_counts counts;
     double all_exits; /* by whatever cause */
     double host_ns;   /* 0: not measured */

@@ -219,7 +219,7 @@ static void print_failures(const struct bench *bench)
 {
     for (size_t s = 0; s < bench->subjects; s++)
         for (size_t o = 0; o < BENCH_OPERATIONS; o++)
-            if (!bench->result[o][s].good)
+            if (!bench->result[o][s].good && !bench->result[o][s].absent)
                 printf("\n%s, %s: %s\n", bench_operations[o].name, bench->subject[s].name,
                        bench->result[o][s].why);
 }

@@ -82,6 +82,8 @@ static int parse(struct request *request, int argc, char **argv)
 /* The build of the guest that a technique needs. */
 static const char *image_of(const char *technique)
 {
+    if (strcmp(technique, "para") == 0)
+        return "nano-para";
     return strcmp(technique, "trap") == 0 ? "nano-virt" : "nano";
 }
 

@@ -133,6 +133,7 @@ static bool step(struct counter *c)
 {
     struct vmm_statistics before, after;
     struct x86_instruction insn = {0};
+    const uint32_t cr3 = c->vm->dispatcher.guest->cr3;
     bool known = decode(c->vm, &insn);
     vmm_statistics(c->vm, &before);
     if (known)
@@ -146,6 +147,8 @@ static bool step(struct counter *c)
     c->census->port_accesses += after.port_accesses - before.port_accesses;
     if (known && after.exceptions == before.exceptions)
         count_kind(c, &insn);
+    if (c->vm->dispatcher.guest->cr3 != cr3 && insn.kind != X86_KIND_MOV_TO_CR)
+        count_translation(c, &(struct x86_instruction){0}); /* by a task switch or a hypercall */
     return stop == VMM_STOP_LIMIT;
 }
 

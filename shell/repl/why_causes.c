@@ -51,6 +51,12 @@ static const struct why_cause causes[] = {
      "it would reach whatever the machine has at that address: another guest's memory, or a device "
      "that this guest does not own.",
      WHY_EVENT},
+    {"hypercall",
+     "The guest's kernel was built for a virtual machine: in the place of something privileged it "
+     "asks the VMM, by INT 0x82, with a number in EAX.",
+     "nobody would answer, and the kernel, which has no instructions for it any more, could not go "
+     "on.",
+     WHY_EVENT},
     {"silent", "The instruction reads or changes what the VMM keeps from the guest.", NULL,
      WHY_SILENT},
     {"chain",

@@ -32,7 +32,7 @@ struct vmm_census {
  * retired `instructions` more, or is before the instruction at the linear address `until`. Meant
  * for a VM under "bare": under another technique some events are the VMM's. The TLB that misses are
  * counted for is one of 64 entries, fully associative, for data, and the same for instructions (the
- * Pentium 4's for data; Intel's optimization manual), replaced least recently used; MOV to CR3
+ * Pentium 4's for data; Intel's optimization manual), replaced least recently used; a change of CR3
  * empties them, INVLPG takes one away, and pages of 4 MB are treated as if they were small.
  * Returns true if `until` was reached. */
 bool vmm_count(struct vmm_vm *vm, uint64_t instructions, uint32_t until, struct vmm_census *census);

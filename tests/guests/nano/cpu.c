@@ -1,6 +1,8 @@
-/* The processor and the board as this kernel sets them up: flat segments, one TSS, paging by 4 KB
- * pages, the 8259As with the timer's line alone. */
+/* The processor and the board as this kernel sets them up, but for the paravirtual build (para.c):
+ * flat segments, one TSS, paging by 4 KB pages, the 8259As with the timer's line alone. */
 #include "nano.h"
+
+#ifndef PARAVIRTUAL
 
 uint32_t directory[1024] __attribute__((aligned(PAGE)));
 uint32_t low_tables[MAPPED / PAGE] __attribute__((aligned(PAGE)));
@@ -11,8 +13,8 @@ static uint64_t gdt[6] __attribute__((aligned(8))) = {
     [USER_CODE >> 3] = 0x00CFFB000000FFFF,
     [USER_DATA >> 3] = 0x00CFF3000000FFFF,
 };
-static uint64_t idt[256] __attribute__((aligned(8)));
 static uint8_t trap_stack[PAGE] __attribute__((aligned(PAGE)));
+static uint64_t idt[256] __attribute__((aligned(8)));
 static struct {
     uint32_t link, esp0, ss0, unused[22];
     uint16_t trap, io_map;
@@ -89,3 +91,5 @@ void timer_init(uint32_t divisor)
     outb(0x40, (uint8_t)divisor);
     outb(0x40, (uint8_t)(divisor >> 8));
 }
+
+#endif

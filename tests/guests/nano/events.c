@@ -9,6 +9,10 @@ static uint32_t system_calls(uint32_t n)
     return events;
 }
 
+#ifndef PARAVIRTUAL
+
+/* Ports and control registers are not a paravirtual kernel's. */
+
 static uint32_t port_in(uint32_t n)
 {
     uint32_t sum = 0;
@@ -28,6 +32,8 @@ static uint32_t control_write(uint32_t n)
     }
     return toggled;
 }
+
+#endif
 
 static uint32_t call_return(uint32_t n)
 {
@@ -63,6 +69,18 @@ static uint32_t timer_ticks(uint32_t n)
     return ticks;
 }
 
+#ifdef PARAVIRTUAL
+
+static uint32_t hypercalls(uint32_t n)
+{
+    uint32_t sum = 0;
+    while (n--)
+        sum += (uint32_t)vmm_hypercall(VMM_HC_EVENTS, 0, 0, 0);
+    return sum;
+}
+
+#else
+
 /* The question that every VMM has to answer itself: CPUID. */
 static uint32_t hypercalls(uint32_t n)
 {
@@ -75,6 +93,8 @@ static uint32_t hypercalls(uint32_t n)
     return sum;
 }
 
+#endif
+
 static uint32_t flag_saves(uint32_t n)
 {
     while (n--)
@@ -84,8 +104,10 @@ static uint32_t flag_saves(uint32_t n)
 
 const struct operation event_operations[] = {
     {"syscall", "INT 0x80 from ring 3, and IRET", system_calls},
+#ifndef PARAVIRTUAL
     {"in", "IN from port 0x80", port_in},
     {"crwrite", "MOV to CR0, TS toggled", control_write},
+#endif
     {"callret", "near CALL and RET", call_return},
     {"pgfault", "page fault of the kernel, and IRET", page_faults},
     {"divzero", "divide error of the kernel, and IRET", divide_errors},

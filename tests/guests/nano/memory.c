@@ -32,10 +32,25 @@ static void copy_frame(uint32_t to, uint32_t from)
 static uint32_t entry_writes(uint32_t n)
 {
     volatile uint32_t *entry = &low_tables[0x3FF];
-    const uint32_t value = *entry;
-    for (uint32_t i = 0; i < n; i++)
+    const uint32_t value = from_entry(*entry);
+    for (uint32_t i = 0; i < n; i++) {
         set_entry(entry, value ^ (i & 1) << 12);
-    return *entry;
+        entries_done();
+    }
+    return from_entry(*entry);
+}
+
+/* 64 of them, and then the TLB: what a change of rights costs when it need not be seen at once. */
+static uint32_t entry_batches(uint32_t n)
+{
+    volatile uint32_t *entries = &low_tables[0x3C0];
+    const uint32_t value = from_entry(*entries);
+    for (uint32_t i = 0; i < n; i++) {
+        for (uint32_t e = 0; e < FORKED; e++)
+            set_entry(&entries[e], (value + e * PAGE) ^ (i & 1) << 1);
+        write_cr3((uint32_t)directory);
+    }
+    return from_entry(*entries);
 }
 
 /* ---- address spaces ---- */
@@ -50,7 +65,7 @@ static struct space space_make(void)
     struct space space = {cleared(frame_alloc()), cleared(frame_alloc())};
     for (uint32_t i = 0; i < MAPPED >> 22; i++)
         space.directory[i] = directory[i];
-    space.directory[USER >> 22] = (uint32_t)space.table | P | W | U;
+    space.directory[USER >> 22] = to_entry((uint32_t)space.table | P | W | U);
     return space;
 }
 
@@ -92,7 +107,8 @@ static uint32_t context_switches(uint32_t n)
     for (unsigned s = 0; s < 2; s++) {
         spaces[s] = space_make();
         for (uint32_t i = 0; i < TOUCHED; i++)
-            spaces[s].table[i] = frame_alloc() | P | W | U;
+            spaces[s].table[i] = to_entry(frame_alloc() | P | W | U);
+        tables_begin(spaces[s].directory, spaces[s].table);
     }
     uint32_t *stack = (uint32_t *)(void *)(thread_stack + sizeof thread_stack);
     *--stack = (uint32_t)second_thread;
@@ -111,11 +127,12 @@ static uint32_t context_switches(uint32_t n)
 static struct space present;
 static uint32_t copies;
 
-void copy_page(uint32_t address)
+void copy_page(void)
 {
+    const uint32_t address = read_cr2();
     volatile uint32_t *entry = &present.table[address >> 12 & 1023];
     uint32_t frame = frame_alloc();
-    copy_frame(frame, *entry & ~0xFFFu);
+    copy_frame(frame, from_entry(*entry) & ~0xFFFu);
     set_entry(entry, frame | P | W | U);
     invlpg(address);
     copies++;
@@ -123,6 +140,7 @@ void copy_page(uint32_t address)
 
 static void enter(const struct space *space)
 {
+    asm volatile("" ::: "memory"); /* faults before this are the last space's */
     present = *space;
     write_cr3((uint32_t)space->directory);
 }
@@ -131,10 +149,11 @@ static struct space fork_space(const struct space *parent)
 {
     struct space child = space_make();
     for (uint32_t i = 0; i < FORKED; i++) {
-        uint32_t shared = (parent->table[i] & ~(uint32_t)W) | COPY;
-        set_entry(&parent->table[i], shared);
-        child.table[i] = shared;
+        uint32_t both = (from_entry(parent->table[i]) & ~(uint32_t)W) | COPY;
+        set_entry(&parent->table[i], both);
+        child.table[i] = to_entry(both);
     }
+    tables_begin(child.directory, child.table);
     write_cr3((uint32_t)parent->directory); /* rights were taken away */
     return child;
 }
@@ -150,12 +169,13 @@ static uint32_t forks(uint32_t n)
     set_gate(14, on_copy, 0);
     struct space parent = space_make();
     for (uint32_t i = 0; i < FORKED; i++)
-        parent.table[i] = frame_alloc() | P | W | U;
+        parent.table[i] = to_entry(frame_alloc() | P | W | U);
+    tables_begin(parent.directory, parent.table);
     enter(&parent);
     const uint32_t mark = next_frame;
     uint32_t first[WRITTEN];
     for (uint32_t i = 0; i < WRITTEN; i++)
-        first[i] = parent.table[i] & ~0xFFFu;
+        first[i] = from_entry(parent.table[i]) & ~0xFFFu;
     while (n--) {
         struct space child = fork_space(&parent);
         enter(&child);
@@ -167,6 +187,7 @@ static uint32_t forks(uint32_t n)
             set_entry(&parent.table[i], first[i] | P | W | U);
             invlpg(USER + i * PAGE);
         }
+        tables_end(child.directory, child.table);
         next_frame = mark;
     }
     return copies;
@@ -174,6 +195,7 @@ static uint32_t forks(uint32_t n)
 
 const struct operation memory_operations[] = {
     {"ptemod", "an entry of a page table in use changed", entry_writes},
+    {"ptebatch", "64 of them changed, then CR3 reloaded", entry_batches},
     {"ctxswitch", "CR3 and stack switched, 8 pages read", context_switches},
     {"fork", "64 pages copied on write, 8 of them written", forks},
     {NULL, NULL, NULL},

@@ -31,6 +31,6 @@ extern volatile uint32_t events, ticks, rounds;
 void switch_stack(uint32_t *old_esp, uint32_t new_esp);
 
 /* Called on a fault at a page marked COPY (memory.c). */
-void copy_page(uint32_t address);
+void copy_page(void);
 
 #endif

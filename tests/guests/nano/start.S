@@ -1,9 +1,24 @@
 # From the loader to main, and everything that has to be in assembly: the handlers of the events,
 # as short as a handler can be, the way to ring 3 and back, and the switch between two stacks.
 # (Not ../lib/start.S and vectors.S: those use PUSHF and POPF.)
+#ifdef PARAVIRTUAL
+#include <vmm/hypercall.h>
+#endif
+
     .set KERNEL_DATA, 0x10
     .set USER_CODE, 0x1b
     .set USER_DATA, 0x23
+
+# The way back from a handler: a hypercall takes EAX from the stack, too.
+    .macro interrupt_return
+#ifdef PARAVIRTUAL
+    pushl %eax
+    movl $VMM_HC_IRET, %eax
+    int $VMM_HC_VECTOR
+#else
+    iretl
+#endif
+    .endm
 
     .section .multiboot, "a"
     .balign 4
@@ -12,17 +27,17 @@
     .section .text.start, "ax"
     .globl _start
 _start:
+#ifndef PARAVIRTUAL
     cli
+#endif
     cld
     movl $stack_top, %esp
     xorl %ebp, %ebp
     pushl %ebx
     pushl %eax
     call main
-    outl %eax, $0xf4
-1:  cli
-    hlt
-    jmp 1b
+    pushl %eax
+    call guest_exit
 
     .text
 # void enter_user(const char *code)
@@ -42,7 +57,7 @@ enter_user:
     movl $USER_DATA, %eax
     movw %ax, %ds
     movw %ax, %es
-    iretl
+    interrupt_return
 leave_user:
     movl $KERNEL_DATA, %eax
     movw %ax, %ds
@@ -58,32 +73,31 @@ leave_user:
     .globl on_system_call, on_divide, on_absent, on_copy, on_tick
 on_system_call:
     incl events
-    iretl
+    interrupt_return
 on_divide:                      # steps over the two bytes of DIVL
     incl events
     addl $2, (%esp)
-    iretl
+    interrupt_return
 on_absent:                      # steps over the two bytes of MOVB
     incl events
     addl $4, %esp
     addl $2, (%esp)
-    iretl
+    interrupt_return
 on_copy:
     pushal
-    movl %cr2, %eax
-    pushl %eax
     call copy_page
-    addl $4, %esp
     popal
     addl $4, %esp
-    iretl
+    interrupt_return
 on_tick:
     pushl %eax
     incl ticks
+#ifndef PARAVIRTUAL
     movb $0x20, %al
     outb %al, $0x20
+#endif
     popl %eax
-    iretl
+    interrupt_return
 
     .globl user_system_calls
 user_system_calls:
