@@ -92,11 +92,11 @@ static bool is_page_fault(const struct vmm_record *record)
 /* The cause is the instruction itself, and not an event or a page. */
 static bool is_instruction(const struct vmm_record *record)
 {
-    static const char *const others[] = {"exception",     "software_interrupt", "interrupt",
-                                         "hidden_fault",  "true_fault",         "table_write",
-                                         "chain",         "chain_miss",         "descriptor_write",
-                                         "device_memory", "VMEXIT_NPF",         "VMEXIT_SHUTDOWN",
-                                         "VMEXIT_INVALID"};
+    static const char *const others[] = {"exception",      "software_interrupt", "interrupt",
+                                         "hidden_fault",   "true_fault",         "table_write",
+                                         "chain",          "chain_miss",         "descriptor_write",
+                                         "device_memory",  "VMEXIT_NPF",         "VMEXIT_SHUTDOWN",
+                                         "VMEXIT_INVALID", "hypercall"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (is(record, others[i]))
             return false;
