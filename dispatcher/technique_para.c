@@ -85,20 +85,18 @@ static void para_destroy(struct dispatcher *d)
     d->own = 0;
 }
 
-static struct para *para_of(struct dispatcher *d)
+static bool para_create(struct dispatcher *d, const struct technique_options *options)
 {
-    struct para *p = d->own;
-    if (p)
-        return p;
-    d->own = p = calloc(1, sizeof *p);
+    struct para *p = d->own = calloc(1, sizeof *p);
+    (void)options;
     if (!p)
-        return 0;
+        return false;
     p->vcpu = d->vcpu;
     if (make_tables(p) && direct_paging_init(&p->paging, p->vcpu->map, VMM_HC_SLOT,
                                              descriptors_slot_entry(&p->vcpu->tables)))
-        return p;
+        return true;
     para_destroy(d);
-    return 0;
+    return false;
 }
 
 /* ---- segments ---- */
@@ -346,9 +344,6 @@ static enum cpu_action para_exit(struct dispatcher *d, const struct cpu_exit *ex
     struct para *p = d->own;
     enum cpu_action action;
     vcpu_absorb(d->vcpu);
-    if (!p)
-        return refuse(d, "The paravirtual machine has no memory for its tables of frames; give the "
-                         "guest less");
     show_flag(d->vcpu, p);
     begin(d, exit->kind == CPU_SOFTWARE_INTERRUPT ? TRAP_SOFTWARE_INTERRUPT : TRAP_EXCEPTION);
     switch (exit->kind) {
@@ -375,8 +370,7 @@ static bool para_wants(struct dispatcher *d, const struct cpu_state *state,
 
 static bool para_enabled(const struct dispatcher *d)
 {
-    const struct para *p = d->own;
-    return p && para_events_on(p);
+    return para_events_on(d->own);
 }
 
 static bool para_interruptible(const struct dispatcher *d)
@@ -388,7 +382,7 @@ static bool para_interruptible(const struct dispatcher *d)
 static bool para_window(const struct dispatcher *d)
 {
     const struct para *p = d->own;
-    if (p && p->shared)
+    if (p->shared)
         p->shared->event_waits = 1;
     return para_enabled(d);
 }
@@ -411,18 +405,16 @@ static void para_interrupt(struct dispatcher *d, uint8_t vector)
 
 static void para_stopped(struct dispatcher *d)
 {
-    const struct para *p = d->own;
     vcpu_absorb(d->vcpu);
-    if (p)
-        show_flag(d->vcpu, p);
+    show_flag(d->vcpu, d->own);
 }
 
 static void para_modified(struct dispatcher *d)
 {
-    const struct para *p = para_of(d);
+    const struct para *p = d->own;
     struct vcpu *v = d->vcpu;
     cpu_modify(d->cpu);
-    if (!p || !para_paged(p)) {
+    if (!para_paged(p)) {
         int what = shadow_switch(v->shadow, &v->state, &v->root);
         assert(what >= 0); /* a pool that vcpu_init accepted holds one table at least */
         (void)what;
@@ -435,7 +427,7 @@ static void para_modified(struct dispatcher *d)
 static void para_walk(const struct dispatcher *d, struct vmm_walk *walk)
 {
     const struct para *p = d->own;
-    if (p && para_paged(p)) {
+    if (para_paged(p)) {
         walk->has_machine = walk->guest.mapped;
         walk->machine = walk->guest.physical;
         return;
@@ -446,6 +438,7 @@ static void para_walk(const struct dispatcher *d, struct vmm_walk *walk)
 const struct technique technique_para = {
     .name = "para",
     .virtualizes = true,
+    .create = para_create,
     .exit = para_exit,
     .wants = para_wants,
     .enabled = para_enabled,

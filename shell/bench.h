@@ -19,6 +19,7 @@ struct bench_subject {
     char name[24];         /* "hw-shadow" */
     const char *technique; /* static string */
     const char *image;     /* "nano-virt" */
+    enum vmm_mmu mmu;      /* of hw */
     enum bench_kind kind;
     enum bench_column column; /* of the paper; PAPER_COLUMNS: none */
     unsigned references;      /* of a TLB miss */

@@ -51,7 +51,8 @@ static struct vmm_vm *make(const struct bench_subject *subject, const struct vmm
                            struct vmm_error *error)
 {
     char line[64];
-    const struct vmm_config config = {.technique = subject->technique, .memory_size = MEMORY};
+    const struct vmm_config config = {
+        .technique = subject->technique, .memory_size = MEMORY, .mmu = subject->mmu};
     snprintf(line, sizeof line, "w=%s n=%u", operation->name, n);
     struct vmm_vm *vm = vmm_create(&config, error);
     const struct vmm_image loaded = {.file = *image, .cmdline = line};

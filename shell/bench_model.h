@@ -100,7 +100,7 @@ struct bench_ordering {
 extern const struct bench_ordering bench_orderings[];
 extern const size_t bench_ordering_count;
 
-/* Whether `left` and `right`, cycles, are ordered so: LESS by a tenth, MUCH_LESS by ten times,
+/* Whether `left` and `right`, cycles, are ordered so: LESS by a fiftieth, MUCH_LESS by ten times,
  * EQUAL within a quarter. */
 bool bench_holds(enum bench_relation relation, double left, double right);
 
