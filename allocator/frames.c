@@ -163,6 +163,16 @@ bool frame_map_init(struct frame_map *map, struct frames *pool, uint16_t owner, 
     return true;
 }
 
+uint32_t frame_map_guest(const struct frame_map *map, uint32_t machine)
+{
+    for (uint32_t page = 0; page < map->pages; page++) {
+        if (map->frame[page] == machine >> MEMORY_FRAME_SHIFT) {
+            return page << MEMORY_FRAME_SHIFT | (machine & (MEMORY_FRAME_SIZE - 1));
+        }
+    }
+    return FRAMES_NONE;
+}
+
 void frame_map_destroy(struct frame_map *map)
 {
     for (uint32_t page = 0; page < map->pages; page++) {

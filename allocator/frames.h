@@ -74,6 +74,10 @@ static inline uint32_t frame_map_machine(const struct frame_map *map, uint32_t g
                : FRAMES_NONE;
 }
 
+/* The other way round: the guest-physical address of machine address `machine`, FRAMES_NONE if its
+ * frame is not the VM's. It looks through the map. */
+uint32_t frame_map_guest(const struct frame_map *map, uint32_t machine);
+
 /* The host address of the page that holds guest-physical address `guest`, or NULL. */
 static inline uint8_t *frame_map_page(const struct frame_map *map, uint32_t guest)
 {

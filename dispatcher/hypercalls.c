@@ -312,7 +312,6 @@ static int32_t set_timer(struct call *c)
         out(c, 0x40, (uint8_t)c->ebx);
         out(c, 0x40, (uint8_t)(c->ebx >> 8));
     }
-    cpu_rearm(c->d->cpu, c->d->board->clock.next);
     return 0;
 }
 
@@ -381,6 +380,7 @@ enum cpu_action hypercall(struct dispatcher *d, struct para *p)
     int32_t result = perform(&c, s->gpr[X86_EAX]);
     if (c.returns)
         s->gpr[X86_EAX] = (uint32_t)result;
+    cpu_rearm(d->cpu, d->board->clock.next); /* a device may have set a timer */
     s->eflags &= ~(uint32_t)X86_IF;
     if (para_events_on(p))
         s->eflags |= X86_IF;

@@ -105,12 +105,14 @@ digest() {
     sed -n 's/^digest  *//p' "$work/out" | tail -n 1
 }
 for technique in $("$vmm" run --help | sed -n 's/^Techniques: *//p' | sed 's/(default)//'); do
-    script 0 -t "$technique" "$kernel" <<'END'
+    image=$kernel
+    [ "$technique" != para ] || image=$guests/kernel-para.elf
+    script 0 -t "$technique" "$image" <<'END'
 run
 info vm
 END
     straight=$(digest)
-    script 0 -t "$technique" "$kernel" <<'END'
+    script 0 -t "$technique" "$image" <<'END'
 step 1000
 break trap
 trap

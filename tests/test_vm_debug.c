@@ -157,9 +157,10 @@ static bool page_fault(void *context, const struct vmm_record *record)
 Test(vm_debug, a_kernel_runs_the_same_through_breakpoints_and_stops)
 {
     const char *technique;
-    size_t size;
-    uint8_t *bytes = read_guest("kernel-virt.elf", &size);
     for (size_t i = 0; (technique = vmm_technique(i)); i++) {
+        bool para = strcmp(technique, "para") == 0;
+        size_t size;
+        uint8_t *bytes = read_guest(para ? "kernel-para.elf" : "kernel-virt.elf", &size);
         struct vmm_vm *plain = boot(technique, bytes, size),
                       *stopped = boot(technique, bytes, size);
         const enum vmm_stop end = vmm_run(plain, 2000000);
@@ -189,8 +190,8 @@ Test(vm_debug, a_kernel_runs_the_same_through_breakpoints_and_stops)
         cr_assert_eq(vmm_digest(plain), vmm_digest(stopped), "%s", technique);
         vmm_destroy(plain);
         vmm_destroy(stopped);
+        free(bytes);
     }
-    free(bytes);
 }
 
 Test(vm_debug, a_breakpoint_is_of_one_of_the_machines_vms)
