@@ -76,7 +76,7 @@ bench_programs := $(bench_sources:tests/bench/%.c=$(OUT)/bench/%)
 test_archives := $(if $(support_sources),$(OUT)/tests/support.a) \
   $(if $(shell_sources),$(OUT)/shell.a) $(OUT)/libvmm.a
 
-.PHONY: all deps guests run check check-mutants check-real check-labs guests-real bench differential boundaries compare-report nightly asan coverage install uninstall \
+.PHONY: all deps guests run check check-mutants check-real check-labs guests-real bench research differential boundaries compare-report nightly asan coverage install uninstall \
   docs format format-check clean distclean help FORCE
 .DEFAULT_GOAL := all
 
@@ -226,6 +226,11 @@ bench: all $(bench_programs)
 	else echo "tests/bench/run does not exist"; fi
 	@VMM_BUILD=$(abspath $(OUT)) tests/bench/classify
 
+# The page about repeated research, and its chart.
+research: all
+	@command -v gnuplot >/dev/null || scripts/setup.sh need gnuplot-nox
+	$(OUT)/vmm bench --no-time --page docs/research.md --chart docs/research.svg
+
 # The variants share the guests, so these are there before a variant asks for them.
 # Ten million random instructions in the interpreter and on the machine: for the night.
 DIFFERENTIAL_CASES ?= 10000000
@@ -373,6 +378,7 @@ help:
 	@echo 'nightly       differential, boundaries and fuzz:'
 	@echo 'compare-report  every guest and Linux under every technique: build/compare-report.md'
 	@echo 'boundaries    an event at every instruction boundary, under every technique'
+	@echo 'research      repeat published comparisons, and write docs/research.md'
 	@echo 'differential  random instructions in the interpreter and on the machine, ten million each'
 	@echo 'fuzz          the gdb server, the prompt and the reader of traces under random input, a minute'
 	@echo 'asan          the tests under AddressSanitizer and UndefinedBehaviorSanitizer'

@@ -80,4 +80,7 @@ bool bench_print(const struct bench *bench, enum format format);
  * name ends so. Returns 0, or -1 with a sentence in `error`. */
 int bench_chart(const struct bench *bench, const char *path, struct vmm_error *error);
 
+/* Writes the page docs/research.md to `path`. Returns 0, or -1 with a sentence in `error`. */
+int bench_page(const struct bench *bench, const char *path, struct vmm_error *error);
+
 #endif

@@ -14,7 +14,7 @@
 
 struct request {
     struct guest_options guest; /* for its sentences */
-    const char *techniques, *chart;
+    const char *techniques, *chart, *page;
     enum format format;
     bool timed;
 };
@@ -29,6 +29,7 @@ static void print_help(void)
            "  --no-time               only what every run has the same: leave host times away\n"
            "  --format FORMAT         table (default), json or csv\n"
            "  --chart FILE            draw the model cycles, SVG or PNG (needs gnuplot)\n"
+           "  --page FILE             write the page 'repeated research', Markdown\n"
            "  --help                  this text\n"
            "\n"
            "Instructions, exits and host nanoseconds are those of one operation. Model cycles are\n"
@@ -43,9 +44,13 @@ static void print_help(void)
 /* ---- the command line ---- */
 
 static const struct option options[] = {
-    {"nano", no_argument, NULL, 'n'},         {"no-time", no_argument, NULL, 'q'},
-    {"format", required_argument, NULL, 'f'}, {"chart", required_argument, NULL, 'c'},
-    {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+    {"nano", no_argument, NULL, 'n'},
+    {"no-time", no_argument, NULL, 'q'},
+    {"format", required_argument, NULL, 'f'},
+    {"chart", required_argument, NULL, 'c'},
+    {"page", required_argument, NULL, 'p'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
 };
 
 static int parse_option(void *context, int option)
@@ -55,6 +60,7 @@ static int parse_option(void *context, int option)
     case 't': request->techniques = optarg; break;
     case 'q': request->timed = false; break;
     case 'c': request->chart = optarg; break;
+    case 'p': request->page = optarg; break;
     case 'n': break; /* the default */
     case 'f': return guest_format(&request->guest, optarg, &request->format);
     default: return guest_option(&request->guest, option);
@@ -184,6 +190,7 @@ static int measure(struct bench *bench, const struct request *request)
         return status;
     bench->timed = request->timed;
     if (bench_measure(bench, &error) != 0 ||
+        (request->page && bench_page(bench, request->page, &error) != 0) ||
         (request->chart && bench_chart(bench, request->chart, &error) != 0))
         return guest_complain_of(&request->guest, &error);
     if (!bench_print(bench, request->format) || fflush(stdout) != 0)
