@@ -65,7 +65,7 @@ static void check_tables(const struct vmm_vm *vm)
 Test(para, a_hostile_guest_gets_errors)
 {
     static struct output output;
-    struct vmm_vm *vm = start("para", "hostile.elf", "", &output);
+    struct vmm_vm *vm = start("para", "hostile-para.elf", "", &output);
     cr_assert_eq(vmm_run(vm, 10000000), VMM_STOP_EXIT, "%s", vmm_stop_text(vm));
     struct vmm_statistics statistics;
     vmm_statistics(vm, &statistics);
@@ -83,7 +83,7 @@ Test(para, random_hypercalls)
     for (unsigned seed = 1; seed <= 12; seed++) {
         char line[64];
         snprintf(line, sizeof line, "fuzz=%u n=4000", seed);
-        struct vmm_vm *vm = start("para", "hostile.elf", line, &output);
+        struct vmm_vm *vm = start("para", "hostile-para.elf", line, &output);
         for (unsigned i = 0; i < 40 && vmm_run(vm, 20000) == VMM_STOP_LIMIT; i++)
             if (para_paged(vm->dispatcher.own))
                 check_tables(vm);
@@ -99,12 +99,12 @@ Test(para, random_hypercalls)
 Test(para, ends_in_a_sentence)
 {
     static struct output output;
-    struct vmm_vm *vm = start("para", "hostile.elf", "end=handler", &output);
+    struct vmm_vm *vm = start("para", "hostile-para.elf", "end=handler", &output);
     cr_assert_eq(vmm_run(vm, 10000000), VMM_STOP_FAILURE);
     cr_assert(strstr(vmm_stop_text(vm), "has named no handler for vector 6"), "%s",
               vmm_stop_text(vm));
     vmm_destroy(vm);
-    vm = start("para", "hostile.elf", "end=stack", &output);
+    vm = start("para", "hostile-para.elf", "end=stack", &output);
     cr_assert_eq(vmm_run(vm, 10000000), VMM_STOP_SHUTDOWN);
     check_tables(vm);
     vmm_destroy(vm);
