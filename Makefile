@@ -76,7 +76,7 @@ bench_programs := $(bench_sources:tests/bench/%.c=$(OUT)/bench/%)
 test_archives := $(if $(support_sources),$(OUT)/tests/support.a) \
   $(if $(shell_sources),$(OUT)/shell.a) $(OUT)/libvmm.a
 
-.PHONY: all deps guests run check check-mutants check-real check-labs guests-real bench research differential boundaries compare-report nightly asan coverage install uninstall \
+.PHONY: all deps guests run check check-mutants check-real check-labs handout autograder guests-real bench research differential boundaries compare-report nightly asan coverage install uninstall \
   docs format format-check clean distclean help FORCE
 .DEFAULT_GOAL := all
 
@@ -221,10 +221,20 @@ check-real: all
 check-labs: $(program) $(lab_runners)
 	@VMM_BUILD=$(abspath $(OUT)) labs/check
 
+# What an instructor hands out (labs/README.md): LABS='02-dispatch 03-interpret' for some of them.
+LABS ?=
+handout: $(program) $(lab_runners) guests
+	@labs/handout students $(OUT) $(OUT)/handout/vmm-labs.tar.xz $(LABS)
+
+autograder: $(program) $(lab_runners) guests
+	@for lab in $(or $(LABS),$(labs)); do \
+	  labs/handout autograder $(OUT) $(OUT)/handout/autograder-$$lab.zip $$lab || exit 1; done
+
 bench: all $(bench_programs)
 	@if [ -x tests/bench/run ]; then VMM_BUILD=$(abspath $(OUT)) tests/bench/run; \
 	else echo "tests/bench/run does not exist"; fi
 	@VMM_BUILD=$(abspath $(OUT)) tests/bench/classify
+	@VMM_BUILD=$(abspath $(OUT)) tests/bench/labs
 
 # The page about repeated research, and its chart.
 research: all
@@ -374,6 +384,7 @@ help:
 	@echo 'check-mutants make mistakes in the VMM, which the audit has to find'
 	@echo 'check-real    boot kernels that others wrote (fetched into build/real)'
 	@echo 'check-labs    of each lab: starter, reference solution and mutants'
+	@echo 'handout       the labs for students; autograder: for Gradescope; below build/handout (LABS=...)'
 	@echo 'bench         measure against the raw engine and QEMU'
 	@echo 'nightly       differential, boundaries and fuzz:'
 	@echo 'compare-report  every guest and Linux under every technique: build/compare-report.md'
