@@ -82,7 +82,7 @@ static int start(const char *number)
 {
     static const char *const parts[] = {"starter/.", "README.md", "tests", "guests"};
     static struct lab lab;
-    char why[LAB_SENTENCE], own[LAB_PATH];
+    char why[LAB_SENTENCE];
     int status = lab_find(&lab, number, why);
     if (status != VMM_SUCCESS)
         return complain(status, "%s", why);
@@ -93,8 +93,8 @@ static int start(const char *number)
         return complain(VMM_FAILURE, "'%s' cannot be made: %s", lab.name, strerror(errno));
     for (size_t i = 0; i < sizeof parts / sizeof *parts && status == VMM_SUCCESS; i++)
         status = copy(lab.places.lab, parts[i], lab.name);
-    if (lab_join(own, lab.name, "lab.h") && access(own, F_OK) != 0 && status == VMM_SUCCESS)
-        status = copy(lab.places.labs, "lab.h", lab.name);
+    if (status == VMM_SUCCESS)
+        status = copy(lab.places.labs, lab.header, lab.name);
     if (status == VMM_SUCCESS)
         printf("Made %s. Its README.md says what to do; to see how far you are:\n"
                "    cd %s\n    vmm lab grade %ld\n",

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct lab_kind *const kinds[] = {&lab_kind_guest};
+static const struct lab_kind *const kinds[] = {&lab_kind_guest, &lab_kind_formal};
 
 static const struct lab_kind *find_kind(const char *name)
 {
@@ -83,6 +83,9 @@ bool lab_read(struct lab *lab, char why[LAB_SENTENCE])
         snprintf(why, LAB_SENTENCE, "'%.1000s/lab.conf' cannot be read", lab->places.lab);
         return false;
     }
+    lab_field(text, "\nheader: ", lab->header, sizeof lab->header);
+    if (!lab->header[0])
+        snprintf(lab->header, sizeof lab->header, "lab.h");
     lab_field(text, "\nrunner: ", lab->runner, sizeof lab->runner);
     lab_field(text, "\nfile: ", files, sizeof files);
     lab->file_count = 0;
@@ -98,14 +101,15 @@ bool lab_read(struct lab *lab, char why[LAB_SENTENCE])
 
 static bool read_test(const char *folder, const char *name, bool hidden, struct lab_test *test)
 {
-    char text[2048], points[32];
+    char points[32];
     *test = (struct lab_test){.hidden = hidden};
-    if (!read_text(folder, name, text, sizeof text) || !lab_join(test->path, folder, name))
+    if (!read_text(folder, name, test->text, sizeof test->text) ||
+        !lab_join(test->path, folder, name))
         return false;
     snprintf(test->file, sizeof test->file, "%s", name);
-    lab_field(text, "name: ", test->name, sizeof test->name);
-    lab_field(text, "points: ", points, sizeof points);
-    lab_field(text, "hint: ", test->hint, sizeof test->hint);
+    lab_field(test->text, "name: ", test->name, sizeof test->name);
+    lab_field(test->text, "points: ", points, sizeof points);
+    lab_field(test->text, "hint: ", test->hint, sizeof test->hint);
     test->points = strtod(points, NULL);
     return test->name[0] && test->points > 0;
 }

@@ -33,6 +33,7 @@ struct lab {
     long number;
     char name[256];  /* of its folder: "03-interpret" */
     char title[256]; /* the README's first line */
+    char header[64]; /* the interface, a file of labs/ */
     char runner[32]; /* the kind: a row of the table in lab.c, and labs/grader/runner_KIND.c */
     char files[LAB_MOST_FILES][64]; /* what a student hands in; the first is compiled */
     size_t file_count;
@@ -41,8 +42,8 @@ struct lab {
 
 /* One test and how it went. */
 struct lab_test {
-    char file[256], path[LAB_PATH];
-    char name[LAB_NAME], hint[512]; /* from the first comment of the file */
+    char file[256], path[LAB_PATH], text[2048]; /* of the file, its beginning */
+    char name[LAB_NAME], hint[512];             /* from the first comment of the file */
     bool hidden;
     uint8_t *guest; /* built; lab_free_tests frees it */
     size_t guest_size;
@@ -80,7 +81,7 @@ struct lab_kind {
     bool (*run)(struct lab_job *job, struct lab_test *test);
 };
 
-extern const struct lab_kind lab_kind_guest;
+extern const struct lab_kind lab_kind_guest, lab_kind_formal;
 
 /* Reads lab.conf. False with `why` set. `lab->places` is given. */
 bool lab_read(struct lab *lab, char why[LAB_SENTENCE]);
@@ -99,6 +100,20 @@ void lab_free_tests(struct lab_result *result);
  * prepared. False: this machine cannot grade, `why` has the sentence. */
 bool lab_grade(const struct lab *lab, const char *submission, struct lab_result *result,
                char why[LAB_SENTENCE]);
+
+/* Whether the file, compiled, calls none of these functions: the dynamic loader's, and the
+ * library's but those whose names begin with `allowed` (NULL: none). False with `result->output`
+ * set. */
+bool lab_accept(struct lab_job *job, const char *allowed);
+
+/* Runs the lab's runner on `input` in the sandbox; what comes behind its hello is put into
+ * `evidence`
+ * (`room` bytes), its length into `child->count`. False with `job->why` set: it cannot be run here.
+ */
+struct lab_child;
+bool lab_run_runner(struct lab_job *job, const char *argument, const void *input, size_t size,
+                    uint64_t nonce, unsigned seconds, void *evidence, size_t room,
+                    struct lab_child *child);
 
 /* Compiles the student's file into module.so in `folder`, with the compiler's messages in `output`.
  * Nothing is looked at in it yet. */

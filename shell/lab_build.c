@@ -40,20 +40,14 @@ static bool copy_headers(const struct lab *lab, const char *folder)
         return false;
     return lab_run(LAB_WORDS("cp", "-rL", "--", vmm, to), output, sizeof output, 60) == 0 &&
            lab_run(LAB_WORDS("chmod", "-R", "a+rX", to), output, sizeof output, 60) == 0 &&
-           copy_file(lab->places.labs, folder, "lab.h");
+           copy_file(lab->places.labs, folder, lab->header);
 }
 
 bool lab_compile(const struct lab *lab, const char *submission, const char *folder, char *output,
                  size_t room)
 {
-    char lab_header[LAB_PATH];
     output[0] = '\0';
-    /* A lab may bring a header of its own. */
-    bool own =
-        lab_join(lab_header, lab->places.lab, "starter/lab.h") && access(lab_header, R_OK) == 0;
-    if (own)
-        lab_join(lab_header, lab->places.lab, "starter");
-    if (!copy_headers(lab, folder) || (own && !copy_file(lab_header, folder, "lab.h"))) {
+    if (!copy_headers(lab, folder)) {
         snprintf(output, room, "The headers cannot be copied into a temporary folder: %s.",
                  strerror(errno));
         return false;
@@ -83,4 +77,29 @@ bool lab_assemble(const struct lab *lab, const char *source, const char *out,
                              "-Wl,--oformat=binary", "-Wl,--build-id=none", "-Wl,-z,noexecstack",
                              include, "-o", (char *)out, (char *)source),
                    why, LAB_SENTENCE, 60) == 0;
+}
+
+/* The library must not do the student's work. */
+bool lab_accept(struct lab_job *job, const char *allowed)
+{
+    struct lab_result *result = job->result;
+    char path[LAB_PATH], names[16384];
+    if (!lab_join(path, job->work, "module.so") ||
+        lab_run(LAB_WORDS("nm", "-D", "-u", path), names, sizeof names, 20) != 0) {
+        snprintf(result->output, sizeof result->output, "nm cannot be run; install binutils.");
+        return false;
+    }
+    for (char *line = strtok(names, "\n"); line; line = strtok(NULL, "\n")) {
+        const char *name = strrchr(line, ' ') ? strrchr(line, ' ') + 1 : line;
+        bool may = allowed && strncmp(name, allowed, strlen(allowed)) == 0;
+        if ((strncmp(name, "vmm_", 4) == 0 && !may) || strncmp(name, "dlopen", 6) == 0 ||
+            strncmp(name, "dlsym", 5) == 0 || strncmp(name, "dlvsym", 6) == 0 ||
+            strncmp(name, "dlmopen", 7) == 0) {
+            snprintf(result->output, sizeof result->output,
+                     "The file calls %s. Of the library a file of this lab may call %s%s.", name,
+                     allowed ? "only what begins with " : "nothing", allowed ? allowed : "");
+            return false;
+        }
+    }
+    return true;
 }

@@ -51,38 +51,12 @@ static bool prepare(const struct lab *lab, struct lab_test *test, char why[LAB_S
     return good;
 }
 
-/* The library must not do the student's work. */
-static bool accept(struct lab_job *job)
-{
-    struct lab_result *result = job->result;
-    char path[LAB_PATH], names[16384];
-    if (!lab_join(path, job->work, "module.so") ||
-        lab_run(LAB_WORDS("nm", "-D", "-u", path), names, sizeof names, 20) != 0) {
-        snprintf(result->output, sizeof result->output, "nm cannot be run; install binutils.");
-        return false;
-    }
-    for (char *line = strtok(names, "\n"); line; line = strtok(NULL, "\n")) {
-        const char *name = strrchr(line, ' ') ? strrchr(line, ' ') + 1 : line;
-        bool allowed = strncmp(name, "vmm_call_", 9) == 0;
-        if ((strncmp(name, "vmm_", 4) == 0 && !allowed) || strncmp(name, "dlopen", 6) == 0 ||
-            strncmp(name, "dlsym", 5) == 0 || strncmp(name, "dlvsym", 6) == 0 ||
-            strncmp(name, "dlmopen", 7) == 0) {
-            snprintf(result->output, sizeof result->output,
-                     "The file calls %s. A module of a lab may call vmm_call_read and "
-                     "vmm_call_write of the library, nothing else.",
-                     name);
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool build(struct lab_job *job)
 {
     struct lab_result *result = job->result;
     return lab_compile(job->lab, job->submission, job->work, result->output,
                        sizeof result->output) &&
-           accept(job);
+           lab_accept(job, "vmm_call_");
 }
 
 /* ---- one test ---- */
@@ -119,51 +93,13 @@ static bool run_reference(struct lab_job *job, struct trial *trial)
     return trial->wanted > 0;
 }
 
-/* Puts the module and the guest where its process finds them, and nothing else beside them. */
-static bool furnish(struct lab_job *job, const struct trial *trial, char jail[LAB_PATH],
-                    char path[LAB_PATH])
-{
-    char module[LAB_PATH], inside[LAB_PATH];
-    if (!lab_join(jail, job->work, "jail") || !lab_join(path, job->work, "guest.run") ||
-        !lab_join(module, job->work, "module.so") || !lab_join(inside, jail, "module.so"))
-        return false;
-    mkdir(jail, 0755);
-    if (access(inside, F_OK) != 0 && link(module, inside) != 0)
-        return false;
-    FILE *file = fopen(path, "we");
-    bool good = file && fwrite(trial->guest, 1, trial->size, file) == trial->size;
-    return file && fclose(file) == 0 && good;
-}
-
 static bool run_module(struct lab_job *job, struct trial *trial)
 {
-    const size_t header = sizeof(struct lab_hello), room = header + LAB_STEPS * sizeof *trial->got;
-    char runner[LAB_PATH], jail[LAB_PATH], path[LAB_PATH], nonce[32], seconds[32];
-    uint8_t *bytes = malloc(room);
-    struct lab_child *child = &trial->child;
-    snprintf(nonce, sizeof nonce, "%llx", (unsigned long long)trial->nonce);
-    snprintf(seconds, sizeof seconds, "%u", trial->seconds);
-    *child = (struct lab_child){.arguments = LAB_WORDS(runner, "trap", nonce, seconds),
-                                .folder = jail,
-                                .input = path,
-                                .evidence = bytes,
-                                .room = room};
-    bool good = bytes && lab_join(runner, job->lab->places.built, "runner") &&
-                furnish(job, trial, jail, path);
-    if (good)
-        lab_run_child(child);
-    struct lab_hello hello = {0};
-    if (good && child->count >= header)
-        memcpy(&hello, bytes, header);
-    good = good && hello.nonce == trial->nonce;
-    if (!good)
-        snprintf(job->why, sizeof job->why,
-                 "the module's process cannot be set up (%.1000s, seccomp, memory)", runner);
-    trial->count = good ? (child->count - header) / sizeof *trial->got : 0;
-    if (good)
-        memcpy(trial->got, bytes + header, trial->count * sizeof *trial->got);
-    free(bytes);
-    return good;
+    if (!lab_run_runner(job, "trap", trial->guest, trial->size, trial->nonce, trial->seconds,
+                        trial->got, LAB_STEPS * sizeof *trial->got, &trial->child))
+        return false;
+    trial->count = trial->child.count / sizeof *trial->got;
+    return true;
 }
 
 /* ---- the score ---- */

@@ -1,0 +1,3 @@
+# fails: privileged
+# mistake: what never executes is privileged
+s/return any;/return true;/

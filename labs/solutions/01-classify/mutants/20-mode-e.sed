@@ -1,0 +1,3 @@
+# fails: mode sensitive
+# mistake: a different E behind it is forgotten
+s/from_s.e != from_u.e || //

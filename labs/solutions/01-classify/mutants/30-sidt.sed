@@ -1,0 +1,3 @@
+# fails: predictions: system tables
+# mistake: SIDT is believed to be harmless
+s/{"sidt", false, true/{"sidt", false, false/

@@ -1,0 +1,3 @@
+# fails: predictions: task, descriptors
+# mistake: LAR is believed to trap
+s/{"lar", false, true/{"lar", true, true/

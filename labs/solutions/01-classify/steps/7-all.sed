@@ -1,0 +1,2 @@
+# step: the reference
+# passes: Theorem 1
