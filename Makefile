@@ -149,13 +149,16 @@ $(OUT)/bench/%: $(OUT)/tests/bench/%.o $(OUT)/libvmm.a
 # A lab's runner is the program that a student's module is loaded into: the VMM without the modules
 # that are the student's to write. They are in the archive, and nobody's table wants them there. Of
 # the engine it takes x86, which leaves 6 MB of 30.
+lab_says = $(shell sed -n 's/^$(2): *//p' labs/$(1)/lab.conf)
 labs := $(patsubst labs/%/lab.conf,%,$(wildcard labs/*/lab.conf))
-lab_runners := $(if $(VARIANT),,$(labs:%=$(OUT)/labs/%/runner))
+lab_suspects := $(foreach file,$(wildcard labs/solutions/*/suspects/[0-9]*.c),$(OUT)/labs/$(word 3, \
+  $(subst /, ,$(file)))/suspect-$(notdir $(file:.c=.so)))
+lab_runners := $(if $(VARIANT),,$(foreach lab,$(labs),$(if $(wildcard \
+  labs/grader/runner_$(call lab_says,$(lab),runner).c),$(OUT)/labs/$(lab)/runner)) $(lab_suspects))
 engine_init = $(foreach set,aarch64 arm m68k mips mips64 mips64el mipsel ppc ppc64 riscv32 riscv64 \
   s390x sparc sparc64 tricore,$(foreach call,uc_init reg_read reg_write,$(call)_$(set)))
 lab_ldflags = $(if $(ENGINE_BUNDLED),$(engine_init:%=-Wl,--defsym=%=0)) -Wl,-S -Wl,-z,now \
   -Wl,--export-dynamic-symbol=vmm_call_*
-lab_says = $(shell sed -n 's/^$(2): *//p' labs/$(1)/lab.conf)
 define lab_rules
 $(OUT)/labs/$(1)/%.o: %.c $(OUT)/command labs/$(1)/lab.conf
 	$$(call say,CC,$$@)
@@ -167,7 +170,17 @@ $(OUT)/labs/$(1)/runner: $(module_tables:%.c=$(OUT)/labs/$(1)/%.o) \
 	$(Q)$$(CC) -o $$@ $$^ $$(vmm_ldflags) $$(lab_ldflags) $$(library_libs) -ldl
 -include $(module_tables:%.c=$(OUT)/labs/$(1)/%.d)
 endef
-$(foreach lab,$(labs),$(eval $(call lab_rules,$(lab))))
+$(foreach lab,$(labs),$(if $(filter %/$(lab)/runner,$(lab_runners)),$(eval $(call lab_rules,$(lab)))))
+# Modules of a VMM with a mistake, which students are to find.
+define suspect_rules
+$(OUT)/labs/$(2)/suspect-$(notdir $(1:.c=.so)): $(1) labs/solutions/$(2)/suspects/suspect.h labs/lab.h
+	$$(call say,CC,$$@)
+	@mkdir -p $$(@D)
+	$(Q)$$(CC) -shared $$(vmm_cflags) -fvisibility=default -s -o $$@ $(1)
+endef
+$(foreach file,$(wildcard labs/solutions/*/suspects/[0-9]*.c),$(eval $(call suspect_rules,$(file),$(word \
+  3,$(subst /, ,$(file))))))
+
 .PHONY: lab-runners
 lab-runners: $(lab_runners)
 
@@ -332,8 +345,8 @@ install: $(libraries) $(program) $(OUT)/libvmm.pc $(lab_runners) guests $(manual
 	$(foreach file,$(templates),install -D -m 644 $(file) \
 	  $(DESTDIR)$(datadir)/vmm/$(file:shell/%=%) &&) true
 	$(foreach file,$(lab_files),install -D -m 644 $(file) $(DESTDIR)$(datadir)/vmm/$(file) &&) true
-	$(foreach lab,$(labs),install -D -m 755 $(OUT)/labs/$(lab)/runner \
-	  $(DESTDIR)$(libdir)/libvmm/labs/$(lab)/runner &&) true
+	$(foreach file,$(lab_runners),install -D -m 755 $(file) \
+	  $(DESTDIR)$(libdir)/libvmm/$(file:$(OUT)/%=%) &&) true
 	$(if $(ENGINE_BUNDLED),install -d $(DESTDIR)$(libdir)/libvmm)
 	$(if $(ENGINE_BUNDLED),install -m 644 $(ENGINE_LIBS) $(DESTDIR)$(libdir)/libvmm)
 	$(foreach page,$(manuals),install -D -m 644 $(page) \

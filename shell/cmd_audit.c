@@ -5,6 +5,7 @@
 #include "shell/file.h"
 #include "shell/format.h"
 #include "shell/guest.h"
+#include "shell/module_file.h"
 
 #include <vmm/vmm.h>
 
@@ -19,7 +20,8 @@ enum { DEFAULT_LIMIT = 100000000 }; /* instructions: a guest may never end */
 
 struct request {
     struct guest_options guest;
-    const char *input;
+    const char *input, *modules;
+    struct module_file file;
     uint64_t every;
     bool exits;
     enum format format;
@@ -27,23 +29,25 @@ struct request {
 
 static void print_help(void)
 {
-    printf("Usage: vmm audit [OPTION]... IMAGE\n"
-           "Run a guest bare and under a technique in lockstep, and measure Popek and Goldberg's\n"
-           "three properties: equivalence, resource control, efficiency. Where the two part, the\n"
-           "first instruction after which they differ is found and explained.\n"
-           "\n"
-           "  --every N               compare the states every N instructions (100000)\n"
-           "  --exits                 compare and check at every trap, too\n"
-           "  --input FILE            what both guests can read from their consoles\n"
-           "  --format FORMAT         table (default), json or csv\n"
-           "%s"
-           "  --help                  this text\n"
-           "\n"
-           "--keep-going is always on. Ends after 100 million instructions unless told.\n"
-           "Exit status: 0 if the properties hold, 1 if one does not or the audit failed, 2 if\n"
-           "the command line is wrong.\n"
-           "\n",
-           guest_help);
+    printf(
+        "Usage: vmm audit [OPTION]... IMAGE\n"
+        "Run a guest bare and under a technique in lockstep, and measure Popek and Goldberg's\n"
+        "three properties: equivalence, resource control, efficiency. Where the two part, the\n"
+        "first instruction after which they differ is found and explained.\n"
+        "\n"
+        "  --every N               compare the states every N instructions (100000)\n"
+        "  --exits                 compare and check at every trap, too\n"
+        "  --input FILE            what both guests can read from their consoles\n"
+        "  --modules FILE          with the VMM's modules that a shared object has (docs/labs.md)\n"
+        "  --format FORMAT         table (default), json or csv\n"
+        "%s"
+        "  --help                  this text\n"
+        "\n"
+        "--keep-going is always on. Ends after 100 million instructions unless told.\n"
+        "Exit status: 0 if the properties hold, 1 if one does not or the audit failed, 2 if\n"
+        "the command line is wrong.\n"
+        "\n",
+        guest_help);
     guest_print_techniques();
 }
 
@@ -54,6 +58,7 @@ static const struct option options[] = {
     {"every", required_argument, NULL, 'e'},
     {"exits", no_argument, NULL, 'x'},
     {"input", required_argument, NULL, 'i'},
+    {"modules", required_argument, NULL, 'o'},
     {"format", required_argument, NULL, 'f'},
     {NULL, 0, NULL, 0},
 };
@@ -64,6 +69,7 @@ static int parse_option(void *context, int option)
     switch (option) {
     case 'e': return guest_instructions(&request->guest, optarg, &request->every);
     case 'i': request->input = optarg; break;
+    case 'o': request->modules = optarg; break;
     case 'x': request->exits = true; break;
     case 'f': return guest_format(&request->guest, optarg, &request->format);
     default: return guest_option(&request->guest, option);
@@ -211,6 +217,18 @@ static bool show_progress(void *context, uint64_t instructions)
     return true;
 }
 
+struct modules {
+    const struct module_file *file;
+    int status;
+    struct vmm_error error;
+};
+
+static void install(void *context, struct vmm_vm *vm)
+{
+    struct modules *modules = context;
+    modules->status = module_file_install(modules->file, vm, &modules->error);
+}
+
 static int audit_guest(const struct request *request, struct guest *guest,
                        const struct vmm_file *input)
 {
@@ -218,6 +236,7 @@ static int audit_guest(const struct request *request, struct guest *guest,
     bool shown = isatty(STDERR_FILENO);
     struct vmm_error error = {0};
     struct vmm_audit audit;
+    struct modules modules = {.file = &request->file};
     const struct vmm_audit_request asked = {
         .config = wanted->config,
         .image = {.kind = wanted->load,
@@ -232,12 +251,16 @@ static int audit_guest(const struct request *request, struct guest *guest,
         .exits = request->exits,
         .most = wanted->most_instructions ? wanted->most_instructions : DEFAULT_LIMIT,
         .progress = shown ? show_progress : NULL,
+        .prepare = request->modules ? install : NULL,
+        .context = &modules,
     };
     int code = vmm_audit(&asked, &audit, &error);
     if (shown)
         fputs("\r\033[K", stderr);
     if (code != VMM_OK)
         return guest_complain_of(wanted, &error);
+    if (modules.status != VMM_OK)
+        return guest_complain_of(wanted, &modules.error);
     if (!print(&audit, request->format))
         return guest_complain(wanted, VMM_FAILURE, "there is no memory for the report");
     return audit.equivalent && !audit.violation_count ? VMM_SUCCESS : VMM_FAILURE;
@@ -250,6 +273,7 @@ int vmm_cmd_audit(int argc, char **argv)
     struct vmm_file input = {0};
     struct vmm_error error = {0};
     struct guest guest = {0};
+    char why[2048];
     int status = parse(&request, argc, argv);
     if (status != VMM_SUCCESS)
         return status;
@@ -259,6 +283,9 @@ int vmm_cmd_audit(int argc, char **argv)
     }
     if (request.input && !vmm_file_read(request.input, &input, &error))
         status = guest_complain_of(&request.guest, &error);
+    if (status == VMM_SUCCESS && request.modules &&
+        !module_file_load(&request.file, request.modules, why, sizeof why))
+        status = guest_complain(&request.guest, VMM_FAILURE, "%s", why);
     if (status == VMM_SUCCESS)
         status = guest_create(&guest, &request.guest);
     /* That one was to find out what is wrong with image and options; the audit makes its own. */
@@ -268,5 +295,6 @@ int vmm_cmd_audit(int argc, char **argv)
         status = audit_guest(&request, &guest, &input);
     guest_destroy(&guest);
     vmm_file_free(&input);
+    module_file_free(&request.file);
     return status;
 }

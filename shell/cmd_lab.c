@@ -8,6 +8,7 @@
 #include "shell/lab_process.h"
 #include "shell/lab_report.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -69,6 +70,12 @@ static int list(void)
 
 /* ---- start ---- */
 
+static int is_module(const struct dirent *entry)
+{
+    const char *end = strrchr(entry->d_name, '.');
+    return end && strcmp(end, ".so") == 0;
+}
+
 static int copy(const char *folder, const char *name, const char *to)
 {
     char from[LAB_PATH], output[LAB_SENTENCE];
@@ -76,6 +83,21 @@ static int copy(const char *folder, const char *name, const char *to)
         lab_run(LAB_WORDS("cp", "-r", "--", from, (char *)to), output, sizeof output, 60) != 0)
         return complain(VMM_FAILURE, "'%s' cannot be copied: %s", from, output);
     return VMM_SUCCESS;
+}
+
+/* What was built for students: modules of the VMM that they are to look into. */
+static int copy_built(const struct lab *lab)
+{
+    struct dirent **entries;
+    int count = scandir(lab->places.built, &entries, is_module, alphasort), status = VMM_SUCCESS;
+    for (int i = 0; i < count; i++) {
+        if (status == VMM_SUCCESS)
+            status = copy(lab->places.built, entries[i]->d_name, lab->name);
+        free(entries[i]);
+    }
+    if (count >= 0)
+        free(entries);
+    return status;
 }
 
 static int start(const char *number)
@@ -95,6 +117,8 @@ static int start(const char *number)
         status = copy(lab.places.lab, parts[i], lab.name);
     if (status == VMM_SUCCESS)
         status = copy(lab.places.labs, lab.header, lab.name);
+    if (status == VMM_SUCCESS)
+        status = copy_built(&lab);
     if (status == VMM_SUCCESS)
         printf("Made %s. Its README.md says what to do; to see how far you are:\n"
                "    cd %s\n    vmm lab grade %ld\n",

@@ -81,7 +81,7 @@ struct lab_kind {
     bool (*run)(struct lab_job *job, struct lab_test *test);
 };
 
-extern const struct lab_kind lab_kind_guest, lab_kind_formal;
+extern const struct lab_kind lab_kind_guest, lab_kind_formal, lab_kind_audit;
 
 /* Reads lab.conf. False with `why` set. `lab->places` is given. */
 bool lab_read(struct lab *lab, char why[LAB_SENTENCE]);
@@ -123,6 +123,14 @@ bool lab_compile(const struct lab *lab, const char *submission, const char *fold
 /* Builds a test's guest, a flat binary; what it includes is in the lab's own folder of tests. */
 bool lab_assemble(const struct lab *lab, const char *source, const char *out,
                   char why[LAB_SENTENCE]);
+
+/* The same for a guest that a student wrote, in `folder`, confined; guest.inc is the starter's. */
+bool lab_assemble_confined(const struct lab *lab, const char *folder, const char *source,
+                           const char *out, char why[LAB_SENTENCE]);
+
+/* Copies what is handed in into `folder`. False with `output` set: something is missing. */
+bool lab_collect(const struct lab *lab, const char *submission, const char *folder, char *output,
+                 size_t room);
 
 /* "FOLDER/NAME"; false if it does not fit. */
 bool lab_join(char path[LAB_PATH], const char *folder, const char *name);

@@ -43,6 +43,17 @@ static bool copy_headers(const struct lab *lab, const char *folder)
            copy_file(lab->places.labs, folder, lab->header);
 }
 
+bool lab_collect(const struct lab *lab, const char *submission, const char *folder, char *output,
+                 size_t room)
+{
+    for (size_t i = 0; i < lab->file_count; i++)
+        if (!copy_file(submission, folder, lab->files[i])) {
+            snprintf(output, room, "'%s' cannot be read.", lab->files[i]);
+            return false;
+        }
+    return true;
+}
+
 bool lab_compile(const struct lab *lab, const char *submission, const char *folder, char *output,
                  size_t room)
 {
@@ -52,11 +63,8 @@ bool lab_compile(const struct lab *lab, const char *submission, const char *fold
                  strerror(errno));
         return false;
     }
-    for (size_t i = 0; i < lab->file_count; i++)
-        if (!copy_file(submission, folder, lab->files[i])) {
-            snprintf(output, room, "'%s' cannot be read.", lab->files[i]);
-            return false;
-        }
+    if (!lab_collect(lab, submission, folder, output, room))
+        return false;
     if (lab_run_confined(LAB_WORDS((char *)tool("CC", "cc"), "-shared", "-fPIC", "-std=gnu17",
                                    "-O1", "-g", "-Wall", "-Wextra", "-I.", "-o", "module.so",
                                    (char *)lab->files[0]),
@@ -77,6 +85,20 @@ bool lab_assemble(const struct lab *lab, const char *source, const char *out,
                              "-Wl,--oformat=binary", "-Wl,--build-id=none", "-Wl,-z,noexecstack",
                              include, "-o", (char *)out, (char *)source),
                    why, LAB_SENTENCE, 60) == 0;
+}
+
+bool lab_assemble_confined(const struct lab *lab, const char *folder, const char *source,
+                           const char *out, char why[LAB_SENTENCE])
+{
+    char starter[LAB_PATH];
+    return lab_join(starter, lab->places.lab, "starter") &&
+           copy_file(starter, folder, "guest.inc") &&
+           lab_run_confined(LAB_WORDS((char *)tool("GUEST_CC", "cc"), "-m32", "-nostdlib",
+                                      "-static", "-no-pie", "-Wl,-Ttext=0x100000",
+                                      "-Wl,-e,0x100000", "-Wl,--oformat=binary",
+                                      "-Wl,--build-id=none", "-Wl,-z,noexecstack", "-o",
+                                      (char *)out, (char *)source),
+                            folder, why, LAB_SENTENCE, 60) == 0;
 }
 
 /* The library must not do the student's work. */

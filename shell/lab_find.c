@@ -38,11 +38,10 @@ static bool find_places(struct lab_places *places)
 static bool complete(struct lab *lab)
 {
     static const char *const built[] = {"../lib/libvmm/labs", "labs", "../labs", NULL};
-    char runner[LAB_PATH];
+    char folder[LAB_PATH];
     struct lab_places *places = &lab->places;
-    snprintf(runner, sizeof runner, "%s/runner", lab->name);
-    if (find(places->built, built, runner) && lab_join(runner, places->built, lab->name))
-        memcpy(places->built, runner, sizeof runner);
+    if (find(places->built, built, lab->name) && lab_join(folder, places->built, lab->name))
+        memcpy(places->built, folder, sizeof folder);
     return lab_join(places->lab, places->labs, lab->name) &&
            lab_join(places->tests, places->lab, "tests");
 }

@@ -43,7 +43,8 @@ enum kind {
     COUNT_BOUNDED, /* out of bounds in supervisor mode for some E, where it does something else */
     KINDS
 };
-_Static_assert((int)KINDS == (int)FORMAL_KINDS, "a machine has room for one instruction of each kind");
+_Static_assert((int)KINDS == (int)FORMAL_KINDS,
+               "a machine has room for one instruction of each kind");
 
 static uint16_t to(struct state s)
 {

@@ -1,0 +1,2 @@
+# step: the reference
+# passes: suspect 5: a witness
