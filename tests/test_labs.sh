@@ -198,6 +198,14 @@ stat -c '%n %y' class.results/s?.json >after
 [ "$(grep -c '^"s[1-9]",36,36,' class.results/scores.csv)" = 9 ] || fail 'results were lost'
 find class.results -name '*.part' | grep . && fail 'half a result is left'
 
+# ---- modules for an audit ----
+
+"$vmm" lab start 10 >out 2>err && cd 10-equivalence && make -s VMM="$vmm" audit-3 >../out 2>../err
+cd "$work" || exit 1
+grep -q '^Equivalence *FAILS' out && grep -q 'in_dx' out || fail "an audit with modules: $(cat out err)"
+"$vmm" audit --modules result.json --load flat@0x100000 03-interpret/01-cli.bin >out 2>err
+[ $? = 1 ] && [ "$(wc -l <err)" = 1 ] && grep -q 'has no modules' err || fail "no modules: $(cat err)"
+
 # ---- refusals ----
 
 refuses() { # STATUS ARGUMENT...
