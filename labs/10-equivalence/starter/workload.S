@@ -50,9 +50,11 @@ user:
 3:  add $11, %ebx
     dec %esi
     jnz 3b
-    sti
-    cli
-    out %al, $0x80
+    mov $0x23, %eax
+    mov %eax, %ds
+    mov $0x4b, %eax
+    mov %eax, %es
+    mov %es:AT(wide), %ecx
     finish
 wide:
     .word 0x7ff

@@ -1,9 +1,10 @@
-/* A witness against suspect 5: CLI in ring 3 with IOPL 3. */
+/* A witness against suspect 5: a segment that ring 3 loads first. */
 #include "guest.inc"
 begin:
     setup
     enter_user user, 3
 user:
-    cli
+    mov $0x4b, %eax
+    mov %eax, %es
     finish
     tables

@@ -1,4 +1,4 @@
 # fails: suspect 5: where
 # file: findings.txt
 # mistake: the first instruction of the handler
-s/instruction 445/instruction 446/
+s/instruction 448/instruction 449/

@@ -1,4 +1,4 @@
-/* What ring 3 may not do by itself is never simulated for it, even if IOPL allows it. */
+/* What ring 3 cannot do by itself is never simulated for it, even if the guest allows it. */
 #include "labs/lab.h"
 
 static enum vmm_decision decide(void *context, const struct vmm_trap *trap)
