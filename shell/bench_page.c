@@ -35,9 +35,11 @@ static const struct {
      "Under hardware assistance INT and IRET are the processor's affair. In ring compression both "
      "go through the VMM; a translator has the IRET of the kernel in its code cache."},
     {"crwrite",
-     "The paper wrote CR8, which has a shadow in the processor. CR0 has none: with shadow page "
-     "tables the VMM must see each write, for PG and WP are what its tables hang on. With nested "
-     "tables (`hw`) TS is the guest's own, and the write costs what it costs natively."},
+     "The paper wrote CR8, which has a shadow in the processor, and which its translator turned "
+     "into a store. CR0 has neither: our translator calls the VMM for each write, and with shadow "
+     "page tables guest mode exits, for PG and WP are what those tables hang on. With nested "
+     "tables "
+     "(`hw`) TS is the guest's own, and the write costs what it costs natively."},
     {"callret",
      "A return in translated code is a look-up and an indirect jump that nobody predicts. Who runs "
      "code as it is pays nothing."},
