@@ -553,6 +553,13 @@ static uint32_t bt_frames(const struct dispatcher *d)
     return b ? b->codespace.count : 0;
 }
 
+/* translator_words says why the guest gains nothing by it. */
+static bool bt_lends(const struct dispatcher *d, uint32_t offset)
+{
+    const struct bt *b = d->own;
+    return b && offset == b->codespace.space.words_offset;
+}
+
 static const struct translator *bt_translator(const struct dispatcher *d)
 {
     const struct bt *b = d->own;
@@ -576,6 +583,7 @@ const struct technique technique_bt = {
     .modified = bt_modified,
     .walk = direct_walk,
     .frames = bt_frames,
+    .lends = bt_lends,
     .translation = bt_translation,
     .translator = bt_translator,
     .interpreter = direct_interpreter,

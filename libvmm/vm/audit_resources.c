@@ -3,7 +3,8 @@
  * the tables that the processor walks while the guest runs, and can be read off them:
  *
  *   - no entry leads to a frame that is not the VM's, or to a table that is not the allocator's;
- *   - the VMM's own 4 MB, in every address space, are closed to ring 3 and read-only in ring 1;
+ *   - the VMM's own 4 MB, in every address space, are closed to ring 3 and read-only in ring 1, but
+ *     for what a technique lends;
  *   - no page that holds a page table or descriptor table in use is writable: it is traced;
  *   - nested tables lead to the frame that the VM has for the page, and nowhere else;
  *   - every frame that the VMM holds is accounted for;
@@ -116,6 +117,12 @@ static void check_guest_table(void *context, uint32_t guest)
 }
 
 /* What is behind the VMM's slot: the shadow descriptor tables. */
+static bool is_lent(const struct check *check, unsigned page)
+{
+    const struct dispatcher *d = &check->vm->dispatcher;
+    return d->technique->lends && d->technique->lends(d, page << MEMORY_FRAME_SHIFT);
+}
+
 static void check_vmm_pages(struct check *check)
 {
     const struct descriptors *tables = &check->vm->vcpu->tables;
@@ -128,7 +135,8 @@ static void check_vmm_pages(struct check *check)
         if (!(entry[i] & X86_PTE_P))
             continue;
         check->audit->entries++;
-        if (entry[i] & (X86_PTE_US | X86_PTE_RW))
+        uint32_t closed = X86_PTE_US | (is_lent(check, i) ? 0u : X86_PTE_RW);
+        if (entry[i] & closed)
             violation(check, "page %u of the VMM's slot is open to %s", i,
                       entry[i] & X86_PTE_US ? "ring 3" : "writes");
         if (owner_of(check, entry[i] & X86_PAGE_MASK) != FRAMES_VMM)
