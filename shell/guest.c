@@ -101,7 +101,7 @@ static bool parse_bytes(const char *text, uint64_t *number)
         return rest && !*rest && rest != text;
     char upper = (char)(*rest & ~0x20); /* k and K alike */
     const char *suffix = strchr(suffixes, upper);
-    if (!*suffix || rest[1] != '\0' || *number > UINT32_MAX)
+    if (!suffix || !*suffix || rest[1] != '\0' || *number > UINT32_MAX)
         return false;
     *number <<= 10 * (suffix - suffixes + 1);
     return true;
