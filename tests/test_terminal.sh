@@ -188,9 +188,11 @@ keys 'screen' Enter
 sees '─ traps'
 keys t
 sees '1 r[0-3] [a-z_]*: '
-for part in 'registers' 'code: tests/guests/kernel/boot.S' 'address space' 'console' 'q leave' 'cr0 N*'; do
+for part in 'registers' 'code: tests/guests/kernel/boot.S' 'address space' 'console' 'translation  : command' 'cr0 N*'; do
     sees "$part"
 done
+keys x
+sees 'The code at EIP has no translation'
 keys w
 sees 'Handled by   Walk D-A'
 keys q

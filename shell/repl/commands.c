@@ -152,9 +152,9 @@ const struct repl_command repl_commands[] = {
      "reads it when it runs.",
      "type \"help\\n\"", COMPLETE_NOTHING, false, repl_type},
     {"screen", NULL, "", "registers, code, traps, address space and console side by side",
-     "Full screen. s step, n next, f finish, t trap, c continue, r run, w why, : any command, q "
-     "back\n"
-     "to the prompt. 'info registers', 'disassemble', 'info traps' and 'info map' print the same.",
+     "Full screen. s step, n next, f finish, t trap, c continue, r run, w why, x\n"
+     "the translation of the code at EIP under bt, : any command, ? help, q back to the prompt.\n"
+     "'info registers', 'disassemble', 'info traps' and 'info map' print the same.",
      "screen", COMPLETE_NOTHING, false, repl_screen},
     {"trace", NULL, "on [FILE]|off|save FILE", "trace traps: to the screen, or into FILE",
      "'trace on' prints a line for each trap, 'trace on FILE' writes them into FILE: JSON lines if "

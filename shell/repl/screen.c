@@ -281,7 +281,7 @@ static void draw_head(struct screen *screen)
 static void draw_status(struct screen *screen)
 {
     static const char keys[] =
-        " s step  n next  f finish  t trap  c continue  w why  : command  ? help  q leave";
+        " s step  n next  f finish  t trap  c continue  w why  x translation  : command  ? q";
     attrset(A_REVERSE);
     mvhline(LINES - 1, 0, ' ', COLS);
     mvaddnstr(LINES - 1, 0, keys, COLS);
@@ -407,6 +407,24 @@ static void ask_command(struct screen *screen)
     run_command(screen, words, true);
 }
 
+/* The unit of translated code that EIP is in, beside its translation. */
+static void show_translation(struct screen *screen)
+{
+    struct session *session = screen->session;
+    uint32_t pc = repl_pc(session);
+    struct vmm_unit unit;
+    char command[32];
+    for (size_t i = 0; vmm_unit(session->guest.vm, i, &unit); i++) {
+        if (!unit.live || pc - unit.linear >= unit.length)
+            continue;
+        snprintf(command, sizeof command, "translate 0x%x", unit.linear);
+        run_command(screen, command, true);
+        return;
+    }
+    snprintf(screen->status, sizeof screen->status,
+             "The code at EIP has no translation; 'technique bt' makes them as code is run.");
+}
+
 /* The guest's output while it runs. */
 void repl_screen_output(struct session *session)
 {
@@ -426,6 +444,8 @@ static bool act(struct screen *screen, int key)
                 {'w', "why", true},       {'?', "help", true}};
     if (key == ':')
         ask_command(screen);
+    if (key == 'x')
+        show_translation(screen);
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (keys[i].key == key)
             run_command(screen, keys[i].command, keys[i].paged);
