@@ -106,6 +106,8 @@ const struct repl_command repl_commands[] = {
      "info devices [NAME]  pic, pit, uart, rtc, kbc, debug\n"
      "info breakpoints     with how often each was met\n"
      "info vmcb [all]      under hw: the virtual machine control block, and what it intercepts\n"
+     "info tu [N]          under bt: the last N translation units\n"
+     "info cache           under bt: the code cache, and how its units are chained\n"
      "info report          what a post-mortem prints: registers, code, stack, walks, traps\n"
      "info symbols [TEXT]  names in the image that contain TEXT",
      "info registers", COMPLETE_INFO, false, repl_info},
@@ -129,6 +131,10 @@ const struct repl_command repl_commands[] = {
      "The guest's directory and table entry, then, where the technique has them, the VMM's shadow\n"
      "entries, and the machine address below all.",
      "walk $esp", COMPLETE_EXPRESSION, false, repl_walk},
+    {"translate", NULL, "[ADDRESS]", "show a unit of the guest's code beside its translation",
+     "Under bt: what is identical, inline, a branch (chained or not), a call-out. Without ADDRESS:\n"
+     "the unit that begins at EIP. 'info tu' lists the units, 'info cache' sums up.",
+     "translate $eip", COMPLETE_EXPRESSION, false, repl_translate},
     {"set", NULL, "PLACE = EXPRESSION", "change a register or memory",
      "PLACE: a register ($eax), *ADDRESS for four bytes, dword(), word(), byte() or phys() of an\n"
      "address.",

@@ -380,6 +380,9 @@ static const struct {
     {"symbols", info_symbols},
     {"report", info_report},
     {"vmcb", info_vmcb},
+    {"tu", repl_info_units},
+    {"cache", repl_info_cache},
+    {"chain", repl_info_cache},
 };
 enum { TOPICS = sizeof topics / sizeof *topics };
 

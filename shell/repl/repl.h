@@ -240,6 +240,10 @@ bool repl_disassemble(struct session *session, char *arguments);
 bool repl_list(struct session *session, char *arguments);
 bool repl_set(struct session *session, char *arguments);
 bool repl_walk(struct session *session, char *arguments);
+bool repl_translate(struct session *session, char *arguments);
+/* Topics of info (translate.c). */
+bool repl_info_units(struct session *session, char *arguments);
+bool repl_info_cache(struct session *session, char *arguments);
 
 bool repl_backtrace(struct session *session, char *arguments);
 bool repl_info(struct session *session, char *arguments);
