@@ -9,13 +9,24 @@
 
 /* ---- memory that both see ---- */
 
+/* If other pages are traced now, the next write to each has to be noticed. */
+static void follow_traces(struct mixed *m)
+{
+    uint64_t traces = shadow_statistics(m->vcpu->shadow).traces;
+    if (traces != m->traces)
+        interpreter_cache_ask(m->context.cache);
+    m->traces = traces;
+}
+
 /* Traced pages are never written past the accessor. When it has told the shadows of a write,
  * other pages may be traced. */
 static uint8_t *mixed_page(void *context, uint32_t physical, bool write)
 {
     struct mixed *m = context;
-    if (m->vcpu->written != FRAMES_NONE)
-        interpreter_cache_ask(m->context.cache);
+    if (m->vcpu->written != FRAMES_NONE) {
+        vcpu_settle(m->vcpu);
+        follow_traces(m);
+    }
     uint8_t *page = m->below.page(m->below.context, physical, write);
     if (write && shadow_traced(m->vcpu->shadow, physical))
         interpreter_cache_watch(m->context.cache, physical);

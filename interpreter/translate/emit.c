@@ -371,6 +371,14 @@ static void inline_popf(struct draft *d)
     put_byte(d, 0x9d); /* popf */
 }
 
+/* A hint to others who share the core; here it would leave the translated code. */
+static void inline_pause(struct draft *d)
+{
+    enum { NOP = 0x90 };
+    mark(d)->retires = 1;
+    put_byte(d, NOP);
+}
+
 static void inline_read_state(struct draft *d, unsigned reg, size_t offset)
 {
     enum { MOV_LOAD = 0x8b };
@@ -425,6 +433,8 @@ static enum vmm_treatment choose(const struct draft *d, const struct x86_instruc
     case X86_KIND_ARPL:
     case X86_KIND_CLI:
     case X86_KIND_STI: return VMM_TREATED_IDENTICAL;
+    case X86_KIND_RDTSC: /* intercepted, and answered without a world switch */
+    case X86_KIND_PAUSE: return VMM_TREATED_INLINE;
     case X86_KIND_MOV_FROM_SREG:
     case X86_KIND_MOV_TO_SREG:
     case X86_KIND_PUSH_SREG:
@@ -447,11 +457,19 @@ static enum vmm_treatment choose(const struct draft *d, const struct x86_instruc
     }
 }
 
+static void put_identical(struct draft *d, const struct x86_instruction *insn)
+{
+    mark(d)->retires = 1;
+    put(d, d->bytes, insn->length);
+}
+
 static void put_inline(struct draft *d, const struct x86_instruction *insn)
 {
     switch (insn->kind) {
     case X86_KIND_PUSHF: inline_pushf(d); break;
     case X86_KIND_POPF: inline_popf(d); break;
+    case X86_KIND_RDTSC: put_identical(d, insn); break;
+    case X86_KIND_PAUSE: inline_pause(d); break;
     case X86_KIND_MOV_FROM_CR:
         inline_read_state(d, insn->rm,
                           offsetof(struct translator_state, cr) + insn->reg * sizeof(uint32_t));
@@ -485,12 +503,6 @@ static void put_indirect(struct draft *d, const struct x86_instruction *insn)
     case X86_KIND_JMP_INDIRECT: indirect_jmp(d, insn); break;
     default: indirect_call(d, insn); break;
     }
-}
-
-static void put_identical(struct draft *d, const struct x86_instruction *insn)
-{
-    mark(d)->retires = 1;
-    put(d, d->bytes, insn->length);
 }
 
 enum vmm_treatment emit_instruction(struct draft *d, const struct x86_instruction *insn,
