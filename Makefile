@@ -53,8 +53,10 @@ soname := libvmm.so.$(major)
 # Modules of the VMM to build the library without (docs/modules.md). Their slots are empty then, in
 # the tables that name them.
 LEAVE_OUT ?=
-module_files := $(wildcard interpreter/routines/*.c) dispatcher/decision.c
-module_tables := interpreter/interpreter.c dispatcher/modules.c
+module_files := $(wildcard interpreter/routines/*.c) dispatcher/decision.c \
+  libvmm/arch/x86/deliver.c
+module_tables := interpreter/interpreter.c dispatcher/modules.c libvmm/vm/module_deliver.c \
+  libvmm/machine/microcode.c libvmm/isa/x86_32_svm.c
 unknown_modules := $(filter-out $(module_files),$(LEAVE_OUT))
 $(if $(unknown_modules),$(error LEAVE_OUT: '$(unknown_modules)' is no module of the VMM))
 without = $(foreach file,$(1),-DWITHOUT_$(basename $(notdir $(file))))
@@ -158,7 +160,8 @@ lab_runners := $(if $(VARIANT),,$(foreach lab,$(labs),$(if $(wildcard \
 engine_init = $(foreach set,aarch64 arm m68k mips mips64 mips64el mipsel ppc ppc64 riscv32 riscv64 \
   s390x sparc sparc64 tricore,$(foreach call,uc_init reg_read reg_write,$(call)_$(set)))
 lab_ldflags = $(if $(ENGINE_BUNDLED),$(engine_init:%=-Wl,--defsym=%=0)) -Wl,-S -Wl,-z,now \
-  -Wl,--export-dynamic-symbol=vmm_call_*
+  -Wl,--export-dynamic-symbol=vmm_call_* \
+  -Wl,--export-dynamic-symbol=vmm_delivery_*
 define lab_rules
 $(OUT)/labs/$(1)/%.o: %.c $(OUT)/command labs/$(1)/lab.conf
 	$$(call say,CC,$$@)

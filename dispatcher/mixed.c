@@ -211,7 +211,7 @@ static enum cpu_stop perform(struct dispatcher *d, struct mixed *m,
     case OUTCOME_NEED_PAGE: return CPU_STOP_FAILURE; /* all of this VM's memory is at hand */
     default: break;                                  /* tables are loaded on the way back */
     }
-    if (trap && !d->shutdown) {
+    if (trap && !d->shutdown && !d->refused) {
         d->halted = false;
         inject(d, m, &single_step);
     }

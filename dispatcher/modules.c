@@ -2,6 +2,7 @@
 #include "modules.h"
 
 #include "allocator/ports.h"
+#include "arch/x86/descriptor.h"
 #include "dispatcher.h"
 #include "interpreter/interpreter.h"
 
@@ -11,10 +12,19 @@ const struct decision_policy *const modules_own_decision = 0;
 const struct decision_policy *const modules_own_decision = &decision_standard;
 #endif
 
+#ifdef WITHOUT_deliver
+enum { OWN_DELIVERY = SLOT_EMPTY };
+#else
+enum { OWN_DELIVERY = SLOT_STANDARD };
+#endif
+
 void modules_init(struct dispatch_modules *modules)
 {
-    *modules =
-        (struct dispatch_modules){.decision = modules_own_decision ? SLOT_STANDARD : SLOT_EMPTY};
+    *modules = (struct dispatch_modules){
+        .decision = modules_own_decision ? SLOT_STANDARD : SLOT_EMPTY,
+        .delivery = OWN_DELIVERY,
+        .nested = OWN_DELIVERY,
+    };
 }
 
 static bool refuse(struct dispatcher *d, const char *reason)
@@ -91,4 +101,75 @@ bool modules_access_port(struct dispatcher *d, const struct port_access *access,
     else if (d->modules.ports == SLOT_STANDARD && access->size > 1)
         *value = reach_bytes(d, access, now);
     return true;
+}
+
+/* ---- delivery ---- */
+
+static void log_event(struct x86_delivery *log, const struct x86_event *event)
+{
+    log->count += log->count < X86_DELIVERY_EVENTS;
+    log->events[log->count - 1] = *event;
+}
+
+/* What comes of `second`, raised by the delivery of `first`. */
+static unsigned nest(struct dispatcher *d, const struct x86_event *first,
+                     const struct x86_event *second)
+{
+    switch (d->modules.nested) {
+    case SLOT_REPLACED: return d->modules.nest(d->modules.context, first, second);
+    case SLOT_EMPTY: return X86_NESTED_MISSING;
+    default: return x86_nested(first, second);
+    }
+}
+
+/* Makes `event` what has to be delivered after `fault` was raised by its delivery. False: nothing,
+ * for `status`. */
+static bool next_event(struct dispatcher *d, struct x86_event *event, const struct x86_event *fault,
+                       enum x86_status *status)
+{
+    *status = X86_NEED_PAGE;
+    switch (nest(d, event, fault)) {
+    case X86_NESTED_SECOND: *event = *fault; return true;
+    case X86_NESTED_DOUBLE_FAULT: x86_raise(event, X86_DF_ABORT, 0); return true;
+    case X86_NESTED_SHUTDOWN: *status = X86_SHUTDOWN; return false;
+    case X86_NESTED_MISSING:
+        return refuse(d, "Module missing: this virtual machine has no dispatcher.nested");
+    default:
+        return refuse(d, "Module dispatcher.nested misbehaved: an exception during a delivery "
+                         "comes to no such thing");
+    }
+}
+
+static enum x86_status deliver(struct dispatcher *d, struct cpu_state *cpu,
+                               const struct x86_memory *memory, const struct x86_event *wanted,
+                               struct x86_delivery *log)
+{
+    enum { ROUNDS = 2 * X86_DELIVERY_EVENTS };
+    struct x86_event event = *wanted, fault;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        enum x86_status status = X86_NEED_PAGE;
+        log_event(log, &event);
+        if (!d->modules.deliver(d->modules.context, cpu, memory, &event, &fault, &status))
+            return X86_NEED_PAGE;
+        if (status != X86_FAULT)
+            return status;
+        if (!next_event(d, &event, &fault, &status))
+            return status;
+    }
+    refuse(d, "Module dispatcher.nested misbehaved: exceptions follow each other for ever");
+    return X86_NEED_PAGE;
+}
+
+enum x86_status modules_deliver(struct dispatcher *d, struct cpu_state *cpu,
+                                const struct x86_memory *memory, const struct x86_event *event,
+                                struct x86_delivery *log)
+{
+    if (d->modules.delivery == SLOT_STANDARD || !x86_protected(cpu))
+        return x86_deliver(cpu, memory, event, log);
+    log->count = 0;
+    if (d->modules.delivery == SLOT_REPLACED)
+        return deliver(d, cpu, memory, event, log);
+    log_event(log, event);
+    refuse(d, "Module missing: this virtual machine has no dispatcher.delivery");
+    return X86_NEED_PAGE;
 }

@@ -1,18 +1,19 @@
 /* The slots for whoever replaces a module of the VMM on one virtual machine: the dispatcher's own
- * decision about an exception, and the allocator's about a port. (Interpreter routines are
- * replaced in the interpreter's table.) A slot holds the library's own policy, another, or
- * nothing: then a trap that comes to it stops the guest, with the sentence "Module missing". */
+ * decision about an exception, its delivery of one, and the allocator's answer about a port.
+ * (Interpreter routines are replaced in the interpreter's table.) A slot holds the library's own
+ * policy, another, or nothing: then a trap that comes to it stops the guest, with the sentence
+ * "Module missing". */
 #ifndef DISPATCHER_MODULES_H
 #define DISPATCHER_MODULES_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "arch/x86/deliver.h"
 #include "decision.h"
 
 struct dispatcher;
 struct port_access;
-struct x86_event;
 struct x86_instruction;
 
 enum slot { SLOT_STANDARD, SLOT_REPLACED, SLOT_EMPTY };
@@ -20,14 +21,21 @@ enum slot { SLOT_STANDARD, SLOT_REPLACED, SLOT_EMPTY };
 /* What modules_init makes of it: everything is the library's own, or missing where this build
  * leaves it out. */
 struct dispatch_modules {
-    enum slot decision, ports;
+    enum slot decision, delivery, nested, ports;
     /* Returns an enum decision; `insn` is what raised `event`, NULL if it cannot be read, `monitor`
      * as in decision.h, and `standard` what the library's own policy says: to reflect, where this
      * build has none. */
     unsigned (*decide)(void *context, const struct x86_event *event,
                        const struct x86_instruction *insn, bool monitor, enum decision standard);
     bool (*allow)(void *context, const struct port_access *access);
-    void *context;  /* of both */
+    /* One attempt at a delivery: X86_OK, `cpu` is at the handler; X86_FAULT, of `cpu` only CR2 was
+     * changed. False: the guest has to be stopped, the dispatcher's reason is set. */
+    bool (*deliver)(void *context, struct cpu_state *cpu, const struct x86_memory *memory,
+                    const struct x86_event *event, struct x86_event *fault,
+                    enum x86_status *status);
+    /* Returns an enum x86_nested. */
+    unsigned (*nest)(void *context, const struct x86_event *first, const struct x86_event *second);
+    void *context;  /* of all four */
     void *routines; /* what replaced interpreter routines find in their context */
 };
 
@@ -45,5 +53,11 @@ bool modules_decide(struct dispatcher *dispatcher, const struct x86_event *event
  * where the module does not allow it, as if nothing were there. False in the same manner. */
 bool modules_access_port(struct dispatcher *dispatcher, const struct port_access *access,
                          uint64_t now, uint32_t *value);
+
+/* Delivers `event` to `cpu` by the module in the slot; returns as x86_deliver. X86_NEED_PAGE if the
+ * guest has to be stopped: the dispatcher's reason is set. */
+enum x86_status modules_deliver(struct dispatcher *dispatcher, struct cpu_state *cpu,
+                                const struct x86_memory *memory, const struct x86_event *event,
+                                struct x86_delivery *log);
 
 #endif

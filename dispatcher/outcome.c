@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 
-#include "arch/x86/deliver.h"
 #include "arch/x86/descriptor.h"
 #include "technique.h"
 #include "vcpu.h"
@@ -41,10 +40,13 @@ enum cpu_action outcome_inject(struct dispatcher *d, const struct x86_event *eve
         return CPU_RESUME;
     if (event->kind == X86_EXCEPTION && event->vector == X86_DB && (guest->eflags & X86_TF))
         guest->dr[6] |= X86_DR6_BS;
-    if (x86_deliver(guest, &d->vcpu->memory, event, &log) == X86_SHUTDOWN) {
+    switch (modules_deliver(d, guest, &d->vcpu->memory, event, &log)) {
+    case X86_OK: break;
+    case X86_SHUTDOWN:
         d->shutdown = true;
         record_result(&d->recorder, "deliver", "shutdown");
         return CPU_LEAVE;
+    default: record_result(&d->recorder, "deliver", "refused"); return CPU_LEAVE;
     }
     /* INT n retires if its gate let it through; otherwise a fault was delivered in its place. */
     if (event->kind == X86_SOFTWARE_INTERRUPT && log.count == 1)

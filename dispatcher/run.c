@@ -198,8 +198,8 @@ static void accept_interrupt(struct dispatcher *d)
 /* A step of the loop that delivered an interrupt may have to end behind it. */
 static bool stopped_by_interrupt(const struct dispatcher *d, enum dispatch_end *end)
 {
-    *end = d->shutdown ? DISPATCH_SHUTDOWN : DISPATCH_TRAP;
-    return d->shutdown || d->recorder.stopped;
+    *end = d->shutdown ? DISPATCH_SHUTDOWN : d->refused ? DISPATCH_REFUSED : DISPATCH_TRAP;
+    return d->shutdown || d->refused || d->recorder.stopped;
 }
 
 static enum dispatch_end run(struct dispatcher *d, uint64_t instructions)

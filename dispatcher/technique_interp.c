@@ -10,7 +10,6 @@
  * only the processor has (floating point) is executed by it, alone. */
 #include <stdlib.h>
 
-#include "arch/x86/deliver.h"
 #include "arch/x86/walk.h"
 #include "interpreted.h"
 #include "interpreter/execute/cache.h"
@@ -82,11 +81,11 @@ static void deliver(struct dispatcher *d, struct interp *i, const struct x86_eve
     struct cpu_state *state = cpu_modify(d->cpu);
     uint32_t cr3 = state->cr3;
     struct x86_delivery log;
-    d->shutdown = x86_deliver(state, i->context.memory, event, &log) == X86_SHUTDOWN;
+    d->shutdown = modules_deliver(d, state, i->context.memory, event, &log) == X86_SHUTDOWN;
     if (state->cr3 != cr3)
         interpreter_cache_flush(i->context.cache); /* a task gate */
     /* INT n retires if its gate let it through; otherwise a fault was delivered in its place. */
-    if (event->kind == X86_SOFTWARE_INTERRUPT && !d->shutdown && log.count == 1)
+    if (event->kind == X86_SOFTWARE_INTERRUPT && !d->shutdown && !d->refused && log.count == 1)
         interpreted_retired(d);
 }
 
@@ -169,14 +168,14 @@ static bool perform(struct dispatcher *d, struct interp *i, const struct x86_ins
     case OUTCOME_NEED_PAGE: *stop = CPU_STOP_FAILURE; return false;
     default: break; /* translations are the cache's, which has followed */
     }
-    if (trap && !d->shutdown) {
+    if (trap && !d->shutdown && !d->refused) {
         d->halted = false;
         inject(d, i, &single_step);
     }
     if (i->events > INTERPRETED_PATIENCE)
         *stop = CPU_STOP_STUCK;
     /* The board may want something after an access; whoever watches the traps may, too. */
-    return !port && !d->halted && !d->shutdown && !d->recorder.stopped &&
+    return !port && !d->halted && !d->shutdown && !d->refused && !d->recorder.stopped &&
            i->events <= INTERPRETED_PATIENCE && *stop != CPU_STOP_FAILURE &&
            *stop != CPU_STOP_STUCK;
 }

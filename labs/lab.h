@@ -11,6 +11,8 @@ struct lab_module {
     union {
         vmm_routine *routine;       /* interpreter. and an instruction */
         vmm_decide *decide;         /* dispatcher.decision */
+        vmm_deliver *deliver;       /* dispatcher.delivery */
+        vmm_nest *nest;             /* dispatcher.nested */
         vmm_allow_port *allow_port; /* allocator.ports */
     };
 };

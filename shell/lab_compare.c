@@ -85,6 +85,13 @@ void lab_differences(const struct lab_evidence *expected, const struct lab_evide
                     add(text, room, " (%s)", flags[f].name);
         add(text, room, "\n");
     }
+    /* Words of other places of memory tell nothing. */
+    bool same_stack = expected->registers.gpr[4] == got->registers.gpr[4] &&
+                      expected->registers.segment_base[2] == got->registers.segment_base[2];
+    for (size_t i = 0; same_stack && i < LAB_STACK; i++)
+        if (expected->stack[i] != got->stack[i])
+            add(text, room, "    the word at ESP + %zu is 0x%x, expected 0x%x\n", i * 4,
+                got->stack[i], expected->stack[i]);
     if (expected->sent != got->sent)
         add(text, room, "    %u bytes have gone to the console, expected %u\n", got->sent,
             expected->sent);

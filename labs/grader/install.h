@@ -25,6 +25,14 @@ static inline enum vmm_decision lab_decide(void *context, const struct vmm_trap 
     return module->decide(NULL, &shown);
 }
 
+static inline enum vmm_delivery_end lab_deliver(void *context, struct vmm_delivery *delivery,
+                                                struct vmm_event *fault)
+{
+    const struct lab_module *module = context;
+    enum vmm_delivery_end end = module->deliver(NULL, delivery, fault);
+    return end == VMM_DELIVERY_STANDARD ? VMM_DELIVERY_MISSING : end;
+}
+
 static inline bool lab_allow_port(void *context, const struct vmm_port_access *access)
 {
     const struct lab_module *module = context;
@@ -39,6 +47,10 @@ static inline int lab_fill(struct vmm_vm *vm, const struct lab_module *module,
         return vmm_module_remove(vm, module->slot, error);
     if (strcmp(module->slot, "dispatcher.decision") == 0)
         return vmm_module_replace_decision(vm, lab_decide, context, error);
+    if (strcmp(module->slot, "dispatcher.delivery") == 0)
+        return vmm_module_replace_delivery(vm, lab_deliver, context, error);
+    if (strcmp(module->slot, "dispatcher.nested") == 0)
+        return vmm_module_replace_nested(vm, module->nest, NULL, error);
     if (strcmp(module->slot, "allocator.ports") == 0)
         return vmm_module_replace_ports(vm, lab_allow_port, context, error);
     return vmm_module_replace(vm, module->slot, lab_routine, context, error);

@@ -3,6 +3,7 @@
 #include "module.h"
 
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,28 @@
 
 enum { FIRST = INTERPRETER_FIRST, END = INTERPRETER_END, NAME = 40 };
 
-static const char decision_slot[] = "dispatcher.decision", ports_slot[] = "allocator.ports";
+/* ---- policies: slots that are no interpreter routine ---- */
+
+enum policy { DECISION, DELIVERY, NESTED, PORTS, POLICIES };
+
+static const struct {
+    const char *name;
+    size_t slot;         /* in struct dispatch_modules */
+    bool of_interpreter; /* wherever there are routines; else where the processor is virtual */
+} policies[POLICIES] = {
+    [DECISION] = {"dispatcher.decision", offsetof(struct dispatch_modules, decision), false},
+    [DELIVERY] = {"dispatcher.delivery", offsetof(struct dispatch_modules, delivery), true},
+    [NESTED] = {"dispatcher.nested", offsetof(struct dispatch_modules, nested), true},
+    [PORTS] = {"allocator.ports", offsetof(struct dispatch_modules, ports), true},
+};
+
+static unsigned policy_named(const char *name)
+{
+    unsigned policy = 0;
+    while (policy < POLICIES && strcmp(policies[policy].name, name) != 0)
+        policy++;
+    return policy;
+}
 
 /* ---- names ---- */
 
@@ -34,11 +56,9 @@ const char *module_routine_name(unsigned kind)
 
 const char *vmm_module(size_t i)
 {
-    if (i == 0)
-        return decision_slot;
-    if (i == 1)
-        return ports_slot;
-    return i - 2 < END - FIRST ? module_routine_name((unsigned)(i - 2) + FIRST) : 0;
+    if (i < POLICIES)
+        return policies[i].name;
+    return i - POLICIES < END - FIRST ? module_routine_name((unsigned)(i - POLICIES) + FIRST) : 0;
 }
 
 /* The kind whose routine `name` is; END if there is none. */
@@ -58,19 +78,25 @@ static struct interpreter *table(struct vmm_vm *vm)
     return d->technique->interpreter ? d->technique->interpreter(d) : 0;
 }
 
+static enum slot *policy_slot(struct dispatch_modules *modules, unsigned policy)
+{
+    return (enum slot *)(void *)((char *)modules + policies[policy].slot);
+}
+
 /* Where the state of a policy's slot is; NULL if `name` is no policy of this VM. */
 static enum slot *find_policy(struct vmm_vm *vm, const char *name)
 {
     struct dispatcher *d = &vm->dispatcher;
-    if (strcmp(name, ports_slot) == 0 && d->technique->interpreter)
-        return &d->modules.ports;
-    return strcmp(name, decision_slot) == 0 && d->technique->virtualizes ? &d->modules.decision : 0;
+    unsigned policy = policy_named(name);
+    if (policy == POLICIES || !(policies[policy].of_interpreter ? d->technique->interpreter != NULL
+                                                                : d->technique->virtualizes))
+        return 0;
+    return policy_slot(&d->modules, policy);
 }
 
 static int unknown(const char *name, struct vmm_error *error)
 {
-    if (strcmp(name, ports_slot) == 0 || strcmp(name, decision_slot) == 0 ||
-        find_routine(name) != END)
+    if (policy_named(name) != POLICIES || find_routine(name) != END)
         return error_set(error, VMM_E_UNSUPPORTED,
                          "This virtual machine's technique never comes to the module '%s'; use "
                          "one that has it, such as trap.",
@@ -140,42 +166,75 @@ static bool allow(void *context, const struct port_access *access)
     return modules->allow(modules->allow_context, &shown);
 }
 
+/* The VM's modules, ready to have one put into the slot of `policy`; NULL with *code set. */
+static struct modules *fill(struct vmm_vm *vm, enum policy policy, bool function,
+                            struct vmm_error *error, int *code)
+{
+    enum slot *slot = find_policy(vm, policies[policy].name);
+    struct modules *modules = 0;
+    error_clear(error);
+    *code = VMM_OK;
+    if (!function)
+        *code = no_function(error);
+    else if (!slot)
+        *code = unknown(policies[policy].name, error);
+    else if (!(modules = modules_of(vm)))
+        *code = no_memory(error);
+    else
+        *slot = SLOT_REPLACED;
+    return modules;
+}
+
 int vmm_module_replace_decision(struct vmm_vm *vm, vmm_decide *function, void *context,
                                 struct vmm_error *error)
 {
-    enum slot *slot = find_policy(vm, decision_slot);
-    error_clear(error);
-    if (!function)
-        return no_function(error);
-    if (!slot)
-        return unknown(decision_slot, error);
-    struct modules *modules = modules_of(vm);
-    if (!modules)
-        return no_memory(error);
-    modules->decide = function;
-    modules->decide_context = context;
-    vm->dispatcher.modules.decide = decide;
-    *slot = SLOT_REPLACED;
-    return VMM_OK;
+    int code;
+    struct modules *modules = fill(vm, DECISION, function, error, &code);
+    if (modules) {
+        modules->decide = function;
+        modules->decide_context = context;
+        vm->dispatcher.modules.decide = decide;
+    }
+    return code;
+}
+
+int vmm_module_replace_delivery(struct vmm_vm *vm, vmm_deliver *function, void *context,
+                                struct vmm_error *error)
+{
+    int code;
+    struct modules *modules = fill(vm, DELIVERY, function, error, &code);
+    if (modules) {
+        modules->deliver = function;
+        modules->deliver_context = context;
+        vm->dispatcher.modules.deliver = module_deliver;
+    }
+    return code;
+}
+
+int vmm_module_replace_nested(struct vmm_vm *vm, vmm_nest *function, void *context,
+                              struct vmm_error *error)
+{
+    int code;
+    struct modules *modules = fill(vm, NESTED, function, error, &code);
+    if (modules) {
+        modules->nest = function;
+        modules->nest_context = context;
+        vm->dispatcher.modules.nest = module_nest;
+    }
+    return code;
 }
 
 int vmm_module_replace_ports(struct vmm_vm *vm, vmm_allow_port *function, void *context,
                              struct vmm_error *error)
 {
-    enum slot *slot = find_policy(vm, ports_slot);
-    error_clear(error);
-    if (!function)
-        return no_function(error);
-    if (!slot)
-        return unknown(ports_slot, error);
-    struct modules *modules = modules_of(vm);
-    if (!modules)
-        return no_memory(error);
-    modules->allow = function;
-    modules->allow_context = context;
-    vm->dispatcher.modules.allow = allow;
-    *slot = SLOT_REPLACED;
-    return VMM_OK;
+    int code;
+    struct modules *modules = fill(vm, PORTS, function, error, &code);
+    if (modules) {
+        modules->allow = function;
+        modules->allow_context = context;
+        vm->dispatcher.modules.allow = allow;
+    }
+    return code;
 }
 
 /* ---- routines, and all of them ---- */
@@ -226,13 +285,16 @@ int vmm_module_restore(struct vmm_vm *vm, const char *name, struct vmm_error *er
     error_clear(error);
     if (!policy && (!interpreter || kind == END))
         return unknown(name, error);
-    bool there = policy || interpreter_standard.routines[kind];
-    if (policy && strcmp(name, decision_slot) == 0)
-        there = modules_own_decision;
-    if (policy)
-        *policy = there ? SLOT_STANDARD : SLOT_EMPTY;
-    else
+    bool there;
+    if (policy) {
+        struct dispatch_modules standard;
+        modules_init(&standard);
+        *policy = *policy_slot(&standard, policy_named(name));
+        there = *policy == SLOT_STANDARD;
+    } else {
         interpreter->routines[kind] = interpreter_standard.routines[kind];
+        there = interpreter->routines[kind];
+    }
     if (!there)
         return error_set(error, VMM_E_UNSUPPORTED, "This build of the library leaves '%s' out.",
                          name);

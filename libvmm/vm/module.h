@@ -1,5 +1,5 @@
-/* Replaced modules of one VM: what its slots call (module.c), and how an interpreter routine is
- * called (module_call.c). */
+/* Replaced modules of one VM: what its slots call (module.c), and how an interpreter routine
+ * (module_call.c) and a delivery (module_deliver.c) are called. */
 #ifndef VMM_VM_MODULE_H
 #define VMM_VM_MODULE_H
 
@@ -12,14 +12,26 @@ struct modules {
         void *context;
     } routine[X86_KINDS];
     vmm_decide *decide;
+    vmm_deliver *deliver;
+    vmm_nest *nest;
     vmm_allow_port *allow;
-    void *decide_context, *allow_context;
-    const struct dispatcher *dispatcher;
+    void *decide_context, *deliver_context, *nest_context, *allow_context;
+    struct dispatcher *dispatcher;
     char why[128]; /* how a routine misbehaved */
 };
 
 /* The slot's name, "interpreter.cli"; NULL if no instruction of this kind has one. */
 const char *module_routine_name(unsigned kind);
+
+/* Stand in the dispatcher's slots for a delivery and a nesting that were replaced
+ * (module_deliver.c). `context` is the struct modules. */
+bool module_deliver(void *context, struct cpu_state *cpu, const struct x86_memory *memory,
+                    const struct x86_event *event, struct x86_event *fault,
+                    enum x86_status *status);
+unsigned module_nest(void *context, const struct x86_event *first, const struct x86_event *second);
+
+/* Makes an event of an exception that a module raised. False: there is no such exception. */
+bool module_take_exception(const struct vmm_event *wanted, struct x86_event *event);
 
 /* Stands in the interpreter's table for a routine that was replaced. */
 routine module_call;

@@ -31,26 +31,17 @@ static enum severity severity_of(const struct x86_event *event)
     }
 }
 
-/* Table 6-5: whether `second`, raised while `first` is delivered, makes a double fault. */
-static bool is_double_fault(const struct x86_event *first, const struct x86_event *second)
+enum x86_nested x86_nested(const struct x86_event *first, const struct x86_event *second)
 {
+    bool fault_twice = false;
+
     switch (severity_of(first)) {
-    case CONTRIBUTORY: return severity_of(second) == CONTRIBUTORY;
-    case PAGE_FAULT: return severity_of(second) != BENIGN;
-    default: return false;
+    case DOUBLE_FAULT: return X86_NESTED_SHUTDOWN;
+    case CONTRIBUTORY: fault_twice = severity_of(second) == CONTRIBUTORY; break;
+    case PAGE_FAULT: fault_twice = severity_of(second) != BENIGN; break;
+    default: break;
     }
-}
-
-bool x86_has_error_code(uint8_t vector)
-{
-    return vector == X86_DF_ABORT || (vector >= X86_TS && vector <= X86_PAGE) ||
-           vector == X86_ALIGNMENT;
-}
-
-bool x86_is_fault(uint8_t vector)
-{
-    return vector != X86_DB && vector != X86_NMI && vector != X86_BP && vector != X86_OVERFLOW &&
-           vector != X86_DF_ABORT && vector != X86_MC && vector < 32;
+    return fault_twice ? X86_NESTED_DOUBLE_FAULT : X86_NESTED_SECOND;
 }
 
 /* What the steps of one delivery share. */
@@ -354,11 +345,12 @@ enum x86_status x86_deliver(struct cpu_state *cpu, const struct x86_memory *memo
         if (fault.vector == X86_PAGE) {
             next.cr2 = fault.cr2;
         }
-        if (status == X86_SHUTDOWN || severity_of(&current) == DOUBLE_FAULT) {
+        enum x86_nested next_is = x86_nested(&current, &fault);
+        if (status == X86_SHUTDOWN || next_is == X86_NESTED_SHUTDOWN) {
             log_event(log, &fault);
             break;
         }
-        if (is_double_fault(&current, &fault)) {
+        if (next_is == X86_NESTED_DOUBLE_FAULT) {
             log_event(log, &fault);
             x86_raise(&current, X86_DF_ABORT, 0);
         } else {

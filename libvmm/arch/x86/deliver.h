@@ -31,13 +31,56 @@ struct x86_delivery {
  * `event->length` behind it is the address to return to. Page faults load CR2. INT n in
  * virtual-8086 mode needs IOPL 3. The EFLAGS pushed have RF set for faults. The interrupt shadow
  * ends. */
+#ifndef WITHOUT_deliver
 enum x86_status x86_deliver(struct cpu_state *cpu, const struct x86_memory *memory,
                             const struct x86_event *event, struct x86_delivery *log);
+#else
+/* In a build without it no event is delivered but by a module from outside. */
+static inline enum x86_status x86_deliver(struct cpu_state *cpu, const struct x86_memory *memory,
+                                          const struct x86_event *event, struct x86_delivery *log)
+{
+    (void)cpu;
+    (void)memory;
+    if (log) {
+        log->count = 1;
+        log->events[0] = *event;
+    }
+    return X86_SHUTDOWN;
+}
+#endif
+
+/* What an exception during the delivery of another event comes to (table 6-5). */
+enum x86_nested {
+    X86_NESTED_SECOND, /* it is delivered instead */
+    X86_NESTED_DOUBLE_FAULT,
+    X86_NESTED_SHUTDOWN,
+    X86_NESTED_MISSING, /* nobody knows: this build leaves delivery out */
+    X86_NESTED_ENDS
+};
+#ifndef WITHOUT_deliver
+enum x86_nested x86_nested(const struct x86_event *first, const struct x86_event *second);
+#else
+static inline enum x86_nested x86_nested(const struct x86_event *first,
+                                         const struct x86_event *second)
+{
+    (void)first;
+    (void)second;
+    return X86_NESTED_MISSING;
+}
+#endif
 
 /* Whether the processor pushes an error code for the exception `vector` (table 6-1). */
-bool x86_has_error_code(uint8_t vector);
+static inline bool x86_has_error_code(uint8_t vector)
+{
+    return vector == X86_DF_ABORT || (vector >= X86_TS && vector <= X86_PAGE) ||
+           vector == X86_ALIGNMENT;
+}
 
 /* Whether the exception `vector` is a fault: its handler returns to the instruction itself. */
-bool x86_is_fault(uint8_t vector);
+static inline bool x86_is_fault(uint8_t vector)
+{
+    return vector != X86_DB && vector != X86_NMI && vector != X86_BP && vector != X86_OVERFLOW &&
+           vector != X86_DF_ABORT && vector != X86_MC && vector < 32;
+}
 
 #endif

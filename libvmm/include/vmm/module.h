@@ -5,6 +5,8 @@
  * and one interpreter routine for each privileged instruction. Here each is a slot with a name:
  *
  *     dispatcher.decision   whose an exception is: the guest's, interpreter's or allocator's
+ *     dispatcher.delivery   how an exception or interrupt enters its handler
+ *     dispatcher.nested     what an exception during a delivery comes to
  *     allocator.ports       which ports the guest may use
  *     interpreter.cli       what CLI does; interpreter.mov_to_cr, interpreter.in_dx, ...
  *
@@ -136,6 +138,74 @@ struct vmm_trap {
 /** A dispatcher's decision. */
 typedef enum vmm_decision vmm_decide(void *context, const struct vmm_trap *trap);
 
+/** What is delivered through the guest's IDT (SDM volume 3, chapter 6). */
+enum vmm_event_kind {
+    VMM_EVENT_EXCEPTION, /**< raised by the processor: a gate's DPL is not looked at */
+    VMM_EVENT_SOFTWARE,  /**< INT n, INT3, INTO: the gate's DPL has to be >= CPL */
+    VMM_EVENT_EXTERNAL   /**< from the interrupt controller */
+};
+
+/** An exception or interrupt. */
+struct vmm_event {
+    enum vmm_event_kind kind; /**< where it comes from */
+    uint8_t vector;           /**< its number: the gate's in the IDT */
+    bool has_error_code;      /**< exceptions 8, 10 to 14 and 17: `error_code` is pushed */
+    uint32_t error_code;      /**< 0 without one */
+    uint32_t address;         /**< page faults: the linear address, for CR2 */
+    uint8_t length;           /**< SOFTWARE: bytes of the instruction; EIP is its address, and the
+                                   address to return to lies behind it */
+};
+
+/** Of the library: what it needs to serve a delivery. */
+struct vmm_delivery_inside;
+
+/** One attempt to deliver an event, in protected mode. Good until the module returns. */
+struct vmm_delivery {
+    struct vmm_event event; /**< what is to be delivered */
+    uint32_t tss_base;      /**< linear address of the current task's TSS */
+    uint32_t tss_limit;     /**< its bytes - 1 */
+    /** The guest's registers, to be changed in place: CS, SS, CPL, EIP, ESP, EFLAGS and CR2. The
+     * hidden parts of CS and SS are loaded by their selectors afterwards. */
+    struct vmm_registers registers;
+    struct vmm_delivery_inside *inside; /**< the library's */
+};
+
+/** What an attempt came to. */
+enum vmm_delivery_end {
+    VMM_DELIVERED,         /**< the registers are at the handler's first instruction */
+    VMM_DELIVERY_FAULT,    /**< it raised another exception: of the registers only CR2 is kept */
+    VMM_DELIVERY_STANDARD, /**< the library is to do it: what was written stays */
+    VMM_DELIVERY_MISSING   /**< as if the slot were empty: stop */
+};
+
+/** Delivers `delivery->event`. With VMM_DELIVERY_FAULT `*fault` is the exception that came of it:
+ * an exception's vector, error code and address; the rest is ignored. `context` is what it was
+ * registered with. */
+typedef enum vmm_delivery_end vmm_deliver(void *context, struct vmm_delivery *delivery,
+                                          struct vmm_event *fault);
+
+/** Reads `count` bytes, at most 4096, at a linear address, as the processor reads its tables: with
+ * the supervisor's rights. False: `*fault` is the page fault that it came to. */
+bool vmm_delivery_read(struct vmm_delivery *delivery, uint32_t linear, void *bytes, size_t count,
+                       struct vmm_event *fault);
+
+/** Writes, all or nothing, with the rights of `ring`: 3 is a user, 0 to 2 the supervisor. What is
+ * written stays, whatever the end. Returns as vmm_delivery_read. */
+bool vmm_delivery_write(struct vmm_delivery *delivery, unsigned ring, uint32_t linear,
+                        const void *bytes, size_t count, struct vmm_event *fault);
+
+/** What an exception during a delivery comes to (SDM volume 3, table 6-5). */
+enum vmm_nested {
+    VMM_NESTED_SECOND,       /**< it is delivered in the place of the first */
+    VMM_NESTED_DOUBLE_FAULT, /**< exception 8 with error code 0 is delivered */
+    VMM_NESTED_SHUTDOWN,     /**< the processor stops: a triple fault */
+    VMM_NESTED_MISSING       /**< as if the slot were empty: stop */
+};
+
+/** Decides, while `first` was to be delivered and `second` was raised by that. */
+typedef enum vmm_nested vmm_nest(void *context, const struct vmm_event *first,
+                                 const struct vmm_event *second);
+
 /** An allocator's policy for ports: whether the guest may make this access. One that it may not
  * reads as ones, and what it writes is lost. */
 typedef bool vmm_allow_port(void *context, const struct vmm_port_access *access);
@@ -168,6 +238,16 @@ int vmm_module_replace_decision(struct vmm_vm *vm, vmm_decide *decide, void *con
 /** Puts `allow` into the slot "allocator.ports". Returns as vmm_module_replace. */
 int vmm_module_replace_ports(struct vmm_vm *vm, vmm_allow_port *allow, void *context,
                              struct vmm_error *error);
+
+/** Puts `deliver` into the slot "dispatcher.delivery". Returns as vmm_module_replace. Real mode and
+ * virtual-8086 mode stay the library's. */
+int vmm_module_replace_delivery(struct vmm_vm *vm, vmm_deliver *deliver, void *context,
+                                struct vmm_error *error);
+
+/** Puts `nest` into the slot "dispatcher.nested", which is asked only if "dispatcher.delivery" is
+ * replaced. Returns as vmm_module_replace. */
+int vmm_module_replace_nested(struct vmm_vm *vm, vmm_nest *nest, void *context,
+                              struct vmm_error *error);
 
 /** Takes the module out of the slot `name`. Returns as vmm_module_replace. */
 int vmm_module_remove(struct vmm_vm *vm, const char *name, struct vmm_error *error);

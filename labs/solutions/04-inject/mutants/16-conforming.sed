@@ -1,0 +1,3 @@
+# fails: a conforming handler
+# mistake: a conforming handler runs in its own DPL
+s/code\[1\] & CONFORMING ? guest->cpl : (uint8_t)dpl/(uint8_t)dpl/

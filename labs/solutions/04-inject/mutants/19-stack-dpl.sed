@@ -1,0 +1,3 @@
+# fails: a TSS with a bad stack
+# mistake: the stack's DPL is not looked at
+s/ || dpl(data\[1\]) != ring//

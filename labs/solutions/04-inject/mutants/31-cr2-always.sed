@@ -1,0 +1,3 @@
+# fails: an exception with an error code
+# mistake: every exception loads CR2
+s/ && delivery->event.vector == PAGE)/)/

@@ -1,0 +1,3 @@
+# fails: a single step
+# mistake: TF stays set in the handler
+s/(TF | NT | RF)/(NT | RF)/
