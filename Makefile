@@ -347,6 +347,8 @@ install: $(libraries) $(program) $(OUT)/libvmm.pc $(lab_runners) guests $(manual
 	install -m 644 $(bench_guests) $(DESTDIR)$(datadir)/vmm/guests
 	$(foreach file,$(templates),install -D -m 644 $(file) \
 	  $(DESTDIR)$(datadir)/vmm/$(file:shell/%=%) &&) true
+	$(if $(program),install -D -m 644 $(BUILD)/guests/kernel-virt.elf \
+	  $(DESTDIR)$(datadir)/vmm/guests/kernel-virt.elf)
 	$(foreach file,$(lab_files),install -D -m 644 $(file) $(DESTDIR)$(datadir)/vmm/$(file) &&) true
 	$(foreach file,$(lab_runners),install -D -m 755 $(file) \
 	  $(DESTDIR)$(libdir)/libvmm/$(file:$(OUT)/%=%) &&) true

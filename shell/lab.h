@@ -24,6 +24,7 @@ struct lab_places {
     char lab[LAB_PATH];     /* this lab's, "NN-name" */
     char include[LAB_PATH]; /* of the library's headers */
     char built[LAB_PATH];   /* what was built for this lab: the runner */
+    char guests[LAB_PATH];  /* kernels that tests may include; "" none */
     char tests[LAB_PATH];   /* the lab's own, or others in their place */
     char hidden[LAB_PATH];  /* more tests, that students do not have; "" none */
 };
@@ -120,7 +121,8 @@ bool lab_run_runner(struct lab_job *job, const char *argument, const void *input
 bool lab_compile(const struct lab *lab, const char *submission, const char *folder, char *output,
                  size_t room);
 
-/* Builds a test's guest, a flat binary; what it includes is in the lab's own folder of tests. */
+/* Builds a test's guest, a flat binary; what it includes is in the lab's own folder of tests, or in
+ * `places->guests`. */
 bool lab_assemble(const struct lab *lab, const char *source, const char *out,
                   char why[LAB_SENTENCE]);
 

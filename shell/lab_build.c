@@ -78,12 +78,13 @@ bool lab_compile(const struct lab *lab, const char *submission, const char *fold
 bool lab_assemble(const struct lab *lab, const char *source, const char *out,
                   char why[LAB_SENTENCE])
 {
-    char include[LAB_PATH + 10];
+    char include[LAB_PATH + 10], kernels[LAB_PATH + 2];
+    snprintf(kernels, sizeof kernels, "-I%s", lab->places.guests);
     snprintf(include, sizeof include, "-I%s/tests", lab->places.lab);
     return lab_run(LAB_WORDS((char *)tool("GUEST_CC", "cc"), "-m32", "-nostdlib", "-static",
                              "-no-pie", "-Wl,-Ttext=0x100000", "-Wl,-e,0x100000",
                              "-Wl,--oformat=binary", "-Wl,--build-id=none", "-Wl,-z,noexecstack",
-                             include, "-o", (char *)out, (char *)source),
+                             include, kernels, "-o", (char *)out, (char *)source),
                    why, LAB_SENTENCE, 60) == 0;
 }
 

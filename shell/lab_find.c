@@ -31,6 +31,8 @@ static bool find_places(struct lab_places *places)
     static const char *const labs[] = {"../share/vmm/labs", "../labs", "../../labs", NULL},
                              *const headers[] = {"../include", "../libvmm/include",
                                                  "../../libvmm/include", NULL};
+    static const char *const guests[] = {"../share/vmm/guests", "guests", "../guests", NULL};
+    find(places->guests, guests, "kernel-virt.elf");
     return find(places->labs, labs, "lab.h") && find(places->include, headers, "vmm/module.h");
 }
 

@@ -107,20 +107,26 @@ static bool run_module(struct lab_job *job, struct trial *trial)
 static void fail_test(const struct lab_job *job, struct lab_test *test,
                       const struct lab_evidence *before, size_t step, const char *what)
 {
-    char at[64] = "", until[32] = "";
+    char at[64] = "", behind[64] = "", until[32] = "";
+    bool kernel = lab_is_kernel(test->guest, test->guest_size);
+    unsigned long long done = step;
     int stem = (int)strlen(test->file) - 2, length = (int)strlen(what);
     while (length > 0 && what[length - 1] == '\n')
         length--;
+    if (kernel) {
+        done = before ? before->instructions : 0;
+        snprintf(behind, sizeof behind, ", or one of the %d behind it", LAB_STRIDE - 1);
+    }
     if (before) {
         snprintf(at, sizeof at, ", at EIP 0x%08x", before->registers.eip);
-        snprintf(until, sizeof until, "'until %zu', ", step);
+        snprintf(until, sizeof until, "'until %llu', ", done);
     }
     snprintf(test->output, sizeof test->output,
-             "Instruction %zu of the guest %s%s:\n%.*s\nHint: %s.\n"
-             "To see it: make %.*s.bin && vmm debug --lab %ld --load flat@0x100000 %.*s.bin, then "
-             "%s'trap', 'why'",
-             step + 1, test->file, at, length < 900 ? length : 900, what, test->hint, stem,
-             test->file, job->lab->number, stem, test->file, until);
+             "Instruction %llu of the guest %s%s%s:\n%.*s\nHint: %s.\n"
+             "To see it: make %.*s.bin && vmm debug --lab %ld %s%.*s.bin, then %s'trap', 'why'",
+             done + 1, test->file, behind, at, length < 900 ? length : 900, what, test->hint, stem,
+             test->file, job->lab->number, kernel ? "" : "--load flat@0x100000 ", stem, test->file,
+             until);
 }
 
 static bool same(const struct lab_evidence *a, const struct lab_evidence *b)
@@ -158,6 +164,8 @@ static bool draw(struct lab_test *test, struct trial *trial)
 {
     memcpy(trial->guest, test->guest, test->guest_size);
     trial->size = test->guest_size;
+    if (lab_is_kernel(trial->guest, trial->size))
+        return getrandom(&trial->nonce, sizeof trial->nonce, 0) == sizeof trial->nonce;
     if (getrandom(trial->guest + RANDOM_OFFSET, RANDOM_BYTES, 0) != RANDOM_BYTES ||
         getrandom(&trial->nonce, sizeof trial->nonce, 0) != sizeof trial->nonce)
         return false;

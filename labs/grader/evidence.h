@@ -12,7 +12,9 @@
 
 enum {
     LAB_CHANNEL = 3,           /* the file descriptor that evidence goes to */
+    LAB_STACK = 6,             /* words: what the delivery of an event pushes at most */
     LAB_STEPS = 400,           /* instructions a guest of a lab may take */
+    LAB_STRIDE = 20000,        /* instructions between two states of a guest that is an ELF file */
     LAB_MEMORY = 4 << 20,      /* bytes of guest memory */
     LAB_GUEST_ROOM = 64 << 10, /* bytes of a guest at most */
     LAB_NO_MODULE = 40,        /* the runner's exit status: the file defines nothing useful */
@@ -30,10 +32,12 @@ struct lab_evidence {
     uint64_t nonce;
     uint64_t digest, instructions, emulated;
     uint32_t stop, exit_code;
+    uint32_t stride; /* instructions since the state before */
     struct vmm_registers registers;
-    uint32_t sent;  /* bytes that the guest has sent to its console */
-    uint8_t last;   /* the last of them */
-    char text[200]; /* the stop's sentence */
+    uint32_t sent;             /* bytes that the guest has sent to its console */
+    uint8_t last;              /* the last of them */
+    uint32_t stack[LAB_STACK]; /* words from ESP on; zeros where there is no memory */
+    char text[200];            /* the stop's sentence */
 };
 
 static inline void lab_count_output(void *context, const uint8_t *bytes, size_t count)
@@ -44,20 +48,34 @@ static inline void lab_count_output(void *context, const uint8_t *bytes, size_t 
         evidence->last = bytes[count - 1];
 }
 
+/* A kernel, rather than a few instructions: it is looked at from time to time. */
+static inline bool lab_is_kernel(const uint8_t *guest, size_t size)
+{
+    return size > 4 && memcmp(guest, "\177ELF", 4) == 0;
+}
+
 static inline struct vmm_vm *lab_vm(const char *technique, const uint8_t *guest, size_t size,
                                     struct lab_evidence *evidence, struct vmm_error *error)
 {
     const struct vmm_config config = {.technique = technique,
                                       .memory_size = LAB_MEMORY,
                                       .console = {.context = evidence, .output = lab_count_output}};
-    const struct vmm_image image = {.kind = "flat@0x100000",
+    const struct vmm_image image = {.kind = lab_is_kernel(guest, size) ? "auto" : "flat@0x100000",
                                     .file = {.bytes = guest, .size = (uint32_t)size}};
     struct vmm_vm *vm = vmm_create(&config, error);
+    evidence->stride = lab_is_kernel(guest, size) ? LAB_STRIDE : 1;
     if (vm && vmm_load(vm, &image, error) != VMM_OK) {
         vmm_destroy(vm);
         vm = NULL;
     }
     return vm;
+}
+
+static inline void lab_look_at_stack(struct vmm_vm *vm, struct lab_evidence *evidence)
+{
+    const struct vmm_registers *r = &evidence->registers;
+    memset(evidence->stack, 0, sizeof evidence->stack);
+    vmm_read_linear(vm, r->segment_base[2] + r->gpr[4], evidence->stack, sizeof evidence->stack);
 }
 
 /* A guest is through when it comes to an instruction that jumps to itself. */
@@ -69,13 +87,14 @@ static inline bool lab_at_end(const struct vmm_vm *vm, const struct vmm_register
     return vmm_read_linear(vm, linear, bytes, 2) == 2 && memcmp(bytes, jump, 2) == 0;
 }
 
-/* Runs one instruction; whether there is another. */
+/* Runs to the next state; whether there is another. */
 static inline bool lab_step(struct vmm_vm *vm, struct lab_evidence *evidence)
 {
     struct vmm_statistics statistics;
-    enum vmm_stop stop = vmm_run(vm, 1);
+    enum vmm_stop stop = vmm_run(vm, evidence->stride);
     vmm_statistics(vm, &statistics);
     vmm_registers(vm, &evidence->registers);
+    lab_look_at_stack(vm, evidence);
     evidence->stop = stop;
     evidence->exit_code = statistics.exit_code;
     evidence->instructions = statistics.guest_instructions;

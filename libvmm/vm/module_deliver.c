@@ -95,14 +95,30 @@ bool vmm_delivery_read(struct vmm_delivery *delivery, uint32_t linear, void *byt
                  fault);
 }
 
+/* Words are pushed from the top down: the first one that is refused is the one with the highest
+ * address, and CR2 is where it begins. */
+static enum x86_status refused_word(const struct vmm_delivery_inside *inside, uint32_t linear,
+                                    size_t count, bool user, struct x86_event *event)
+{
+    enum x86_status status = X86_OK;
+    for (size_t at = count & ~(size_t)3; at >= 4 && status == X86_OK; at -= 4)
+        status =
+            x86_writable(inside->cpu, inside->memory, linear + (uint32_t)at - 4, 4, user, event);
+    return status;
+}
+
 bool vmm_delivery_write(struct vmm_delivery *delivery, unsigned ring, uint32_t linear,
                         const void *bytes, size_t count, struct vmm_event *fault)
 {
     const struct vmm_delivery_inside *inside = delivery->inside;
-    struct x86_event event = {0};
-    return fits(delivery, count, fault) &&
-           ended(x86_write(inside->cpu, inside->memory, linear, bytes, count, ring == 3, &event),
-                 &event, fault);
+    struct x86_event event = {0}, first;
+    if (!fits(delivery, count, fault))
+        return false;
+    enum x86_status status =
+        x86_write(inside->cpu, inside->memory, linear, bytes, count, ring == 3, &event);
+    if (status == X86_FAULT && refused_word(inside, linear, count, ring == 3, &first) == X86_FAULT)
+        event = first;
+    return ended(status, &event, fault);
 }
 
 /* ---- the processor that comes of it ---- */

@@ -1,6 +1,5 @@
 /* name: an exception in ring 0
  * points: 3
- * modules: dispatcher.delivery dispatcher.nested
  * hint: IDT: offset in words 0 and 3 of the gate, selector in word 1; EFLAGS, CS and EIP are pushed, in this order
  */
 #include "guest.inc"

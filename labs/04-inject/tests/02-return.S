@@ -1,6 +1,5 @@
 /* name: there and back
  * points: 2
- * modules: dispatcher.delivery dispatcher.nested
  * hint: what IRET finds on the stack is what was pushed; nothing else is lost
  */
 #include "guest.inc"

@@ -1,6 +1,5 @@
 /* name: an exception with an error code
  * points: 2
- * modules: dispatcher.delivery dispatcher.nested
  * hint: the error code is pushed last, and only if the event has one
  */
 #include "guest.inc"

@@ -1,6 +1,5 @@
 /* name: INT n, INT3 and INTO
  * points: 2
- * modules: dispatcher.delivery dispatcher.nested
  * hint: the address to return to is behind the instruction: EIP + event.length
  */
 #include "guest.inc"

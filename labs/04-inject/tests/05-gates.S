@@ -1,6 +1,5 @@
 /* name: interrupt gates and trap gates
  * points: 2
- * modules: dispatcher.delivery dispatcher.nested
  * hint: an interrupt gate (type 14) clears IF, a trap gate (type 15) leaves it; TF, NT and RF are cleared by both
  */
 #include "guest.inc"

@@ -1,6 +1,5 @@
 /* name: an exception in ring 3: the stack switch
  * points: 3
- * modules: dispatcher.delivery dispatcher.nested
  * hint: SS0 and ESP0 are at offsets 8 and 4 of the TSS; the old SS and ESP are pushed first, on the new stack
  */
 #include "guest.inc"

@@ -1,6 +1,5 @@
 /* name: system calls
  * points: 3
- * modules: dispatcher.delivery dispatcher.nested
  * hint: a gate of DPL 3 lets INT n in from ring 3; IRET takes the guest back to where it was
  */
 #include "guest.inc"

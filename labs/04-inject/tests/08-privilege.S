@@ -1,6 +1,5 @@
 /* name: INT n in ring 3 through a gate of DPL 0
  * points: 2
- * modules: dispatcher.delivery dispatcher.nested
  * hint: a software interrupt asks for the gate's DPL >= CPL; otherwise #GP with error code vector * 8 + 2
  */
 #include "guest.inc"

@@ -1,6 +1,5 @@
 /* name: the EFLAGS that are pushed
  * points: 2
- * modules: dispatcher.delivery dispatcher.nested
  * hint: RF is set in the EFLAGS pushed for a fault (SDM volume 3, 17.3.1.1), not for a trap such as #DB, and cleared for INT n
  */
 #include "guest.inc"

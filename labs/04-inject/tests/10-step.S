@@ -1,6 +1,5 @@
 /* name: a single step
  * points: 2
- * modules: dispatcher.delivery dispatcher.nested
  * hint: TF is in the EFLAGS that are pushed and cleared in the handler's; #DB returns behind the instruction
  */
 #include "guest.inc"

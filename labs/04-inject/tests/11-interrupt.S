@@ -1,6 +1,5 @@
 /* name: an interrupt of the timer
  * points: 2
- * modules: dispatcher.delivery dispatcher.nested
  * hint: an external interrupt is delivered like an exception without an error code; it returns to the next instruction
  */
 #include "guest.inc"

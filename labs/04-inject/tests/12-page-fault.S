@@ -1,6 +1,5 @@
 /* name: a page fault
  * points: 2
- * modules: dispatcher.delivery dispatcher.nested
  * hint: CR2 becomes event.address; the error code is the event's
  */
 #include "guest.inc"

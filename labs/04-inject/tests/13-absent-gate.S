@@ -1,6 +1,5 @@
 /* name: a gate that is not present
  * points: 2
- * modules: dispatcher.delivery dispatcher.nested
  * hint: #NP with error code vector * 8 + 2, + 1 (EXT) unless it was a software interrupt
  */
 #include "guest.inc"

@@ -1,6 +1,5 @@
 /* name: a vector beyond the IDT
  * points: 2
- * modules: dispatcher.delivery dispatcher.nested
  * hint: a gate takes 8 bytes; if the last lies beyond the limit it is #GP with error code vector * 8 + 2
  */
 #include "guest.inc"

@@ -1,6 +1,5 @@
 /* name: what is no gate
  * points: 2
- * modules: dispatcher.delivery dispatcher.nested
  * hint: types 14 and 15 with S = 0 are gates of this lab; others are #GP with error code vector * 8 + 2
  */
 #include "guest.inc"

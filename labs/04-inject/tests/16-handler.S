@@ -1,6 +1,5 @@
 /* name: a handler behind a bad selector
  * points: 2
- * modules: dispatcher.delivery dispatcher.nested
  * hint: null or no code segment: #GP; not present: #NP; the error code is the selector without RPL
  */
 #include "guest.inc"

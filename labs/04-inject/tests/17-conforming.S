@@ -1,6 +1,5 @@
 /* name: a conforming handler
  * points: 2
- * modules: dispatcher.delivery dispatcher.nested
  * hint: a conforming code segment runs in the caller's ring, on its stack
  */
 #include "guest.inc"

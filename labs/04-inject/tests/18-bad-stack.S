@@ -1,6 +1,5 @@
 /* name: a TSS with a bad stack
  * points: 3
- * modules: dispatcher.delivery dispatcher.nested
  * hint: #TS with error code SS for a null selector, a wrong RPL or DPL, or no writable data; #SS if it is not present
  */
 #include "guest.inc"

@@ -1,6 +1,5 @@
 /* name: a double fault
  * points: 2
- * modules: dispatcher.delivery dispatcher.nested
  * hint: a second contributory exception (0, 10 to 13), or any but a benign one after a page fault, is exception 8 with error code 0
  */
 #include "guest.inc"

@@ -1,6 +1,5 @@
 /* name: a benign exception, then another
  * points: 2
- * modules: dispatcher.delivery dispatcher.nested
  * hint: #UD is benign: what its delivery raises is delivered in its place
  */
 #include "guest.inc"

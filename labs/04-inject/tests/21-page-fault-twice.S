@@ -1,6 +1,5 @@
 /* name: a fault while a page fault is delivered
  * points: 2
- * modules: dispatcher.delivery dispatcher.nested
  * hint: after a page fault a page fault or a contributory exception is a double fault; CR2 is that of the last page fault
  */
 #include "guest.inc"

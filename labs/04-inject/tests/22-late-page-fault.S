@@ -1,6 +1,5 @@
 /* name: a page fault while another exception is delivered
  * points: 2
- * modules: dispatcher.delivery dispatcher.nested
  * hint: contributory, then a page fault: not a double fault; the page fault is delivered, and CR2 is its address
  */
 #include "guest.inc"

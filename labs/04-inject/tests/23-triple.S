@@ -1,6 +1,5 @@
 /* name: a triple fault
  * points: 1
- * modules: dispatcher.delivery dispatcher.nested
  * hint: a fault while a double fault is delivered stops the processor: VMM_NESTED_SHUTDOWN
  */
 #include "guest.inc"

@@ -1,6 +1,5 @@
 /* name: a TSS that is too short
  * points: 1
- * modules: dispatcher.delivery dispatcher.nested
  * hint: SS0 ends at offset 9 of the TSS; beyond its limit it is #TS with the selector of the TSS
  */
 #include "guest.inc"

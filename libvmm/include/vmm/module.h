@@ -190,7 +190,8 @@ bool vmm_delivery_read(struct vmm_delivery *delivery, uint32_t linear, void *byt
                        struct vmm_event *fault);
 
 /** Writes, all or nothing, with the rights of `ring`: 3 is a user, 0 to 2 the supervisor. What is
- * written stays, whatever the end. Returns as vmm_delivery_read. */
+ * written stays, whatever the end. Returns as vmm_delivery_read; of words that the guest may not
+ * write the fault is that of the highest one, which a push meets first. */
 bool vmm_delivery_write(struct vmm_delivery *delivery, unsigned ring, uint32_t linear,
                         const void *bytes, size_t count, struct vmm_event *fault);
 
