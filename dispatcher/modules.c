@@ -13,17 +13,17 @@ const struct decision_policy *const modules_own_decision = &decision_standard;
 #endif
 
 #ifdef WITHOUT_deliver
-enum { OWN_DELIVERY = SLOT_EMPTY };
+static const enum slot own_delivery = SLOT_EMPTY;
 #else
-enum { OWN_DELIVERY = SLOT_STANDARD };
+static const enum slot own_delivery = SLOT_STANDARD;
 #endif
 
 void modules_init(struct dispatch_modules *modules)
 {
     *modules = (struct dispatch_modules){
         .decision = modules_own_decision ? SLOT_STANDARD : SLOT_EMPTY,
-        .delivery = OWN_DELIVERY,
-        .nested = OWN_DELIVERY,
+        .delivery = own_delivery,
+        .nested = own_delivery,
     };
 }
 

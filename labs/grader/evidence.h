@@ -14,6 +14,7 @@ enum {
     LAB_CHANNEL = 3,           /* the file descriptor that evidence goes to */
     LAB_STACK = 6,             /* words: what the delivery of an event pushes at most */
     LAB_STEPS = 400,           /* instructions a guest of a lab may take */
+    LAB_KERNEL = 1000000,      /* instructions that a guest which is an ELF file may take */
     LAB_STRIDE = 20000,        /* instructions between two states of a guest that is an ELF file */
     LAB_MEMORY = 4 << 20,      /* bytes of guest memory */
     LAB_GUEST_ROOM = 64 << 10, /* bytes of a guest at most */
@@ -101,6 +102,8 @@ static inline bool lab_step(struct vmm_vm *vm, struct lab_evidence *evidence)
     evidence->emulated = statistics.emulated;
     evidence->digest = vmm_digest(vm);
     snprintf(evidence->text, sizeof evidence->text, "%s", vmm_stop_text(vm));
+    if (evidence->stride > 1)
+        return stop == VMM_STOP_LIMIT && evidence->instructions < LAB_KERNEL;
     return stop == VMM_STOP_LIMIT && !lab_at_end(vm, &evidence->registers);
 }
 

@@ -36,6 +36,8 @@ enum x86_status x86_deliver(struct cpu_state *cpu, const struct x86_memory *memo
                             const struct x86_event *event, struct x86_delivery *log);
 #else
 /* In a build without it no event is delivered but by a module from outside. */
+#define x86_deliver x86_no_delivery
+#define x86_nested  x86_no_nesting
 static inline enum x86_status x86_deliver(struct cpu_state *cpu, const struct x86_memory *memory,
                                           const struct x86_event *event, struct x86_delivery *log)
 {
