@@ -56,7 +56,7 @@ LEAVE_OUT ?=
 module_files := $(wildcard interpreter/routines/*.c) dispatcher/decision.c \
   libvmm/arch/x86/deliver.c
 module_tables := interpreter/interpreter.c dispatcher/modules.c libvmm/vm/module_deliver.c \
-  libvmm/machine/microcode.c libvmm/isa/x86_32_svm.c
+  libvmm/machine/microcode.c libvmm/isa/x86_32_svm.c dispatcher/technique_bare.c
 unknown_modules := $(filter-out $(module_files),$(LEAVE_OUT))
 $(if $(unknown_modules),$(error LEAVE_OUT: '$(unknown_modules)' is no module of the VMM))
 without = $(foreach file,$(1),-DWITHOUT_$(basename $(notdir $(file))))
