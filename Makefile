@@ -54,9 +54,10 @@ soname := libvmm.so.$(major)
 # the tables that name them.
 LEAVE_OUT ?=
 module_files := $(wildcard interpreter/routines/*.c) dispatcher/decision.c \
-  libvmm/arch/x86/deliver.c
+  libvmm/arch/x86/deliver.c allocator/shadow_rights.c
 module_tables := interpreter/interpreter.c dispatcher/modules.c libvmm/vm/module_deliver.c \
-  libvmm/machine/microcode.c libvmm/isa/x86_32_svm.c dispatcher/technique_bare.c
+  libvmm/machine/microcode.c libvmm/isa/x86_32_svm.c dispatcher/technique_bare.c \
+  allocator/shadow.c
 unknown_modules := $(filter-out $(module_files),$(LEAVE_OUT))
 $(if $(unknown_modules),$(error LEAVE_OUT: '$(unknown_modules)' is no module of the VMM))
 without = $(foreach file,$(1),-DWITHOUT_$(basename $(notdir $(file))))
@@ -133,9 +134,10 @@ $(OUT)/libvmm.so: $(call objects,$(library_sources)) $(OUT)/sources
 	@ln -sf libvmm.so $(@D)/$(soname)
 
 # A lab's module, loaded at the prompt, finds there what it may call.
+module_calls := -Wl,--export-dynamic-symbol=vmm_call_* -Wl,--export-dynamic-symbol=vmm_delivery_*
 $(OUT)/vmm: $(call objects,$(shell_sources)) $(OUT)/libvmm.a
 	$(call say,LD,$@)
-	$(Q)$(CC) -o $@ $^ $(vmm_ldflags) -Wl,--export-dynamic-symbol=vmm_call_* $(library_libs) $(shell_libs) -ldl
+	$(Q)$(CC) -o $@ $^ $(vmm_ldflags) $(module_calls) $(library_libs) $(shell_libs) -ldl
 
 test_extra_coverage := $(OUT)/tests/coverage/exit.o -Wl,--wrap=_exit
 test_extra = $(test_extra_$(VARIANT))
@@ -160,8 +162,7 @@ lab_runners := $(if $(VARIANT),,$(foreach lab,$(labs),$(if $(wildcard \
 engine_init = $(foreach set,aarch64 arm m68k mips mips64 mips64el mipsel ppc ppc64 riscv32 riscv64 \
   s390x sparc sparc64 tricore,$(foreach call,uc_init reg_read reg_write,$(call)_$(set)))
 lab_ldflags = $(if $(ENGINE_BUNDLED),$(engine_init:%=-Wl,--defsym=%=0)) -Wl,-S -Wl,-z,now \
-  -Wl,--export-dynamic-symbol=vmm_call_* \
-  -Wl,--export-dynamic-symbol=vmm_delivery_*
+  $(module_calls)
 define lab_rules
 $(OUT)/labs/$(1)/%.o: %.c $(OUT)/command labs/$(1)/lab.conf
 	$$(call say,CC,$$@)

@@ -14,10 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shadow_rights.h"
+
 #define ENTRIES     1024u
 #define BUCKETS     256u
 #define NO_TABLE    0xffffffffu
-#define RIGHTS      (X86_PTE_P | X86_PTE_RW | X86_PTE_US)
+#define RIGHTS      SHADOW_RIGHTS
 #define LIMIT_MOST  (1u << 18)
 #define FLOOD       4u /* guest writes to a table without a fill, before it loses its shadow */
 #define LARGE_SHIFT 22
@@ -55,6 +57,7 @@ struct shadow {
     uint64_t clock;
     unsigned flush; /* owed to the caller */
     bool behind; /* the processor may still have what was taken back, until the guest invalidates */
+    const struct shadow_policy *policy; /* somebody else's; NULL: this file's */
     struct shadow_statistics statistics;
     uint32_t bucket[BUCKETS];
     struct table *table; /* `limit` of them */
@@ -314,26 +317,6 @@ static bool is_large(const struct shadow *shadow, uint32_t pde)
     return shadow->pse && (pde & X86_PTE_PS);
 }
 
-/* The rights that the shadow of a leaf entry may have: none before the guest's A, R/W with D. */
-static uint32_t leaf_rights(uint32_t entry)
-{
-    uint32_t rights = entry & RIGHTS;
-
-    if (!(entry & X86_PTE_P) || !(entry & X86_PTE_A)) {
-        return 0;
-    }
-    return entry & X86_PTE_D ? rights : rights & ~(uint32_t)X86_PTE_RW;
-}
-
-/* The same for a directory entry. */
-static uint32_t directory_rights(const struct shadow *shadow, uint32_t pde)
-{
-    if (is_large(shadow, pde)) {
-        return pde & X86_PDE_LARGE_RESERVED ? 0 : leaf_rights(pde);
-    }
-    return pde & X86_PTE_P && pde & X86_PTE_A ? pde & RIGHTS : 0;
-}
-
 /* Takes back from shadow entry `index` what `allowed`, the rights and address that the guest's
  * entry stands for now, does not give. */
 static void restrict_entry(struct shadow *shadow, uint32_t table, uint32_t index, uint32_t allowed)
@@ -352,21 +335,41 @@ static void restrict_entry(struct shadow *shadow, uint32_t table, uint32_t index
     }
 }
 
+/* The shadow entry, now that the guest's is `guest`: `same`, with its address and its rights. */
+static void refresh_by_policy(struct shadow *shadow, uint32_t table, uint32_t index, uint32_t guest,
+                              uint32_t machine, bool large)
+{
+    uint32_t entry = entries(shadow, table)[index];
+    const struct shadow_change change = {.entry = guest,
+                                         .rights = entry & RIGHTS,
+                                         .directory = is_directory(shadow, table),
+                                         .large = large,
+                                         .moved = (entry ^ machine) & X86_PAGE_MASK};
+
+    if ((entry & X86_PTE_P) && !(change.directory && index == shadow->slot)) {
+        uint32_t rights = shadow->policy->written(shadow->policy->context, &change);
+        restrict_entry(shadow, table, index, (entry & X86_PAGE_MASK) | rights);
+    }
+}
+
 static void refresh_entry(struct shadow *shadow, uint32_t table, uint32_t index, uint32_t guest)
 {
-    uint32_t allowed = 0;
+    bool directory = shadow->table[table].role == ROLE_DIRECTORY;
+    bool large = directory && is_large(shadow, guest);
+    uint32_t machine = machine_page(shadow, guest), rights;
 
-    if (shadow->table[table].role == ROLE_TABLE) {
-        allowed = machine_page(shadow, guest) | leaf_rights(guest);
-    } else {
-        bool large = is_large(shadow, guest);
+    if (directory) {
         uint32_t child = find_table(shadow, large ? ROLE_SPLIT : ROLE_TABLE,
                                     large ? guest >> LARGE_SHIFT : guest >> MEMORY_FRAME_SHIFT);
 
-        allowed =
-            child == NO_TABLE ? 0 : shadow->table[child].machine | directory_rights(shadow, guest);
+        machine = child == NO_TABLE ? 0 : shadow->table[child].machine;
     }
-    restrict_entry(shadow, table, index, allowed);
+    if (shadow->policy && shadow->policy->written) {
+        refresh_by_policy(shadow, table, index, guest, machine, large);
+        return;
+    }
+    rights = directory ? shadow_directory_rights(guest, large) : shadow_leaf_rights(guest);
+    restrict_entry(shadow, table, index, machine | rights);
 }
 
 /* ---- the VMM's slot -------------------------------------------------------------------- */
@@ -447,28 +450,48 @@ static bool move_slot(struct shadow *shadow, const struct cpu_state *cpu,
 
 /* ---- faults ---------------------------------------------------------------------------- */
 
-/* Fills in the way to walk->physical. `table` is the shadow table that belongs to it, `forced` a
- * supervisor's write to a read-only page with WP = 0: the level that refuses is opened for writing
- * and closed to user code. */
-static void fill(struct shadow *shadow, const struct x86_walk *walk, uint32_t table, bool forced)
+/* What the two shadow entries on the way to a page are to allow, and whether the access is to be
+ * followed up because it writes to a guest table. */
+struct grant {
+    uint32_t upper, lower;
+    bool trace;
+};
+
+/* Where the supervisor writes to a read-only page with WP = 0, the level that refuses is opened for
+ * writing and closed to user code. */
+static struct grant own_grant(const struct shadow *shadow, const struct x86_walk *walk,
+                              unsigned access)
+{
+    bool forced = (access & X86_ACCESS_WRITE) && !(access & X86_ACCESS_USER) && !walk->writable;
+    bool traced = shadow->traces[page_number(shadow, walk->physical)];
+    struct grant grant = {
+        .upper = walk->levels ? shadow_directory_rights(walk->pde, walk->large) : RIGHTS,
+        .lower = walk->levels == 2 ? shadow_leaf_rights(walk->pte) : RIGHTS,
+        .trace = (access & X86_ACCESS_WRITE) && traced,
+    };
+
+    if (forced && !(grant.upper & X86_PTE_RW)) {
+        grant.upper = X86_PTE_P | X86_PTE_RW;
+    }
+    if (forced && !(grant.lower & X86_PTE_RW)) {
+        grant.lower = X86_PTE_P | X86_PTE_RW;
+    }
+    if (traced) {
+        grant.lower &= ~(uint32_t)X86_PTE_RW;
+    }
+    return grant;
+}
+
+/* Fills in the way to walk->physical. `table` is the shadow table that belongs to it. */
+static void fill(struct shadow *shadow, const struct x86_walk *walk, uint32_t table,
+                 const struct grant *grant)
 {
     uint32_t page = page_number(shadow, walk->physical);
-    uint32_t upper = walk->levels ? directory_rights(shadow, walk->pde) : RIGHTS;
-    uint32_t lower = walk->levels == 2 ? leaf_rights(walk->pte) : RIGHTS;
 
-    if (forced && !(upper & X86_PTE_RW)) {
-        upper = X86_PTE_P | X86_PTE_RW;
-    }
-    if (forced && !(lower & X86_PTE_RW)) {
-        lower = X86_PTE_P | X86_PTE_RW;
-    }
-    if (shadow->traces[page]) {
-        lower &= ~(uint32_t)X86_PTE_RW;
-    }
     set_entry(shadow, shadow->root, walk->linear >> LARGE_SHIFT,
-              shadow->table[table].machine | upper, table_head(shadow, table));
+              shadow->table[table].machine | grant->upper, table_head(shadow, table));
     set_entry(shadow, table, walk->linear >> MEMORY_FRAME_SHIFT & (ENTRIES - 1),
-              machine_page(shadow, walk->physical) | lower, page_head(shadow, page));
+              machine_page(shadow, walk->physical) | grant->lower, page_head(shadow, page));
 }
 
 /* The shadow table that the walk's last level belongs to. */
@@ -478,11 +501,13 @@ static uint32_t table_of(struct shadow *shadow, const struct x86_walk *walk)
                              : get_table(shadow, ROLE_SPLIT, walk->physical >> LARGE_SHIFT);
 }
 
-/* An access that the guest's tables allow. */
+/* An access that the guest's tables allow. `given` is what a policy grants; NULL: this file's own.
+ */
 static void allowed_access(struct shadow *shadow, const struct cpu_state *cpu,
                            const struct x86_memory *memory, const struct x86_walk *walk,
-                           unsigned access, struct shadow_result *result)
+                           unsigned access, const struct grant *given, struct shadow_result *result)
 {
+    struct grant grant;
     uint32_t table;
 
     result->guest = walk->physical;
@@ -498,10 +523,11 @@ static void allowed_access(struct shadow *shadow, const struct cpu_state *cpu,
         result->end = SHADOW_NO_ROOM;
         return;
     }
+    /* Only now is it known whether the page is traced: it may hold the very table. */
+    grant = given ? *given : own_grant(shadow, walk, access);
     shadow->table[shadow->root].stamp = ++shadow->clock;
-    fill(shadow, walk, table,
-         (access & X86_ACCESS_WRITE) && !(access & X86_ACCESS_USER) && !walk->writable);
-    if ((access & X86_ACCESS_WRITE) && shadow_traced(shadow, walk->physical)) {
+    fill(shadow, walk, table, &grant);
+    if (grant.trace) {
         result->end = SHADOW_TRACED;
         shadow->statistics.traced_writes++;
     } else {
@@ -532,32 +558,134 @@ static void root_name(const struct cpu_state *cpu, enum role *role, uint32_t *ke
     *key = x86_paging(cpu) ? cpu->cr3 >> MEMORY_FRAME_SHIFT : 0;
 }
 
+/* ---- a fault, by this file's policy or by another ----------------------------------------- */
+
+static void own_fault(struct shadow *shadow, const struct cpu_state *cpu,
+                      const struct x86_memory *memory, uint32_t linear, unsigned access,
+                      struct shadow_result *result)
+{
+    struct x86_walk walk;
+
+    switch (x86_walk(cpu, memory, linear, access | X86_ACCESS_MARK, &walk, &result->event)) {
+    case X86_OK: allowed_access(shadow, cpu, memory, &walk, access, NULL, result); break;
+    case X86_FAULT:
+        result->end = SHADOW_TRUE_FAULT;
+        shadow->statistics.true_faults++;
+        break;
+    default:
+        result->end = SHADOW_NEED_PAGE;
+        result->guest = walk.levels == 0 ? walk.pde_address : walk.pte_address;
+        break;
+    }
+}
+
+static void true_fault(struct shadow *shadow, uint32_t linear, uint32_t error_code,
+                       struct shadow_result *result)
+{
+    result->end = SHADOW_TRUE_FAULT;
+    result->event = (struct x86_event){.kind = X86_EXCEPTION,
+                                       .vector = X86_PAGE,
+                                       .has_error_code = true,
+                                       .error_code = error_code,
+                                       .cr2 = linear};
+    shadow->statistics.true_faults++;
+}
+
+static void mark(const struct x86_memory *memory, uint32_t address, uint32_t before, uint32_t after)
+{
+    if (before != after) {
+        x86_write_physical(memory, address, &after, sizeof after);
+    }
+}
+
+/* `walk` is what x86_probe found, whatever it came to. */
+static void follow_policy(struct shadow *shadow, const struct cpu_state *cpu,
+                          const struct x86_memory *memory, const struct x86_walk *walk,
+                          unsigned access, uint32_t error_code, struct shadow_result *result)
+{
+    const struct shadow_policy *policy = shadow->policy;
+    const struct shadow_question question = {
+        .linear = walk->linear,
+        .error_code = error_code,
+        .pde = walk->pde,
+        .pte = walk->levels == 2 ? walk->pte : 0,
+        .large = walk->large,
+        .wp = cpu->cr0 & X86_CR0_WP,
+        .traced = shadow->traces[page_number(shadow, walk->physical)],
+    };
+    const struct shadow_verdict verdict = policy->fault(policy->context, &question);
+    const struct grant grant = {verdict.upper, verdict.lower, verdict.kind == SHADOW_TRACE};
+
+    if (verdict.kind == SHADOW_OWN || verdict.kind == SHADOW_UNDECIDED) {
+        result->end = SHADOW_REFUSED;
+        if (verdict.kind == SHADOW_OWN) {
+            own_fault(shadow, cpu, memory, walk->linear, access, result);
+        }
+        return;
+    }
+    mark(memory, walk->pde_address, walk->pde, verdict.pde);
+    if (walk->levels == 2) {
+        mark(memory, walk->pte_address, walk->pte, verdict.pte);
+    }
+    if (verdict.kind == SHADOW_TRUE) {
+        true_fault(shadow, walk->linear, verdict.error_code, result);
+    } else {
+        allowed_access(shadow, cpu, memory, walk, 0, &grant, result);
+    }
+}
+
+static bool maps_page(const struct x86_walk *walk)
+{
+    return walk->large || (walk->levels == 2 && (walk->pte & X86_PTE_P));
+}
+
+/* The shadow table is there before the policy is asked: with it the page may become a traced one.
+ */
+static void policy_fault(struct shadow *shadow, const struct cpu_state *cpu,
+                         const struct x86_memory *memory, uint32_t linear, unsigned access,
+                         uint32_t error_code, struct shadow_result *result)
+{
+    struct x86_walk walk;
+
+    if (!x86_paging(cpu)) {
+        own_fault(shadow, cpu, memory, linear, access, result);
+    } else if (x86_probe(cpu, memory, linear, access, &walk) != X86_OK) {
+        result->end = SHADOW_NEED_PAGE;
+        result->guest = walk.levels == 0 ? walk.pde_address : walk.pte_address;
+    } else if (walk.end == X86_WALK_RESERVED) {
+        true_fault(shadow, linear, walk.error_code, result);
+    } else if (maps_page(&walk) && table_of(shadow, &walk) == NO_TABLE) {
+        result->end = SHADOW_NO_ROOM;
+    } else {
+        follow_policy(shadow, cpu, memory, &walk, access, error_code, result);
+    }
+}
+
 struct shadow_result shadow_fault(struct shadow *shadow, const struct cpu_state *cpu,
                                   const struct x86_memory *memory, uint32_t linear,
                                   uint32_t error_code)
 {
     struct shadow_result result = {.end = SHADOW_FILLED};
-    unsigned access = X86_ACCESS_MARK | (error_code & X86_PAGE_WRITE ? X86_ACCESS_WRITE : 0) |
+    unsigned access = (error_code & X86_PAGE_WRITE ? X86_ACCESS_WRITE : 0) |
                       (error_code & X86_PAGE_USER ? X86_ACCESS_USER : 0);
-    struct x86_walk walk;
     enum role role;
     uint32_t key;
 
     root_name(cpu, &role, &key);
     assert(shadow->root != NO_TABLE && shadow->root == find_table(shadow, role, key));
-    switch (x86_walk(cpu, memory, linear, access, &walk, &result.event)) {
-    case X86_OK: allowed_access(shadow, cpu, memory, &walk, access, &result); break;
-    case X86_FAULT:
-        result.end = SHADOW_TRUE_FAULT;
-        shadow->statistics.true_faults++;
-        break;
-    default:
-        result.end = SHADOW_NEED_PAGE;
-        result.guest = walk.levels == 0 ? walk.pde_address : walk.pte_address;
-        break;
+    if (shadow->policy) {
+        policy_fault(shadow, cpu, memory, linear, access, error_code, &result);
+    } else {
+        own_fault(shadow, cpu, memory, linear, access, &result);
     }
     result.flush = take_flush(shadow);
     return result;
+}
+
+void shadow_set_policy(struct shadow *shadow, const struct shadow_policy *policy)
+{
+    remove_all(shadow);
+    shadow->policy = policy;
 }
 
 int shadow_switch(struct shadow *shadow, const struct cpu_state *cpu, uint32_t *root)

@@ -36,6 +36,7 @@ enum shadow_end {
     SHADOW_NEED_PAGE,  /* the accessor lacks the guest table entry at result.guest */
     SHADOW_NO_ROOM,    /* the frames are exhausted and nothing can be evicted */
     SHADOW_SLOT_TAKEN, /* the guest's directory leaves no place for the VMM's own 4 MB */
+    SHADOW_REFUSED,    /* the policy came to nonsense, and has told whoever put it there */
 };
 
 /* What the caller must drop from the processor's TLB before the guest runs on. */
@@ -57,6 +58,45 @@ struct shadow_statistics {
         traces;
     uint32_t tables; /* machine frames in use for shadow tables now */
 };
+
+/* Somebody else's policy in the place of this file's own: what a page fault is, and what becomes of
+ * a shadow entry when the guest writes to the entry that it is of. What the policy cannot decide is
+ * to which frame an entry leads. */
+struct shadow_question {
+    uint32_t linear, error_code; /* as the processor raised it */
+    uint32_t pde, pte;           /* the guest's entries; pte is 0 if pde is not present, or large */
+    bool large;                  /* pde maps 4 MB */
+    bool wp;                     /* the guest's CR0.WP */
+    bool traced;                 /* the page holds a guest table in use */
+};
+
+struct shadow_verdict {
+    enum { SHADOW_HIDDEN, SHADOW_TRUE, SHADOW_TRACE, SHADOW_OWN, SHADOW_UNDECIDED } kind;
+    uint32_t error_code;   /* SHADOW_TRUE: for the guest */
+    uint32_t pde, pte;     /* the guest's entries, with A and D as the processor leaves them */
+    uint32_t upper, lower; /* P, R/W and U/S of the two shadow entries */
+};
+
+struct shadow_change {
+    uint32_t entry;  /* the guest's, as it is now */
+    uint32_t rights; /* P, R/W and U/S of the shadow's */
+    bool directory;  /* it is in a directory */
+    bool large;      /* and maps 4 MB */
+    bool moved;      /* the shadow entry leads elsewhere than the guest's does now */
+};
+
+struct shadow_policy {
+    void *context;
+    /* Returns what the fault is; SHADOW_OWN: as if there were no policy; SHADOW_UNDECIDED ends the
+     * guest. */
+    struct shadow_verdict (*fault)(void *context, const struct shadow_question *question);
+    /* Returns the rights that stay, a subset of `change->rights`. NULL: this file decides. */
+    uint32_t (*written)(void *context, const struct shadow_change *change);
+};
+
+/* Puts `policy` in charge, NULL: this file's own; it must outlive its use. All shadows are dropped,
+ * and shadow_switch is to be called before the guest runs on. */
+void shadow_set_policy(struct shadow *shadow, const struct shadow_policy *policy);
 
 /* Shadow tables for the VM of `map`, in at most `limit` frames (>= SHADOW_MINIMUM) of its pool.
  * Guest-physical addresses without a frame are mapped to the machine's address `nowhere`, where the

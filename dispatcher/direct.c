@@ -101,6 +101,7 @@ enum cpu_action direct_page_fault(struct dispatcher *d, const struct cpu_exit *e
     case SHADOW_SLOT_TAKEN:
         return refuse(d, "The guest maps all of its 4 GB, and leaves no room for the VMM's own "
                          "tables");
+    case SHADOW_REFUSED: record_result(&d->recorder, "shadow_fault", "refused"); return CPU_LEAVE;
     default: return refuse(d, "The allocator has no frame left for shadow page tables");
     }
 }

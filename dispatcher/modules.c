@@ -12,6 +12,12 @@ const struct decision_policy *const modules_own_decision = 0;
 const struct decision_policy *const modules_own_decision = &decision_standard;
 #endif
 
+#ifdef WITHOUT_shadow_rights
+static const enum slot own_shadow = SLOT_EMPTY;
+#else
+static const enum slot own_shadow = SLOT_STANDARD;
+#endif
+
 #ifdef WITHOUT_deliver
 static const enum slot own_delivery = SLOT_EMPTY;
 #else
@@ -24,6 +30,7 @@ void modules_init(struct dispatch_modules *modules)
         .decision = modules_own_decision ? SLOT_STANDARD : SLOT_EMPTY,
         .delivery = own_delivery,
         .nested = own_delivery,
+        .shadow = own_shadow,
     };
 }
 

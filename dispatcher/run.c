@@ -21,6 +21,8 @@ static enum cpu_action on_exit_of_cpu(void *context, const struct cpu_exit *exit
     default: d->statistics.intercepts++; break;
     }
     enum cpu_action action = d->technique->exit(d, exit);
+    if (d->refused)
+        return CPU_LEAVE;
     if (!d->recorder.stopped)
         return action;
     if (action != CPU_STEP && (exit->kind != CPU_SITE || action != CPU_RETRY))

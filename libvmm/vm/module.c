@@ -16,7 +16,7 @@ enum { FIRST = INTERPRETER_FIRST, END = INTERPRETER_END, NAME = 40 };
 
 /* ---- policies: slots that are no interpreter routine ---- */
 
-enum policy { DECISION, DELIVERY, NESTED, PORTS, POLICIES };
+enum policy { DECISION, DELIVERY, NESTED, SHADOW, PORTS, POLICIES };
 
 static const struct {
     const char *name;
@@ -26,6 +26,7 @@ static const struct {
     [DECISION] = {"dispatcher.decision", offsetof(struct dispatch_modules, decision), false},
     [DELIVERY] = {"dispatcher.delivery", offsetof(struct dispatch_modules, delivery), true},
     [NESTED] = {"dispatcher.nested", offsetof(struct dispatch_modules, nested), true},
+    [SHADOW] = {"allocator.shadow", offsetof(struct dispatch_modules, shadow), false},
     [PORTS] = {"allocator.ports", offsetof(struct dispatch_modules, ports), true},
 };
 
@@ -224,6 +225,40 @@ int vmm_module_replace_nested(struct vmm_vm *vm, vmm_nest *function, void *conte
     return code;
 }
 
+/* Shadow tables stand for what the slot's module once decided: with another they are made anew. */
+static void use_shadow(struct vmm_vm *vm)
+{
+    module_use_shadow(vm->modules, vm->vcpu, vm->dispatcher.modules.shadow);
+    if (!vm->loaded)
+        return;
+    machine_turn(vm->machine, vm);
+    vm->dispatcher.technique->modified(&vm->dispatcher);
+}
+
+bool module_start(struct vmm_vm *vm)
+{
+    if (vm->dispatcher.modules.shadow == SLOT_STANDARD)
+        return true;
+    if (!modules_of(vm))
+        return false;
+    use_shadow(vm);
+    return true;
+}
+
+int vmm_module_replace_shadow(struct vmm_vm *vm, vmm_shadow_ask *function, vmm_shadow_keep *keep,
+                              void *context, struct vmm_error *error)
+{
+    int code;
+    struct modules *modules = fill(vm, SHADOW, function, error, &code);
+    if (modules) {
+        modules->shadow_ask = function;
+        modules->shadow_keep = keep;
+        modules->shadow_context = context;
+        use_shadow(vm);
+    }
+    return code;
+}
+
 int vmm_module_replace_ports(struct vmm_vm *vm, vmm_allow_port *function, void *context,
                              struct vmm_error *error)
 {
@@ -235,6 +270,16 @@ int vmm_module_replace_ports(struct vmm_vm *vm, vmm_allow_port *function, void *
         vm->dispatcher.modules.allow = allow;
     }
     return code;
+}
+
+static int set_policy(struct vmm_vm *vm, enum slot *slot, enum slot value, struct vmm_error *error)
+{
+    if (!modules_of(vm))
+        return no_memory(error);
+    *slot = value;
+    if (slot == &vm->dispatcher.modules.shadow)
+        use_shadow(vm);
+    return VMM_OK;
 }
 
 /* ---- routines, and all of them ---- */
@@ -269,11 +314,10 @@ int vmm_module_remove(struct vmm_vm *vm, const char *name, struct vmm_error *err
     unsigned kind = find_routine(name);
     error_clear(error);
     if (policy)
-        *policy = SLOT_EMPTY;
-    else if (!interpreter || kind == END)
+        return set_policy(vm, policy, SLOT_EMPTY, error);
+    if (!interpreter || kind == END)
         return unknown(name, error);
-    else
-        interpreter->routines[kind] = 0;
+    interpreter->routines[kind] = 0;
     return VMM_OK;
 }
 
@@ -289,8 +333,11 @@ int vmm_module_restore(struct vmm_vm *vm, const char *name, struct vmm_error *er
     if (policy) {
         struct dispatch_modules standard;
         modules_init(&standard);
-        *policy = *policy_slot(&standard, policy_named(name));
-        there = *policy == SLOT_STANDARD;
+        enum slot own = *policy_slot(&standard, policy_named(name));
+        int code = set_policy(vm, policy, own, error);
+        if (code != VMM_OK)
+            return code;
+        there = own == SLOT_STANDARD;
     } else {
         interpreter->routines[kind] = interpreter_standard.routines[kind];
         there = interpreter->routines[kind];

@@ -3,6 +3,8 @@
 #ifndef VMM_VM_MODULE_H
 #define VMM_VM_MODULE_H
 
+#include "dispatcher/modules.h"
+#include "dispatcher/vcpu.h"
 #include "interpreter/interpreter.h"
 #include "vmm/module.h"
 
@@ -14,8 +16,11 @@ struct modules {
     vmm_decide *decide;
     vmm_deliver *deliver;
     vmm_nest *nest;
+    vmm_shadow_ask *shadow_ask;
+    vmm_shadow_keep *shadow_keep;
     vmm_allow_port *allow;
-    void *decide_context, *deliver_context, *nest_context, *allow_context;
+    void *decide_context, *deliver_context, *nest_context, *shadow_context, *allow_context;
+    struct shadow_policy shadow_policy;
     struct dispatcher *dispatcher;
     char why[128]; /* how a routine misbehaved */
 };
@@ -29,6 +34,15 @@ bool module_deliver(void *context, struct cpu_state *cpu, const struct x86_memor
                     const struct x86_event *event, struct x86_event *fault,
                     enum x86_status *status);
 unsigned module_nest(void *context, const struct x86_event *first, const struct x86_event *second);
+
+struct vmm_vm;
+
+/* A VM has been created: what this build leaves out stops it. False: the host has no memory. */
+bool module_start(struct vmm_vm *vm);
+
+/* Has the shadow tables of `vcpu` decided about by what is in the slot (module_shadow.c). All are
+ * dropped. */
+void module_use_shadow(struct modules *modules, struct vcpu *vcpu, enum slot slot);
 
 /* Makes an event of an exception that a module raised. False: there is no such exception. */
 bool module_take_exception(const struct vmm_event *wanted, struct x86_event *event);

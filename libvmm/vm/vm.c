@@ -12,6 +12,7 @@
 #include "hardware.h"
 #include "loader.h"
 #include "machine/host.h"
+#include "module.h"
 #include "vm/error.h"
 #include "vmm/record.h"
 #include "vmm/version.h"
@@ -155,7 +156,7 @@ static int allocate(struct vmm_vm *vm, const struct technique *technique,
     d->owner = vm->owner;
     d->recorder.vm = vm->owner - FRAMES_FIRST_VM;
     vm->vcpu->state = machine->cpu.state;
-    if (technique->create && !technique->create(d, options))
+    if ((technique->create && !technique->create(d, options)) || !module_start(vm))
         return refuse_memory(vm, error);
     return VMM_OK;
 }

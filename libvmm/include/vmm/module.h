@@ -7,6 +7,7 @@
  *     dispatcher.decision   whose an exception is: the guest's, interpreter's or allocator's
  *     dispatcher.delivery   how an exception or interrupt enters its handler
  *     dispatcher.nested     what an exception during a delivery comes to
+ *     allocator.shadow      what a page fault is, and what a shadow page-table entry allows
  *     allocator.ports       which ports the guest may use
  *     interpreter.cli       what CLI does; interpreter.mov_to_cr, interpreter.in_dx, ...
  *
@@ -211,6 +212,58 @@ typedef enum vmm_nested vmm_nest(void *context, const struct vmm_event *first,
  * reads as ones, and what it writes is lost. */
 typedef bool vmm_allow_port(void *context, const struct vmm_port_access *access);
 
+/** A page fault under shadow page tables, with the guest's two entries for the address, as the
+ * processor found them. A shadow entry has the rights of 32-bit paging: P (1), R/W (2), U/S (4). */
+struct vmm_shadow_fault {
+    uint32_t linear;          /**< the address */
+    uint32_t error_code;      /**< the processor's, of the *shadow* tables: P 1, W/R 2, U/S 4 */
+    uint32_t directory_entry; /**< the guest's */
+    uint32_t table_entry;     /**< the guest's; 0 if the directory entry leads to no table */
+    bool large;               /**< the directory entry maps a page of 4 MB */
+    bool write_protect;       /**< the guest's CR0.WP */
+    bool traced;              /**< the page that is mapped holds a page table of the guest's */
+};
+
+/** What a page fault is. */
+enum vmm_shadow_kind {
+    VMM_SHADOW_TRUE,   /**< the guest's own: its tables do not allow the access */
+    VMM_SHADOW_HIDDEN, /**< the guest's tables allow it: the shadow is filled */
+    VMM_SHADOW_TRACE,  /**< so they do, but it writes to a page table of the guest's: the shadow is
+                            filled, the one instruction stepped, and the entry that it writes
+                            looked at (vmm_shadow_written) */
+    VMM_SHADOW_STANDARD, /**< the library is to decide; it does so from the guest's tables alone */
+    VMM_SHADOW_MISSING   /**< as if the slot were empty: stop */
+};
+
+/** The answer to a page fault. */
+struct vmm_shadow_answer {
+    enum vmm_shadow_kind kind;
+    uint32_t error_code;       /**< TRUE: for the guest's handler */
+    uint32_t directory_entry;  /**< the guest's, as the processor leaves it: A (0x20), D (0x40) */
+    uint32_t table_entry;      /**< the same */
+    uint32_t directory_rights; /**< HIDDEN, TRACE: of the shadow's directory entry */
+    uint32_t table_rights;     /**< and of its table entry; there is one for 4 MB pages, too */
+};
+
+/** Says what a page fault is. What belongs to the library it does itself: paging that is off,
+ * entries with reserved bits, and where a shadow entry leads to. `context` is what it was
+ * registered with. */
+typedef struct vmm_shadow_answer vmm_shadow_ask(void *context,
+                                                const struct vmm_shadow_fault *fault);
+
+/** The guest has written to a page-table entry that a shadow entry stands for. */
+struct vmm_shadow_change {
+    uint32_t entry;  /**< the guest's, as it is now */
+    uint32_t rights; /**< the shadow's: P, R/W, U/S */
+    bool directory;  /**< it is in a directory */
+    bool large;      /**< and maps 4 MB */
+    bool moved;      /**< the guest's entry leads elsewhere now */
+};
+
+/** Returns the rights that the shadow entry keeps; it cannot get more than it has. 0: it is taken
+ * out, and filled in anew at the next access. */
+typedef uint32_t vmm_shadow_keep(void *context, const struct vmm_shadow_change *change);
+
 /** What a slot holds. */
 enum vmm_module_state {
     VMM_MODULE_STANDARD, /**< the library's own module */
@@ -235,6 +288,11 @@ int vmm_module_replace(struct vmm_vm *vm, const char *name, vmm_routine *routine
 /** Puts `decide` into the slot "dispatcher.decision". Returns as vmm_module_replace. */
 int vmm_module_replace_decision(struct vmm_vm *vm, vmm_decide *decide, void *context,
                                 struct vmm_error *error);
+
+/** Puts `ask` and `keep` into the slot "allocator.shadow". All shadow tables are dropped. Returns
+ * as vmm_module_replace. */
+int vmm_module_replace_shadow(struct vmm_vm *vm, vmm_shadow_ask *ask, vmm_shadow_keep *keep,
+                              void *context, struct vmm_error *error);
 
 /** Puts `allow` into the slot "allocator.ports". Returns as vmm_module_replace. */
 int vmm_module_replace_ports(struct vmm_vm *vm, vmm_allow_port *allow, void *context,
