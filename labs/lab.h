@@ -13,8 +13,10 @@ struct lab_module {
         vmm_decide *decide;         /* dispatcher.decision */
         vmm_deliver *deliver;       /* dispatcher.delivery */
         vmm_nest *nest;             /* dispatcher.nested */
+        vmm_shadow_ask *ask;        /* allocator.shadow, with `keep` */
         vmm_allow_port *allow_port; /* allocator.ports */
     };
+    vmm_shadow_keep *keep;
 };
 
 extern const struct lab_module lab_modules[];

@@ -33,6 +33,21 @@ static inline enum vmm_delivery_end lab_deliver(void *context, struct vmm_delive
     return end == VMM_DELIVERY_STANDARD ? VMM_DELIVERY_MISSING : end;
 }
 
+static inline struct vmm_shadow_answer lab_ask(void *context, const struct vmm_shadow_fault *fault)
+{
+    const struct lab_module *module = context;
+    struct vmm_shadow_answer answer = module->ask(NULL, fault);
+    if (answer.kind == VMM_SHADOW_STANDARD)
+        answer.kind = VMM_SHADOW_MISSING;
+    return answer;
+}
+
+static inline uint32_t lab_keep(void *context, const struct vmm_shadow_change *change)
+{
+    const struct lab_module *module = context;
+    return module->keep ? module->keep(NULL, change) : change->rights;
+}
+
 static inline bool lab_allow_port(void *context, const struct vmm_port_access *access)
 {
     const struct lab_module *module = context;
@@ -51,6 +66,8 @@ static inline int lab_fill(struct vmm_vm *vm, const struct lab_module *module,
         return vmm_module_replace_delivery(vm, lab_deliver, context, error);
     if (strcmp(module->slot, "dispatcher.nested") == 0)
         return vmm_module_replace_nested(vm, module->nest, NULL, error);
+    if (strcmp(module->slot, "allocator.shadow") == 0)
+        return vmm_module_replace_shadow(vm, lab_ask, lab_keep, context, error);
     if (strcmp(module->slot, "allocator.ports") == 0)
         return vmm_module_replace_ports(vm, lab_allow_port, context, error);
     return vmm_module_replace(vm, module->slot, lab_routine, context, error);

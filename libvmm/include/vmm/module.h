@@ -221,14 +221,15 @@ struct vmm_shadow_fault {
     uint32_t table_entry;     /**< the guest's; 0 if the directory entry leads to no table */
     bool large;               /**< the directory entry maps a page of 4 MB */
     bool write_protect;       /**< the guest's CR0.WP */
-    bool traced;              /**< the page that is mapped holds a page table of the guest's */
+    bool traced;              /**< the page that is mapped holds a table of the guest's that has
+                                   a shadow: a page table, or a descriptor table */
 };
 
 /** What a page fault is. */
 enum vmm_shadow_kind {
     VMM_SHADOW_TRUE,   /**< the guest's own: its tables do not allow the access */
     VMM_SHADOW_HIDDEN, /**< the guest's tables allow it: the shadow is filled */
-    VMM_SHADOW_TRACE,  /**< so they do, but it writes to a page table of the guest's: the shadow is
+    VMM_SHADOW_TRACE,  /**< so they do, but it writes to a page that is traced: the shadow is
                             filled, the one instruction stepped, and the entry that it writes
                             looked at (vmm_shadow_written) */
     VMM_SHADOW_STANDARD, /**< the library is to decide; it does so from the guest's tables alone */

@@ -1,0 +1,3 @@
+# fails: the guest clears A
+# mistake: a page is open before A is set
+s/if (!(entry \& P) || !(entry \& A))/if (!(entry \& P))/

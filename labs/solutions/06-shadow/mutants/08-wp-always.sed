@@ -1,0 +1,3 @@
+# fails: a read-only page
+# mistake: the supervisor always writes to read-only pages
+s/(!user \&\& !fault->write_protect)/!user/

@@ -1,0 +1,3 @@
+# fails: a write
+# mistake: D is not set
+s/\*page |= D;/*page |= A;/
