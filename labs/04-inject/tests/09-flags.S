@@ -1,6 +1,6 @@
 /* name: the EFLAGS that are pushed
  * points: 2
- * hint: RF is set in the EFLAGS pushed for a fault (SDM volume 3, 17.3.1.1), not for a trap such as #DB, and cleared for INT n
+ * hint: RF is set in the EFLAGS pushed for a fault (SDM volume 3, 17.3.1.1), and clear for everything else: traps such as #DB, INT n, interrupts
  */
 #include "guest.inc"
 begin:

@@ -125,10 +125,10 @@ static uint32_t flags_to_push(const struct vmm_delivery *delivery)
 {
     /* #DB, NMI, #BP, #OF, #DF and #MC are no faults. */
     const uint32_t no_faults = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 8 | 1 << 18;
-    uint32_t eflags = delivery->registers.eflags;
-    if (delivery->event.kind == VMM_EVENT_EXCEPTION)
-        return no_faults >> delivery->event.vector & 1 ? eflags : eflags | RF;
-    return delivery->event.kind == VMM_EVENT_SOFTWARE ? eflags & ~(uint32_t)RF : eflags;
+    bool fault = delivery->event.kind == VMM_EVENT_EXCEPTION &&
+                 !(no_faults >> delivery->event.vector & 1);
+    uint32_t eflags = delivery->registers.eflags & ~(uint32_t)RF;
+    return fault ? eflags | RF : eflags;
 }
 
 /* What the handler finds on its stack, the last word pushed first in `frame`. */

@@ -1,3 +1,3 @@
 # fails: the EFLAGS that are pushed
 # mistake: RF is not set for faults
-s/? eflags : eflags | RF;/? eflags : eflags;/
+s/return fault ? eflags | RF : eflags;/return fault ? eflags : eflags;/

@@ -1,3 +1,3 @@
 # fails: the EFLAGS that are pushed
 # mistake: INT n pushes RF as it is
-s/eflags & ~(uint32_t)RF : eflags/eflags : eflags/
+s/eflags = delivery->registers.eflags & ~(uint32_t)RF;/eflags = delivery->registers.eflags;/

@@ -1,3 +1,3 @@
 # test: an exception in ring 0
 # promises: the word at ESP + 8 is 0x2, expected 0x10002
-s/no_faults >> delivery->event.vector & 1 ? eflags : eflags | RF;/no_faults ? eflags : 0;/
+s/return fault ? eflags | RF : eflags;/return fault ? eflags : eflags;/
