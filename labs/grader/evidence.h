@@ -11,14 +11,14 @@
 #include <vmm/vmm.h>
 
 enum {
-    LAB_CHANNEL = 3,           /* the file descriptor that evidence goes to */
-    LAB_STACK = 6,             /* words: what the delivery of an event pushes at most */
-    LAB_STEPS = 400,           /* instructions a guest of a lab may take */
-    LAB_KERNEL = 1000000,      /* instructions that a guest which is an ELF file may take */
-    LAB_STRIDE = 20000,        /* instructions between two states of a guest that is an ELF file */
-    LAB_MEMORY = 4 << 20,      /* bytes of guest memory */
-    LAB_GUEST_ROOM = 64 << 10, /* bytes of a guest at most */
-    LAB_NO_MODULE = 40,        /* the runner's exit status: the file defines nothing useful */
+    LAB_CHANNEL = 3,            /* the file descriptor that evidence goes to */
+    LAB_STACK = 6,              /* words: what the delivery of an event pushes at most */
+    LAB_STEPS = 400,            /* instructions a guest of a lab may take */
+    LAB_KERNEL = 1000000,       /* instructions that a guest which is an ELF file may take */
+    LAB_STRIDE = 20000,         /* instructions between two states of a guest that is an ELF file */
+    LAB_MEMORY = 4 << 20,       /* bytes of guest memory */
+    LAB_GUEST_ROOM = 256 << 10, /* bytes of a guest at most */
+    LAB_NO_MODULE = 40,         /* the runner's exit status: the file defines nothing useful */
     LAB_NO_MACHINE = 41, /* the runner's exit status before it says hello: no VM, no sandbox */
     LAB_NO_CHANNEL = 42  /* the runner's exit status: the channel is closed */
 };

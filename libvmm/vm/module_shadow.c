@@ -38,14 +38,13 @@ static bool entries_are_possible(const struct modules *modules,
                                  const struct vmm_shadow_answer *answer)
 {
     uint32_t marks = fault->large ? MARKS : X86_PTE_A;
-    if (marks_are_possible(fault->directory_entry, answer->directory_entry, marks) &&
-        marks_are_possible(fault->table_entry, answer->table_entry, MARKS))
+    bool good = marks_are_possible(fault->directory_entry, answer->directory_entry, marks);
+    uint32_t before = good ? fault->table_entry : fault->directory_entry;
+    uint32_t after = good ? answer->table_entry : answer->directory_entry;
+    if (good && marks_are_possible(before, after, MARKS))
         return true;
-    refuse(modules,
-           "changed the guest's entries 0x%08x, 0x%08x for 0x%08x to 0x%08x, 0x%08x; the processor "
-           "only sets A and D",
-           fault->directory_entry, fault->table_entry, fault->linear, answer->directory_entry,
-           answer->table_entry);
+    refuse(modules, "changed the guest's entry 0x%08x to 0x%08x; the processor only sets A and D",
+           before, after);
     return false;
 }
 

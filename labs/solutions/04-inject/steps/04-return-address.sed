@@ -1,3 +1,22 @@
-# test: INT n, INT3 and INTO
-# promises: the word at ESP + 0 is 0x
-s/guest->eip + delivery->event.length/guest->eip/
+# step: return-address
+# expect: EFLAGS is 0x202, expected 0x2 (IF)
+# passes: INT n, INT3 and INTO
+s/guest->cr2 = delivery->event.address;/(void)0;/
+/^static bool switch_stack/,/^}/{
+/if (offset + 5/,+1d
+/uint32_t code/,/STACK, code/d
+}
+/^static bool read_handler/,/^}/{
+/if (!(code\[1\] & SEGMENT)/,/NOT_PRESENT/d
+}
+/^static bool read_descriptor/,/^}/{
+/if (!offset)/,/selector & ~RPL, fault/d
+}
+/^static enum vmm_nested nest/,/^}/s/^    (void)context;/&\n    return VMM_NESTED_MISSING;/
+/^static bool read_gate/,/^}/{
+/if (offset + 7/,+1d
+/unsigned type/,/NOT_PRESENT/d
+}
+s/bool inward = ring < guest->cpl;/bool inward = false;/
+s/^    guest->eflags &= ~(uint32_t)(TF | NT | RF);//
+/^    if ((gate\[1\] >> 8 & 0x1f) == INTERRUPT_GATE)/,+1d

@@ -1,7 +1,3 @@
-# test: a page of 4 MB
-# promises: CR2 is 0xa10000, expected 0x0
-s/fault->large ? RIGHTS : page_rights(answer.table_entry)/page_rights(answer.table_entry)/
-s/return directory && !large ? table_rights(entry) : page_rights(entry);/return directory || large ? table_rights(entry) : page_rights(entry);/
-s/uint32_t \*page = fault->large ? .*/uint32_t *page = \&answer.table_entry;/
-s/uint32_t page = fault->large ? .*/uint32_t page = fault->table_entry;/
-s/^    if (!fault->large)$/    if (true)/
+# step: large
+# passes: a page of 4 MB
+# passes: a kernel with processes
