@@ -36,7 +36,8 @@ enum cpu_action outcome_inject(struct dispatcher *d, const struct x86_event *eve
     struct cpu_state *guest = &d->vcpu->state;
     uint16_t task = guest->tr.selector;
     struct x86_delivery log;
-    if (d->technique->inject && d->technique->inject(d, event))
+    bool own = d->modules.delivery == SLOT_STANDARD;
+    if (own && d->technique->inject && d->technique->inject(d, event))
         return CPU_RESUME;
     if (event->kind == X86_EXCEPTION && event->vector == X86_DB && (guest->eflags & X86_TF))
         guest->dr[6] |= X86_DR6_BS;

@@ -92,6 +92,8 @@ static enum slot *find_policy(struct vmm_vm *vm, const char *name)
     if (policy == POLICIES || !(policies[policy].of_interpreter ? d->technique->interpreter != NULL
                                                                 : d->technique->virtualizes))
         return 0;
+    if (policy == SHADOW && !(vm->vcpu && vm->vcpu->shadow))
+        return 0; /* nested tables */
     return policy_slot(&d->modules, policy);
 }
 
@@ -237,7 +239,7 @@ static void use_shadow(struct vmm_vm *vm)
 
 bool module_start(struct vmm_vm *vm)
 {
-    if (vm->dispatcher.modules.shadow == SLOT_STANDARD)
+    if (vm->dispatcher.modules.shadow == SLOT_STANDARD || !vm->vcpu->shadow)
         return true;
     if (!modules_of(vm))
         return false;
