@@ -134,7 +134,8 @@ $(OUT)/libvmm.so: $(call objects,$(library_sources)) $(OUT)/sources
 	@ln -sf libvmm.so $(@D)/$(soname)
 
 # A lab's module, loaded at the prompt, finds there what it may call.
-module_calls := -Wl,--export-dynamic-symbol=vmm_call_* -Wl,--export-dynamic-symbol=vmm_delivery_*
+module_calls := -Wl,--export-dynamic-symbol=vmm_call_* -Wl,--export-dynamic-symbol=vmm_delivery_* \
+  -Wl,--export-dynamic-symbol=vmm_frame_*
 $(OUT)/vmm: $(call objects,$(shell_sources)) $(OUT)/libvmm.a
 	$(call say,LD,$@)
 	$(Q)$(CC) -o $@ $^ $(vmm_ldflags) $(module_calls) $(library_libs) $(shell_libs) -ldl

@@ -173,11 +173,58 @@ uint32_t frame_map_guest(const struct frame_map *map, uint32_t machine)
     return FRAMES_NONE;
 }
 
-void frame_map_destroy(struct frame_map *map)
+static void release(struct frame_map *map)
 {
     for (uint32_t page = 0; page < map->pages; page++) {
-        push(map->pool, map->frame[page], map->owner);
+        if (map->frame[page] != FRAMES_NONE) {
+            push(map->pool, map->frame[page], map->owner);
+        }
+        map->frame[page] = FRAMES_NONE;
     }
+}
+
+void frame_map_on_demand(struct frame_map *map, uint32_t (*give)(void *context, uint32_t page),
+                         void *context)
+{
+    release(map);
+    map->give = give;
+    map->give_context = context;
+}
+
+/* Takes one frame, which must be free, out of the stack. */
+static void claim(struct frames *pool, uint32_t frame, uint16_t owner)
+{
+    uint32_t at = 0;
+
+    while (pool->free[at] != frame) {
+        at++;
+        assert(at < pool->free_count);
+    }
+    pool->free[at] = pool->free[pool->free_count - 1];
+    pool->free[pool->free_count - 1] = frame;
+    pop(pool, owner);
+}
+
+bool frame_map_back(const struct frame_map *map, uint32_t guest)
+{
+    uint32_t page = guest >> MEMORY_FRAME_SHIFT;
+    uint32_t frame;
+
+    if (!frame_map_unbacked(map, guest)) {
+        return true;
+    }
+    frame = map->give(map->give_context, page);
+    if (frame == FRAMES_NONE) {
+        return false;
+    }
+    claim(map->pool, frame, map->owner);
+    map->frame[page] = frame;
+    return true;
+}
+
+void frame_map_destroy(struct frame_map *map)
+{
+    release(map);
     free(map->frame);
     *map = (struct frame_map){0};
 }

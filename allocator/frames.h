@@ -32,7 +32,11 @@ struct frame_map {
     struct frames *pool; /* borrowed */
     uint16_t owner;
     uint32_t pages;
-    uint32_t *frame; /* by guest-physical page number */
+    uint32_t *frame; /* by guest-physical page number; FRAMES_NONE: it has none yet */
+    /* Somebody else gives frames, page by page, when they are first needed: the number of a frame,
+     * or FRAMES_NONE. NULL: all pages have theirs. */
+    uint32_t (*give)(void *context, uint32_t page);
+    void *give_context;
 };
 
 /* Makes every frame of `memory`, which must outlive the pool, free; the last `reserve` of them are
@@ -61,6 +65,14 @@ void frames_give_back(struct frames *pool, uint32_t machine);
  * up to pages. Returns false, and takes nothing, if the pool or the host has not enough. */
 bool frame_map_init(struct frame_map *map, struct frames *pool, uint16_t owner, uint32_t size);
 
+/* Gives all frames back, and has `give` asked from now on. */
+void frame_map_on_demand(struct frame_map *map, uint32_t (*give)(void *context, uint32_t page),
+                         void *context);
+
+/* Sees to it that the page at guest-physical address `guest`, if it is memory, has a frame, which
+ * is zeroed. False: it was not given one. */
+bool frame_map_back(const struct frame_map *map, uint32_t guest);
+
 /* Gives all frames back. */
 void frame_map_destroy(struct frame_map *map);
 
@@ -69,7 +81,7 @@ static inline uint32_t frame_map_machine(const struct frame_map *map, uint32_t g
 {
     uint32_t page = guest >> MEMORY_FRAME_SHIFT;
 
-    return page < map->pages
+    return page < map->pages && map->frame[page] != FRAMES_NONE
                ? map->frame[page] << MEMORY_FRAME_SHIFT | (guest & (MEMORY_FRAME_SIZE - 1))
                : FRAMES_NONE;
 }
@@ -77,6 +89,14 @@ static inline uint32_t frame_map_machine(const struct frame_map *map, uint32_t g
 /* The other way round: the guest-physical address of machine address `machine`, FRAMES_NONE if its
  * frame is not the VM's. It looks through the map. */
 uint32_t frame_map_guest(const struct frame_map *map, uint32_t machine);
+
+/* Whether `guest` is memory that has no frame yet: zeros, as far as anybody can tell. */
+static inline bool frame_map_unbacked(const struct frame_map *map, uint32_t guest)
+{
+    uint32_t page = guest >> MEMORY_FRAME_SHIFT;
+
+    return page < map->pages && map->frame[page] == FRAMES_NONE;
+}
 
 /* The host address of the page that holds guest-physical address `guest`, or NULL. */
 static inline uint8_t *frame_map_page(const struct frame_map *map, uint32_t guest)

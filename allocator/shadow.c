@@ -523,6 +523,10 @@ static void allowed_access(struct shadow *shadow, const struct cpu_state *cpu,
         result->end = SHADOW_NO_ROOM;
         return;
     }
+    if (!frame_map_back(shadow->map, walk->physical)) {
+        result->end = SHADOW_REFUSED;
+        return;
+    }
     /* Only now is it known whether the page is traced: it may hold the very table. */
     grant = given ? *given : own_grant(shadow, walk, access);
     shadow->table[shadow->root].stamp = ++shadow->clock;

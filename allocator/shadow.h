@@ -36,7 +36,8 @@ enum shadow_end {
     SHADOW_NEED_PAGE,  /* the accessor lacks the guest table entry at result.guest */
     SHADOW_NO_ROOM,    /* the frames are exhausted and nothing can be evicted */
     SHADOW_SLOT_TAKEN, /* the guest's directory leaves no place for the VMM's own 4 MB */
-    SHADOW_REFUSED,    /* the policy came to nonsense, and has told whoever put it there */
+    SHADOW_REFUSED,    /* the policy came to nonsense, or the page gets no frame: whoever decided so
+                          has said why */
 };
 
 /* What the caller must drop from the processor's TLB before the guest runs on. */

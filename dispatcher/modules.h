@@ -21,7 +21,7 @@ enum slot { SLOT_STANDARD, SLOT_REPLACED, SLOT_EMPTY };
 /* What modules_init makes of it: everything is the library's own, or missing where this build
  * leaves it out. */
 struct dispatch_modules {
-    enum slot decision, delivery, nested, shadow, ports;
+    enum slot decision, delivery, nested, frames, shadow, ports;
     /* Returns an enum decision; `insn` is what raised `event`, NULL if it cannot be read, `monitor`
      * as in decision.h, and `standard` what the library's own policy says: to reflect, where this
      * build has none. */

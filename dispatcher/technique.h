@@ -21,6 +21,8 @@ struct technique {
     const char *name;
     /* The guest gets a virtual processor, and memory from the allocator. */
     bool virtualizes;
+    /* Pages of guest memory may get their frames one by one: it keeps nowhere where one was. */
+    bool on_demand;
     /* The processor virtualizes: there is a VMCB to configure. */
     bool assisted;
     /* Makes dispatcher->own, when the virtual processor and its memory are there. False if there is

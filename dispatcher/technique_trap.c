@@ -14,6 +14,7 @@
 const struct technique technique_trap = {
     .name = "trap",
     .virtualizes = true,
+    .on_demand = true,
     .exit = direct_exit,
     .wants = direct_wants,
     .reads_time = direct_reads_time,

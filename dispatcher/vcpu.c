@@ -314,7 +314,13 @@ void vcpu_settle(struct vcpu *v)
 
 static uint8_t *quiet_page(void *context, uint32_t physical, bool write)
 {
+    static uint8_t zeros[MEMORY_FRAME_SIZE]; /* only to be read */
     struct vcpu *v = context;
+    if (frame_map_unbacked(v->map, physical)) {
+        if (!write)
+            return zeros;
+        frame_map_back(v->map, physical);
+    }
     uint32_t machine = frame_map_machine(v->map, physical);
     if (machine == FRAMES_NONE) {
         memset(v->nowhere, 0xff, sizeof v->nowhere); /* what is written there is lost */

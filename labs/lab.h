@@ -5,6 +5,30 @@
 
 #include <vmm/vmm.h>
 
+enum { LAB_VMS = 4, LAB_GRANTS = 12 };
+
+/* What somebody was promised: ports from `first` on, in the order in which it was. */
+struct lab_grant {
+    uint16_t vm, first;
+    uint32_t count;
+};
+
+/* A machine that several VMs share: who was promised what (lab 5). */
+struct lab_plan {
+    uint32_t vms;
+    uint32_t limit;             /* frames that the VMs may have together */
+    uint32_t promised[LAB_VMS]; /* to each of them, of these */
+    uint32_t grant_count;
+    struct lab_grant grants[LAB_GRANTS];
+};
+
+/* Which frame a page of a VM gets. */
+typedef uint32_t lab_give(const struct lab_plan *plan, const struct vmm_frame_request *request);
+
+/* Whether VM number `vm` may make this access. */
+typedef bool lab_allow(const struct lab_plan *plan, unsigned vm,
+                       const struct vmm_port_access *access);
+
 /* One slot, and the function for it, of the type that the slot has. */
 struct lab_module {
     const char *slot; /* "interpreter.cli"; NULL behind the last */
@@ -14,7 +38,8 @@ struct lab_module {
         vmm_deliver *deliver;       /* dispatcher.delivery */
         vmm_nest *nest;             /* dispatcher.nested */
         vmm_shadow_ask *ask;        /* allocator.shadow, with `keep` */
-        vmm_allow_port *allow_port; /* allocator.ports */
+        lab_give *give;             /* allocator.frames */
+        lab_allow *allow_port;      /* allocator.ports */
     };
     vmm_shadow_keep *keep;
 };

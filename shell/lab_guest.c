@@ -6,8 +6,9 @@
  * state is a failed test with a sentence. */
 #include "shell/lab.h"
 
-#include "labs/grader/evidence.h"
+#include "labs/grader/install.h"
 #include "shell/file.h"
+#include "shell/lab_allocate.h"
 #include "shell/lab_compare.h"
 #include "shell/lab_process.h"
 
@@ -78,17 +79,19 @@ static unsigned seconds_for(clock_t used)
 
 static bool run_reference(struct lab_job *job, struct trial *trial)
 {
-    struct lab_evidence evidence = {0};
-    struct vmm_error error;
+    static const struct lab_module none[] = {{NULL, {NULL}, NULL}};
+    static struct lab_machine machine;
+    struct vmm_error error = {0};
     clock_t start = clock();
-    struct vmm_vm *vm = lab_vm("trap", trial->guest, trial->size, &evidence, &error);
-    if (!vm)
+    bool more = lab_machine_create(&machine, "trap", trial->guest, trial->size, &error) &&
+                lab_install_machine(&machine, machine.plan.vms > 1 ? lab_allocator : none,
+                                    &error) == VMM_OK &&
+                lab_machine_load(&machine, trial->guest, trial->size, &error);
+    if (!more)
         snprintf(job->why, sizeof job->why, "%s", error.text);
-    for (bool more = vm != NULL; more && trial->wanted < LAB_STEPS;) {
-        more = lab_step(vm, &evidence);
-        trial->expected[trial->wanted++] = evidence;
-    }
-    vmm_destroy(vm);
+    while (more && trial->wanted < LAB_STEPS)
+        more = lab_machine_step(&machine, &trial->expected[trial->wanted++]);
+    lab_machine_destroy(&machine);
     trial->seconds = seconds_for(clock() - start);
     return trial->wanted > 0;
 }
@@ -104,29 +107,44 @@ static bool run_module(struct lab_job *job, struct trial *trial)
 
 /* ---- the score ---- */
 
-static void fail_test(const struct lab_job *job, struct lab_test *test,
-                      const struct lab_evidence *before, size_t step, const char *what)
+/* The state of the same VM before the step. */
+static const struct lab_evidence *lab_before(const struct lab_evidence *expected, size_t step)
 {
+    for (size_t i = step; i-- > 0;)
+        if (expected[i].vm == expected[step].vm)
+            return &expected[i];
+    return NULL;
+}
+
+static void fail_test(const struct lab_job *job, struct lab_test *test,
+                      const struct lab_evidence *expected, size_t step, const char *what)
+{
+    char who[16] = "";
+    struct lab_plan plan;
+    const struct lab_evidence *before = lab_before(expected, step);
     char at[64] = "", behind[64] = "", until[32] = "";
     bool kernel = lab_is_kernel(test->guest, test->guest_size);
-    unsigned long long done = step;
+    unsigned long long done = before ? before->instructions : 0;
+    lab_read_plan(&plan, test->guest, test->guest_size);
+    if (plan.vms > 1)
+        snprintf(who, sizeof who, "VM %u, ", expected[step].vm);
+    else if (!kernel)
+        done = step;
     int stem = (int)strlen(test->file) - 2, length = (int)strlen(what);
     while (length > 0 && what[length - 1] == '\n')
         length--;
-    if (kernel) {
-        done = before ? before->instructions : 0;
+    if (kernel)
         snprintf(behind, sizeof behind, ", or one of the %d behind it", LAB_STRIDE - 1);
-    }
     if (before) {
         snprintf(at, sizeof at, ", at EIP 0x%08x", before->registers.eip);
         snprintf(until, sizeof until, "'until %llu', ", done);
     }
     snprintf(test->output, sizeof test->output,
-             "Instruction %llu of the guest %s%s%s:\n%.*s\nHint: %s.\n"
+             "%sInstruction %llu of the guest %s%s%s:\n%.*s\nHint: %s.\n"
              "To see it: make %.*s.bin && vmm debug --lab %ld %s%.*s.bin, then %s'trap', 'why'",
-             done + 1, test->file, behind, at, length < 900 ? length : 900, what, test->hint, stem,
-             test->file, job->lab->number, kernel ? "" : "--load flat@0x100000 ", stem, test->file,
-             until);
+             who, done + 1, test->file, behind, at, length < 900 ? length : 900, what, test->hint,
+             stem, test->file, job->lab->number, kernel ? "" : "--load flat@0x100000 ", stem,
+             test->file, until);
 }
 
 static bool same(const struct lab_evidence *a, const struct lab_evidence *b)
@@ -144,7 +162,6 @@ static void judge(const struct lab_job *job, struct lab_test *test, const struct
     while (i < trial->wanted && i < trial->count && trial->got[i].nonce == trial->nonce &&
            same(&trial->expected[i], &trial->got[i]))
         i++;
-    const struct lab_evidence *before = i > 0 ? &trial->expected[i - 1] : NULL;
     test->passed = i == trial->wanted && trial->count == trial->wanted && child->status == 0 &&
                    !child->late && !child->flooded;
     test->score = test->passed ? test->points : 0;
@@ -157,7 +174,7 @@ static void judge(const struct lab_job *job, struct lab_test *test, const struct
                  trial->count > i && !child->flooded
                      ? "the module wrote to the grader's channel itself"
                      : lab_ending(child, trial->seconds, room, sizeof room));
-    fail_test(job, test, before, i, what);
+    fail_test(job, test, trial->expected, i < trial->wanted ? i : i - 1, what);
 }
 
 static bool draw(struct lab_test *test, struct trial *trial)

@@ -6,6 +6,7 @@
 #define LABS_GRADER_EVIDENCE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <vmm/vmm.h>
@@ -33,6 +34,7 @@ struct lab_evidence {
     uint64_t nonce;
     uint64_t digest, instructions, emulated;
     uint32_t stop, exit_code;
+    uint32_t vm;     /* which of several */
     uint32_t stride; /* instructions since the state before */
     struct vmm_registers registers;
     uint32_t sent;             /* bytes that the guest has sent to its console */

@@ -4,6 +4,7 @@
 #ifndef LABS_GRADER_INSTALL_H
 #define LABS_GRADER_INSTALL_H
 
+#include "labs/grader/machine.h"
 #include "labs/lab.h"
 
 #include <string.h>
@@ -48,16 +49,45 @@ static inline uint32_t lab_keep(void *context, const struct vmm_shadow_change *c
     return module->keep ? module->keep(NULL, change) : change->rights;
 }
 
+static inline uint32_t lab_give_frame(void *context, const struct vmm_frame_request *request)
+{
+    const struct lab_tenant *tenant = context;
+    return tenant->module->give(tenant->plan, request);
+}
+
 static inline bool lab_allow_port(void *context, const struct vmm_port_access *access)
 {
-    const struct lab_module *module = context;
-    return module->allow_port(NULL, access);
+    const struct lab_tenant *tenant = context;
+    return tenant->module->allow_port(tenant->plan, tenant->vm, access);
+}
+
+/* The slots of the allocator, on one of several VMs. */
+static inline int lab_fill_tenant(struct lab_machine *machine, unsigned i,
+                                  const struct lab_module *module, struct vmm_error *error)
+{
+    const struct lab_tenant tenant = {module, &machine->plan, i};
+    if (!module->routine)
+        return vmm_module_remove(machine->vm[i], module->slot, error);
+    if (strcmp(module->slot, "allocator.ports") == 0) {
+        machine->allow[i] = tenant;
+        return vmm_module_replace_ports(machine->vm[i], lab_allow_port, &machine->allow[i], error);
+    }
+    machine->give[i] = tenant;
+    return vmm_module_replace_frames(machine->vm[i], lab_give_frame, &machine->give[i], error);
+}
+
+static inline bool lab_of_machine(const struct lab_module *module)
+{
+    return strcmp(module->slot, "allocator.ports") == 0 ||
+           strcmp(module->slot, "allocator.frames") == 0;
 }
 
 static inline int lab_fill(struct vmm_vm *vm, const struct lab_module *module,
                            struct vmm_error *error)
 {
     void *context = (void *)module;
+    if (lab_of_machine(module))
+        return VMM_OK;    /* for a machine with several VMs: lab_install_machine */
     if (!module->routine) /* of whichever type it is */
         return vmm_module_remove(vm, module->slot, error);
     if (strcmp(module->slot, "dispatcher.decision") == 0)
@@ -68,8 +98,6 @@ static inline int lab_fill(struct vmm_vm *vm, const struct lab_module *module,
         return vmm_module_replace_nested(vm, module->nest, NULL, error);
     if (strcmp(module->slot, "allocator.shadow") == 0)
         return vmm_module_replace_shadow(vm, lab_ask, lab_keep, context, error);
-    if (strcmp(module->slot, "allocator.ports") == 0)
-        return vmm_module_replace_ports(vm, lab_allow_port, context, error);
     return vmm_module_replace(vm, module->slot, lab_routine, context, error);
 }
 
@@ -80,6 +108,19 @@ static inline int lab_install(struct vmm_vm *vm, const struct lab_module *module
     int status = VMM_OK;
     for (; module->slot && status == VMM_OK; module++)
         status = lab_fill(vm, module, error);
+    return status;
+}
+
+/* The same on each VM of a machine. */
+static inline int lab_install_machine(struct lab_machine *machine, const struct lab_module *module,
+                                      struct vmm_error *error)
+{
+    int status = VMM_OK;
+    for (unsigned i = 0; i < machine->plan.vms && status == VMM_OK; i++)
+        for (const struct lab_module *at = module; at->slot && status == VMM_OK; at++)
+            status = machine->plan.vms > 1 && lab_of_machine(at)
+                         ? lab_fill_tenant(machine, i, at, error)
+                         : lab_fill(machine->vm[i], at, error);
     return status;
 }
 

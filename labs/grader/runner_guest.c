@@ -23,25 +23,27 @@ static const struct lab_module *load(void)
 int main(int argc, char **argv)
 {
     static uint8_t guest[LAB_GUEST_ROOM];
+    static struct lab_machine machine;
     struct lab_evidence evidence = {0};
     struct vmm_error error;
     if (argc != 4)
         return LAB_NO_MACHINE;
     size_t size = fread(guest, 1, sizeof guest, stdin);
     const struct lab_hello hello = {strtoull(argv[2], NULL, 16)};
-    evidence.nonce = hello.nonce;
     memset(argv[2], 'x', strlen(argv[2]));
     /* The library is trusted, and made ready first: the sandbox need not let it through. */
-    struct vmm_vm *vm = lab_vm(argv[1], guest, size, &evidence, &error);
-    if (!vm || !sandbox_enter((unsigned)strtoul(argv[3], NULL, 10)) ||
+    if (!lab_machine_create(&machine, argv[1], guest, size, &error) ||
+        !sandbox_enter((unsigned)strtoul(argv[3], NULL, 10)) ||
         write(LAB_CHANNEL, &hello, sizeof hello) != sizeof hello)
         return LAB_NO_MACHINE;
     const struct lab_module *modules = load();
-    if (!modules || lab_install(vm, modules, &error) != VMM_OK)
+    if (!modules || lab_install_machine(&machine, modules, &error) != VMM_OK ||
+        !lab_machine_load(&machine, guest, size, &error))
         return LAB_NO_MODULE;
     bool more = true;
     for (unsigned step = 0; more && step < LAB_STEPS; step++) {
-        more = lab_step(vm, &evidence);
+        more = lab_machine_step(&machine, &evidence);
+        evidence.nonce = hello.nonce;
         if (write(LAB_CHANNEL, &evidence, sizeof evidence) != sizeof evidence)
             return LAB_NO_CHANNEL;
     }

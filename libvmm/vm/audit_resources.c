@@ -235,7 +235,8 @@ void audit_resources(const struct vmm_vm *vm, struct vmm_audit *audit)
         return;
     }
     for (uint32_t page = 0; page < vm->map.pages; page++)
-        if (owner_of(&check, vm->map.frame[page] << MEMORY_FRAME_SHIFT) != vm->owner)
+        if (!frame_map_unbacked(&vm->map, page << MEMORY_FRAME_SHIFT) &&
+            owner_of(&check, vm->map.frame[page] << MEMORY_FRAME_SHIFT) != vm->owner)
             violation(&check, "guest page 0x%08x has a frame of another owner",
                       page << MEMORY_FRAME_SHIFT);
     check_tables(&check);

@@ -16,7 +16,7 @@ enum { FIRST = INTERPRETER_FIRST, END = INTERPRETER_END, NAME = 40 };
 
 /* ---- policies: slots that are no interpreter routine ---- */
 
-enum policy { DECISION, DELIVERY, NESTED, SHADOW, PORTS, POLICIES };
+enum policy { DECISION, DELIVERY, NESTED, FRAMES, SHADOW, PORTS, POLICIES };
 
 static const struct {
     const char *name;
@@ -26,6 +26,7 @@ static const struct {
     [DECISION] = {"dispatcher.decision", offsetof(struct dispatch_modules, decision), false},
     [DELIVERY] = {"dispatcher.delivery", offsetof(struct dispatch_modules, delivery), true},
     [NESTED] = {"dispatcher.nested", offsetof(struct dispatch_modules, nested), true},
+    [FRAMES] = {"allocator.frames", offsetof(struct dispatch_modules, frames), false},
     [SHADOW] = {"allocator.shadow", offsetof(struct dispatch_modules, shadow), false},
     [PORTS] = {"allocator.ports", offsetof(struct dispatch_modules, ports), true},
 };
@@ -94,6 +95,8 @@ static enum slot *find_policy(struct vmm_vm *vm, const char *name)
         return 0;
     if (policy == SHADOW && !(vm->vcpu && vm->vcpu->shadow))
         return 0; /* nested tables */
+    if (policy == FRAMES && !d->technique->on_demand)
+        return 0;
     return policy_slot(&d->modules, policy);
 }
 
@@ -247,6 +250,33 @@ bool module_start(struct vmm_vm *vm)
     return true;
 }
 
+/* Frames that a guest has are its own: they are given before it is there, or as it needs them. */
+static int use_frames(struct vmm_vm *vm, vmm_give_frame *give, void *context,
+                      struct vmm_error *error)
+{
+    if (vm->loaded)
+        return error_set(error, VMM_E_STATE,
+                         "This virtual machine has a guest, and its frames; fill or empty the slot "
+                         "before vmm_load.");
+    vm->modules->give = give;
+    vm->modules->give_context = context;
+    module_use_frames(vm->modules, &vm->map);
+    return VMM_OK;
+}
+
+int vmm_module_replace_frames(struct vmm_vm *vm, vmm_give_frame *function, void *context,
+                              struct vmm_error *error)
+{
+    const enum slot before = vm->dispatcher.modules.frames;
+    int code;
+    if (!fill(vm, FRAMES, function, error, &code))
+        return code;
+    code = use_frames(vm, function, context, error);
+    if (code != VMM_OK)
+        vm->dispatcher.modules.frames = before;
+    return code;
+}
+
 int vmm_module_replace_shadow(struct vmm_vm *vm, vmm_shadow_ask *function, vmm_shadow_keep *keep,
                               void *context, struct vmm_error *error)
 {
@@ -278,6 +308,15 @@ static int set_policy(struct vmm_vm *vm, enum slot *slot, enum slot value, struc
 {
     if (!modules_of(vm))
         return no_memory(error);
+    if (slot == &vm->dispatcher.modules.frames && *slot != value) {
+        /* What gave all frames at once cannot give them again. */
+        int code = value == SLOT_EMPTY ? use_frames(vm, NULL, NULL, error)
+                                       : error_set(error, VMM_E_UNSUPPORTED,
+                                                   "The library gives frames when a virtual "
+                                                   "machine is created; create another one.");
+        if (code != VMM_OK)
+            return code;
+    }
     *slot = value;
     if (slot == &vm->dispatcher.modules.shadow)
         use_shadow(vm);

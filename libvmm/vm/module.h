@@ -16,10 +16,13 @@ struct modules {
     vmm_decide *decide;
     vmm_deliver *deliver;
     vmm_nest *nest;
+    vmm_give_frame *give; /* NULL: the slot is empty */
+    const struct frame_map *map;
     vmm_shadow_ask *shadow_ask;
     vmm_shadow_keep *shadow_keep;
     vmm_allow_port *allow;
-    void *decide_context, *deliver_context, *nest_context, *shadow_context, *allow_context;
+    void *decide_context, *deliver_context, *nest_context, *give_context, *shadow_context,
+        *allow_context;
     struct shadow_policy shadow_policy;
     struct dispatcher *dispatcher;
     char why[128]; /* how a routine misbehaved */
@@ -43,6 +46,9 @@ bool module_start(struct vmm_vm *vm);
 /* Has the shadow tables of `vcpu` decided about by what is in the slot (module_shadow.c). All are
  * dropped. */
 void module_use_shadow(struct modules *modules, struct vcpu *vcpu, enum slot slot);
+
+/* Has the frames of `map` given, one by one, by what is in the slot (module_frames.c). */
+void module_use_frames(struct modules *modules, struct frame_map *map);
 
 /* Makes an event of an exception that a module raised. False: there is no such exception. */
 bool module_take_exception(const struct vmm_event *wanted, struct x86_event *event);

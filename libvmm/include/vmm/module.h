@@ -7,6 +7,7 @@
  *     dispatcher.decision   whose an exception is: the guest's, interpreter's or allocator's
  *     dispatcher.delivery   how an exception or interrupt enters its handler
  *     dispatcher.nested     what an exception during a delivery comes to
+ *     allocator.frames      which frame of the machine a page of the guest's memory gets
  *     allocator.shadow      what a page fault is, and what a shadow page-table entry allows
  *     allocator.ports       which ports the guest may use
  *     interpreter.cli       what CLI does; interpreter.mov_to_cr, interpreter.in_dx, ...
@@ -227,11 +228,11 @@ struct vmm_shadow_fault {
 
 /** What a page fault is. */
 enum vmm_shadow_kind {
-    VMM_SHADOW_TRUE,   /**< the guest's own: its tables do not allow the access */
-    VMM_SHADOW_HIDDEN, /**< the guest's tables allow it: the shadow is filled */
-    VMM_SHADOW_TRACE,  /**< so they do, but it writes to a page that is traced: the shadow is
-                            filled, the one instruction stepped, and the entry that it writes
-                            looked at (vmm_shadow_written) */
+    VMM_SHADOW_TRUE,     /**< the guest's own: its tables do not allow the access */
+    VMM_SHADOW_HIDDEN,   /**< the guest's tables allow it: the shadow is filled */
+    VMM_SHADOW_TRACE,    /**< so they do, but it writes to a page that is traced: the shadow is
+                              filled, the one instruction stepped, and the entry that it writes
+                              looked at (vmm_shadow_written) */
     VMM_SHADOW_STANDARD, /**< the library is to decide; it does so from the guest's tables alone */
     VMM_SHADOW_MISSING   /**< as if the slot were empty: stop */
 };
@@ -265,6 +266,35 @@ struct vmm_shadow_change {
  * out, and filled in anew at the next access. */
 typedef uint32_t vmm_shadow_keep(void *context, const struct vmm_shadow_change *change);
 
+/** Who has a frame of machine memory. */
+enum {
+    VMM_FRAME_FREE,    /**< nobody: it may be given away */
+    VMM_FRAME_VMM,     /**< the monitor itself; also what is no frame of this machine */
+    VMM_FRAME_FIRST_VM /**< VM 0, the first of this machine; VM 1 is one more, and so on */
+};
+#define VMM_NO_FRAME UINT32_MAX /**< no frame is given */
+
+/** Of the library: what it needs to serve a request. */
+struct vmm_frame_inside;
+
+/** A page of a VM is touched for the first time, and needs a frame. Good until the module returns.
+ */
+struct vmm_frame_request {
+    unsigned vm;                           /**< the VM's number on its machine, from 0 */
+    uint32_t page;                         /**< of its guest-physical memory: address / 4096 */
+    uint32_t pages;                        /**< that memory's size */
+    uint32_t frames;                       /**< of the machine, with the monitor's own */
+    uint32_t available;                    /**< how many more may be given to VMs */
+    const struct vmm_frame_inside *inside; /**< the library's */
+};
+
+/** Who has frame number `frame`: VMM_FRAME_FREE and so on. */
+unsigned vmm_frame_owner(const struct vmm_frame_request *request, uint32_t frame);
+
+/** Returns the number of a free frame, which the page has from then on, zeroed; or VMM_NO_FRAME:
+ * the VM is stopped. */
+typedef uint32_t vmm_give_frame(void *context, const struct vmm_frame_request *request);
+
 /** What a slot holds. */
 enum vmm_module_state {
     VMM_MODULE_STANDARD, /**< the library's own module */
@@ -289,6 +319,13 @@ int vmm_module_replace(struct vmm_vm *vm, const char *name, vmm_routine *routine
 /** Puts `decide` into the slot "dispatcher.decision". Returns as vmm_module_replace. */
 int vmm_module_replace_decision(struct vmm_vm *vm, vmm_decide *decide, void *context,
                                 struct vmm_error *error);
+
+/** Puts `give` into the slot "allocator.frames": from now on the VM's pages get their frames one by
+ * one. To be done before vmm_load. Returns as vmm_module_replace, and VMM_E_STATE: the VM has a
+ * guest.
+ */
+int vmm_module_replace_frames(struct vmm_vm *vm, vmm_give_frame *give, void *context,
+                              struct vmm_error *error);
 
 /** Puts `ask` and `keep` into the slot "allocator.shadow". All shadow tables are dropped. Returns
  * as vmm_module_replace. */

@@ -1,0 +1,3 @@
+# fails: impossible grants
+# mistake: a grant to a VM that is not there is in the way
+s/grant->vm >= plan->vms || //

@@ -1,0 +1,3 @@
+# fails: a port of one's own
+# mistake: no port is allowed
+/^static bool allow/,/^}/s/return true;/return false;/

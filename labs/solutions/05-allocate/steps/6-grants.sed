@@ -1,0 +1,3 @@
+# step: grants
+# passes: first come, first served
+# passes: impossible grants
