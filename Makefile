@@ -238,6 +238,7 @@ check-real: all
 # The labs' own test: starter, reference solution and mutants of each.
 check-labs: $(program) $(lab_runners)
 	@VMM_BUILD=$(abspath $(OUT)) labs/check
+	@VMM_BUILD=$(abspath $(OUT)) labs/follow-readme
 
 # What an instructor hands out (labs/README.md): LABS='02-dispatch 03-interpret' for some of them.
 LABS ?=

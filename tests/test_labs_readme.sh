@@ -14,4 +14,4 @@ command -v python3 >/dev/null || {
     echo 'skipped: python3 reads the results'
     exit 77
 }
-VMM_BUILD=$build exec labs/follow-readme
+VMM_BUILD=$build exec labs/follow-readme 03-interpret 05-allocate
