@@ -39,7 +39,8 @@ struct lab_module {
         vmm_nest *nest;             /* dispatcher.nested */
         vmm_shadow_ask *ask;        /* allocator.shadow, with `keep` */
         lab_give *give;             /* allocator.frames */
-        lab_allow *allow_port;      /* allocator.ports */
+        vmm_allow_port *allow_port; /* allocator.ports */
+        lab_allow *allow;           /* allocator.ports of several VMs */
     };
     vmm_shadow_keep *keep;
 };

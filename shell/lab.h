@@ -103,8 +103,8 @@ bool lab_grade(const struct lab *lab, const char *submission, struct lab_result 
                char why[LAB_SENTENCE]);
 
 /* Whether the file, compiled, calls none of these functions: the dynamic loader's, and the
- * library's but those whose names begin with `allowed` (NULL: none). False with `result->output`
- * set. */
+ * library's but those whose names begin with a word of `allowed` (NULL: none). False with
+ * `result->output` set. */
 bool lab_accept(struct lab_job *job, const char *allowed);
 
 /* Runs the lab's runner on `input` in the sandbox; what comes behind its hello is put into

@@ -62,6 +62,6 @@ static bool allow(const struct lab_plan *plan, unsigned vm, const struct vmm_por
 
 const struct lab_module lab_allocator[] = {
     {"allocator.frames", {.give = give}, NULL},
-    {"allocator.ports", {.allow_port = allow}, NULL},
+    {"allocator.ports", {.allow = allow}, NULL},
     {NULL, {NULL}, NULL},
 };

@@ -57,7 +57,7 @@ static bool build(struct lab_job *job)
     struct lab_result *result = job->result;
     return lab_compile(job->lab, job->submission, job->work, result->output,
                        sizeof result->output) &&
-           lab_accept(job, "vmm_call_");
+           lab_accept(job, "vmm_call_ vmm_delivery_ vmm_frame_");
 }
 
 /* ---- one test ---- */

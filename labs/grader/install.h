@@ -58,7 +58,7 @@ static inline uint32_t lab_give_frame(void *context, const struct vmm_frame_requ
 static inline bool lab_allow_port(void *context, const struct vmm_port_access *access)
 {
     const struct lab_tenant *tenant = context;
-    return tenant->module->allow_port(tenant->plan, tenant->vm, access);
+    return tenant->module->allow(tenant->plan, tenant->vm, access);
 }
 
 /* The slots of the allocator, on one of several VMs. */

@@ -72,6 +72,6 @@ static bool allow(const struct lab_plan *plan, unsigned vm, const struct vmm_por
 
 const struct lab_module lab_modules[] = {
     {"allocator.frames", .give = give},
-    {"allocator.ports", .allow_port = allow},
+    {"allocator.ports", .allow = allow},
     {NULL},
 };
