@@ -718,6 +718,12 @@ int shadow_switch(struct shadow *shadow, const struct cpu_state *cpu, uint32_t *
     return (int)take_flush(shadow);
 }
 
+void shadow_forget(struct shadow *shadow)
+{
+    remove_all(shadow);
+    shadow->root = NO_TABLE;
+}
+
 /* ---- what the guest does to its tables --------------------------------------------------- */
 
 bool shadow_traced(const struct shadow *shadow, uint32_t guest)

@@ -151,6 +151,10 @@ unsigned shadow_open(struct shadow *shadow, uint32_t linear, bool writable);
  * somebody else. Returns the set of enum shadow_flush. */
 unsigned shadow_unmap(struct shadow *shadow, uint32_t guest);
 
+/* Forgets every shadow table: guest memory is another one now. shadow_switch must follow. Other
+ * traces stay. */
+void shadow_forget(struct shadow *shadow);
+
 /* The guest-physical memory that it is of. */
 const struct frame_map *shadow_map(const struct shadow *shadow);
 

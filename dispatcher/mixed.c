@@ -231,7 +231,7 @@ static bool attention(const struct dispatcher *d, const struct outcome *outcome,
 static bool at_break(struct dispatcher *d)
 {
     struct cpu_state *real = &d->cpu->state;
-    if (!d->cpu->break_count)
+    if (!d->cpu->break_count || d->cpu->breaks_off)
         return false;
     real->eip = d->vcpu->state.eip;
     real->seg[X86_CS] = d->vcpu->state.seg[X86_CS];
@@ -271,14 +271,18 @@ bool mixed_interpret(struct dispatcher *d, struct mixed *m, uint64_t until, enum
     if (at_break(d))
         return true;
     refresh(m);
+    uint32_t at = d->watch.at = d->guest->seg[X86_CS].base + d->guest->eip;
     m->context.time = begin;
     struct outcome outcome = interpreter_steps(&d->vcpu->interpreter, &m->context, until, &insn);
     d->interpreted += m->context.time - begin;
     cpu->time = m->context.time;
+    *stop = CPU_STOP_LEFT;
     if (outcome.kind == OUTCOME_DONE && !outcome.single_step && !outcome.task_switched)
-        return false;
+        return d->watch.met && dispatcher_watch_met(d, at);
     *stop = perform(d, m, &insn, &outcome);
-    return attention(d, &outcome, *stop);
+    if (attention(d, &outcome, *stop))
+        return true;
+    return d->watch.met && dispatcher_watch_met(d, at);
 }
 
 void mixed_modified(struct dispatcher *d, struct mixed *m)

@@ -279,6 +279,7 @@ void record_end(struct recorder *r, const struct cpu_state *guest)
     record->host_ns = ticks; /* in ticks while it is kept */
     r->causes[r->cause].count++;
     r->causes[r->cause].ticks += ticks;
+    r->deliveries += record->injected || r->cause <= TRAP_INTERRUPT;
     r->open = 0;
     if (!record_watched(r))
         return;

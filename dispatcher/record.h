@@ -35,6 +35,7 @@ struct recorder {
     uint64_t begun;                           /* host ticks, at its trap */
     struct cpu_state before;                  /* at its trap, if there is a sink */
     uint64_t count;                           /* records so far */
+    uint64_t deliveries; /* events that the guest got so far: the same under every technique */
     void (*sink)(void *context, const struct vmm_record *record);
     void *sink_context;
     /* Whether the guest is to stop behind the trap of this record; NULL: it is not. */

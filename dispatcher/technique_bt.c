@@ -195,7 +195,8 @@ static bool translatable(const struct dispatcher *d)
            is_flat(&guest->seg[X86_CS]) && is_flat(&guest->seg[X86_SS]) &&
            (guest->seg[X86_SS].attributes & (X86_SEG_RW | X86_SEG_DC | X86_SEG_CODE)) ==
                X86_SEG_RW &&
-           !guest->interrupt_shadow && !d->cpu->break_count;
+           !guest->interrupt_shadow && (!d->cpu->break_count || d->cpu->breaks_off) &&
+           !d->watch.met;
 }
 
 /* The words that translations read instead of registers. */
@@ -576,6 +577,7 @@ static const struct translator *bt_translator(const struct dispatcher *d)
 const struct technique technique_bt = {
     .name = "bt",
     .virtualizes = true,
+    .tells_control = true,
     .reserve = CODESPACE_PAGES,
     .create = bt_create,
     .exit = bt_exit,

@@ -81,6 +81,7 @@ static void hybrid_modified(struct dispatcher *d)
 const struct technique technique_hybrid = {
     .name = "hybrid",
     .virtualizes = true,
+    .tells_control = true,
     .exit = hybrid_exit,
     .wants = direct_wants,
     .reads_time = direct_reads_time,

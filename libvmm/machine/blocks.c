@@ -563,6 +563,20 @@ bool blocks_repeats_never(struct cpu *cpu, uint32_t pc)
            block->pc + block->rep_offset == pc && !iterations_left(cpu, block);
 }
 
+bool blocks_ends_in_iret(struct cpu *cpu, uint32_t entered)
+{
+    const struct block *block = &cpu->blocks[entered & ~ENTRY_ITERATES];
+    struct x86_instruction insn = {0};
+    uint8_t bytes[BLOCK_BYTES];
+    if (!entered)
+        return false;
+    unsigned room = blocks_bytes(cpu, block, bytes), offset = 0;
+    while (offset < room &&
+           x86_decode(bytes + offset, room - offset, !(block->flags & BLOCK_CODE16), &insn))
+        offset += insn.length;
+    return offset == room && insn.kind == X86_KIND_IRET;
+}
+
 uint64_t blocks_time(struct cpu *cpu, uint32_t pc)
 {
     struct block *block = cpu->block;

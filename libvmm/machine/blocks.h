@@ -68,6 +68,9 @@ const struct x86_instruction *blocks_leave(struct cpu *cpu, uint32_t pc, bool tr
 /* Whether the instruction at `pc`, in the current block, is a repeated one whose count is 0. */
 bool blocks_repeats_never(struct cpu *cpu, uint32_t pc);
 
+/* Whether the last instruction of the block that `entered` (struct cpu_entry) says is an IRET. */
+bool blocks_ends_in_iret(struct cpu *cpu, uint32_t entered);
+
 /* The time at which the instruction at `pc`, in the current block, begins. */
 uint64_t blocks_time(struct cpu *cpu, uint32_t pc);
 

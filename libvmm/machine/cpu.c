@@ -182,10 +182,21 @@ static void engine_halt(struct cpu *cpu, enum cpu_halt why)
     engine_stop(cpu->engine);
 }
 
+/* The engine never gets RF: it clears the flag at the ends of some blocks only, and PUSHF shows it.
+ * It holds while no instruction has retired (SDM volume 3, section 17.3.1.1). */
+static void store_state(struct cpu *cpu)
+{
+    const uint32_t eflags = cpu->state.eflags;
+    cpu->resume_time = eflags & X86_RF ? cpu->time : UINT64_MAX;
+    cpu->state.eflags &= ~(uint32_t)X86_RF;
+    engine_store(cpu->engine, &cpu->state);
+    cpu->state.eflags = eflags;
+}
+
 static void perform(struct cpu *cpu, enum cpu_action action)
 {
     if (action == CPU_RESUME && cpu->step == STEP_NO) {
-        engine_store(cpu->engine, &cpu->state);
+        store_state(cpu);
         return;
     }
     if (action != CPU_RETRY)
@@ -327,14 +338,17 @@ static void handle(struct cpu *cpu, uint32_t code, const struct x86_instruction 
     perform(cpu, cpu->client.exit(cpu->client.context, &exit));
 }
 
-/* RF goes when the next instruction has retired (SDM volume 3, section 17.3.1.1), in the engine
- * when the block has. */
-static bool clear_resume_flag(struct cpu *cpu)
+/* RF in the loaded state, at the time that it is of: as stored, if no instruction has retired
+ * since, or as an IRET has set it, which the engine has just executed. `behind` is the block
+ * before, if the state is that between two. Returns whether the engine's own state has to be put
+ * right. */
+static bool settle_resume_flag(struct cpu *cpu, uint32_t behind)
 {
-    if (!cpu->inside || !(cpu->state.eflags & X86_RF))
-        return false;
+    bool stale = cpu->state.eflags & X86_RF;
+    bool holds = cpu->resume_time == cpu->time || (stale && blocks_ends_in_iret(cpu, behind));
     cpu->state.eflags &= ~(uint32_t)X86_RF;
-    return true;
+    cpu->state.eflags |= holds ? X86_RF : 0;
+    return stale;
 }
 
 /* A kernel that waits for time to pass reads it by the million. */
@@ -376,8 +390,8 @@ static void on_intercept(void *context, uint32_t code)
     bool trap = code == SVM_EXIT_EXCEPTION + X86_DB;
     uint32_t pc = linear_eip(cpu);
     const struct x86_instruction *known = blocks_leave(cpu, pc, trap);
-    if (clear_resume_flag(cpu))
-        engine_store(cpu->engine, &cpu->state);
+    if (settle_resume_flag(cpu, 0))
+        store_state(cpu);
     handle(cpu, code, known);
     blocks_arm(cpu);
 }
@@ -413,7 +427,7 @@ void cpu_break_pass(struct cpu *cpu)
 bool cpu_break_here(struct cpu *cpu)
 {
     uint32_t pc = linear_eip(cpu);
-    return blocks_break(cpu, pc) && !pass_break(cpu, pc, cpu->time);
+    return !cpu->breaks_off && blocks_break(cpu, pc) && !pass_break(cpu, pc, cpu->time);
 }
 
 /* Whether the run ends before the instruction at `pc`, which is marked. */
@@ -460,7 +474,7 @@ static void on_site(void *context, uint32_t pc)
         return;
     }
     const struct cpu_break *point = blocks_break(cpu, pc);
-    if (point && (meet_break(cpu, pc) || !point->wanted))
+    if (point && ((!cpu->breaks_off && meet_break(cpu, pc)) || !point->wanted))
         return;
     /* It does nothing, and the engine may be here only to find that out. */
     if (blocks_repeats_never(cpu, pc))
@@ -538,7 +552,7 @@ static void freeze(struct cpu *cpu, uint32_t pc, uint64_t now)
 {
     load_state(cpu);
     cpu->state.eip = pc - cpu->state.seg[X86_CS].base;
-    cpu->state.eflags &= ~(uint32_t)X86_ARITHMETIC;
+    cpu->state.eflags &= ~(uint32_t)(X86_ARITHMETIC | X86_RF);
     cpu->time = now;
     cpu->changed = true;
     cpu->frozen = true;
@@ -595,7 +609,7 @@ static bool go(struct cpu *cpu)
         cpu->statistics.flushes++;
     }
     if (cpu->changed) {
-        engine_store(cpu->engine, &cpu->state);
+        store_state(cpu);
         memcpy(cpu->dr, cpu->state.dr, sizeof cpu->dr);
     }
     cpu->changed = false;
@@ -611,10 +625,9 @@ static bool go(struct cpu *cpu)
     blocks_collect(cpu);
     if (!cpu->changed) {
         load_state(cpu);
+        cpu->changed = settle_resume_flag(cpu, cpu->stopped_at_block ? cpu->entry.block : 0);
         if (cpu->stopped_at_block) {
             cpu->state.eip = cpu->stop_pc - cpu->state.seg[X86_CS].base;
-            cpu->changed = true;
-        } else if (clear_resume_flag(cpu)) {
             cpu->changed = true;
         }
     }
@@ -767,6 +780,7 @@ struct cpu_context {
     uint32_t stalls;
     uint32_t nested_root;
     uint32_t dr[8];
+    bool resume; /* RF */
 };
 
 struct cpu_context *cpu_context_new(struct cpu *cpu, const struct cpu_client *client)
@@ -803,13 +817,32 @@ void cpu_context_free(struct cpu_context *context)
 static void park(struct cpu *cpu, struct cpu_context *context)
 {
     if (cpu->changed)
-        engine_store(cpu->engine, &cpu->state);
+        store_state(cpu);
     engine_image_save(cpu->engine, context->image);
+    context->resume = cpu->state.eflags & X86_RF;
     context->time = cpu->time;
     context->stall_time = cpu->stall_time;
     context->stalls = cpu->stalls;
     context->nested_root = cpu->nesting->root;
     memcpy(context->dr, cpu->dr, sizeof cpu->dr);
+}
+
+struct cpu_context *cpu_context_save(struct cpu *cpu)
+{
+    struct cpu_context *context = calloc(1, sizeof *context);
+    if (!context)
+        return 0;
+    context->client = cpu->client;
+    context->image = engine_image_new(cpu->engine);
+    if (!context->image) {
+        cpu_context_free(context);
+        return 0;
+    }
+    park(cpu, context);
+    /* The engine takes a state only on top of one that was looked at. */
+    struct cpu_state stored;
+    engine_load(cpu->engine, &stored);
+    return context;
 }
 
 void cpu_switch(struct cpu *cpu, struct cpu_context *from, const struct cpu_context *to)
@@ -826,9 +859,13 @@ void cpu_switch(struct cpu *cpu, struct cpu_context *from, const struct cpu_cont
     if (to->nested_root != NESTING_FLAT || cpu->nesting->root != NESTING_FLAT)
         nesting_use(cpu->nesting, to->nested_root);
     cpu->passing = false;
+    cpu->break_pass_repeats = cpu->break_pass_once = false;
+    cpu->break_pass_time = UINT64_MAX; /* the same time may come again */
     cpu->entry.block = 0;
     cpu->changed = true;
     load_state(cpu);
+    if (to->resume)
+        cpu->state.eflags |= X86_RF;
     cpu_flush_tlb(cpu);
 }
 
@@ -862,6 +899,7 @@ bool cpu_init(struct cpu *cpu, struct memory *memory, const struct cpu_client *c
     cpu->client = *client;
     cpu->host_clock = host_clock;
     cpu->generation = 1;
+    cpu->resume_time = UINT64_MAX;
     cpu->physical = (struct x86_memory){cpu, physical_page};
     cpu->dr[6] = DR6_AT_RESET;
     cpu->dr[7] = DR7_AT_RESET;

@@ -212,6 +212,7 @@ struct cpu {
         bool wanted; /* the client wants to see the instruction, too */
     } breaks[CPU_BREAKS];
     unsigned break_count;
+    bool breaks_off; /* nobody wants to stop at them now */
     uint32_t late;   /* the block stopped at because the deadline is inside it */
     size_t approach; /* a mark at the instruction where the deadline is; 0: none */
     uint32_t approach_pc;
@@ -222,7 +223,8 @@ struct cpu {
     bool break_pass_repeats; /* ... nor while it repeats, counted in ECX; ... */
     bool break_pass_once;    /* ... with the host's clock, for once */
 
-    uint64_t stall_time; /* exits since time last advanced */
+    uint64_t resume_time; /* when RF was stored last */
+    uint64_t stall_time;  /* exits since time last advanced */
     uint32_t stalls;
     uint64_t host_start; /* host nanoseconds at power-on, with host_clock */
     struct cpu_alarm {
@@ -341,6 +343,9 @@ void cpu_nest(struct cpu *cpu, uint32_t root);
 struct cpu_context;
 struct cpu_context *cpu_context_new(struct cpu *cpu, const struct cpu_client *client);
 void cpu_context_free(struct cpu_context *context);
+
+/* Between runs: a context that holds what the processor is now. NULL if the host has no memory. */
+struct cpu_context *cpu_context_save(struct cpu *cpu);
 
 /* Between runs: puts the processor into `from` (NULL: nobody wants it back) and makes it what `to`
  * holds. */

@@ -120,18 +120,6 @@ bool vmm_register(const struct vmm_vm *vm, const char *name, uint32_t *value)
     return true;
 }
 
-static bool ended(enum vmm_stop stop)
-{
-    switch (stop) {
-    case VMM_STOP_NONE:
-    case VMM_STOP_LIMIT:
-    case VMM_STOP_USER:
-    case VMM_STOP_BREAK:
-    case VMM_STOP_TRAP: return false;
-    default: return true;
-    }
-}
-
 static void assign(struct cpu_state *state, const char *name, uint32_t value)
 {
     static const char *const gprs[] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
@@ -161,11 +149,12 @@ int vmm_set_register(struct vmm_vm *vm, const char *name, uint32_t value, struct
         return error_set(error, VMM_E_UNSUPPORTED,
                          "'%s' has parts that software cannot see; let the guest change it.",
                          found->name);
-    if (ended(vm->stop))
+    if (!vm_resumable(vm->stop))
         return error_set(error, VMM_E_STATE, "The guest has ended; start it again.");
     machine_turn(vm->machine, vm);
     assign(d->guest, found->name, value);
     d->technique->modified(d);
+    vm_changed(vm);
     return VMM_OK;
 }
 
@@ -193,6 +182,8 @@ size_t vmm_write_physical(struct vmm_vm *vm, uint32_t address, const void *bytes
     }
     machine_turn(vm->machine, vm);
     vm->dispatcher.technique->modified(&vm->dispatcher);
+    if (vm->loaded)
+        vm_changed(vm);
     return done;
 }
 

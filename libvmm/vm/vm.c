@@ -10,11 +10,14 @@
 #include "dispatcher/hw.h"
 #include "dispatcher/technique.h"
 #include "hardware.h"
+#include "history.h"
 #include "loader.h"
 #include "machine/host.h"
 #include "module.h"
+#include "pages.h"
 #include "vm/error.h"
 #include "vmm/record.h"
+#include "vmm/snapshot.h"
 #include "vmm/version.h"
 
 enum {
@@ -167,8 +170,8 @@ static int power_on(struct vmm_vm *vm, const struct vmm_config *config,
 {
     struct cpu_client client;
     char why[256];
-    const struct board_console console = {
-        .context = vm->console.context, .output = vm->console.output, .input = vm->console.input};
+    const struct board_console console =
+        tape_start(&vm->tape, &vm->console, &vm->board.clock, config->clock == VMM_CLOCK_VIRTUAL);
     board_init(&vm->board, vm->memory_size, &console);
     dispatcher_init(&vm->dispatcher, &vm->board, technique, &client);
     vm->dispatcher.code_cache = config->code_cache;
@@ -225,6 +228,10 @@ void vmm_destroy(struct vmm_vm *vm)
     if (!vm)
         return;
     symbols_free(&vm->symbols);
+    vmm_history_stop(vm);
+    pages_leave(vm->base);
+    page_store_leave(vm->store);
+    tape_free(&vm->tape);
     dispatcher_destroy(&vm->dispatcher);
     if (vm->vcpu)
         vcpu_destroy(vm->vcpu);
@@ -343,33 +350,43 @@ static void describe_stop(struct vmm_vm *vm, enum dispatch_end end)
              (unsigned long long)dispatcher_instructions(&vm->dispatcher));
 }
 
-static bool resumable(enum vmm_stop stop)
+bool vm_resumable(enum vmm_stop stop)
 {
     switch (stop) {
     case VMM_STOP_NONE:
     case VMM_STOP_LIMIT:
     case VMM_STOP_USER:
     case VMM_STOP_BREAK:
-    case VMM_STOP_TRAP: return true;
+    case VMM_STOP_TRAP:
+    case VMM_STOP_WATCH: return true;
     default: return false;
     }
 }
 
-enum vmm_stop vmm_run(struct vmm_vm *vm, uint64_t instructions)
+enum vmm_stop vm_run_to(struct vmm_vm *vm, uint64_t limit, bool pass)
 {
-    const struct vmm_vm *turn = vm->machine->turn;
-    if (!vm->loaded || !resumable(vm->stop) || (turn && turn->dispatcher.running))
-        return vm->stop; /* the last: from within a replaced module */
-    uint64_t begin = host_nanoseconds(), done = dispatcher_instructions(&vm->dispatcher);
-    uint64_t limit =
-        instructions && instructions < UINT64_MAX - done ? done + instructions : UINT64_MAX;
+    uint64_t begin = host_nanoseconds();
     machine_turn(vm->machine, vm);
-    cpu_break_pass(vm->dispatcher.cpu);
+    if (pass)
+        cpu_break_pass(vm->dispatcher.cpu);
     enum dispatch_end end = dispatcher_run(&vm->dispatcher, limit);
     vm->dispatcher.interrupted = 0;
     vm->host_ns += host_nanoseconds() - begin;
     describe_stop(vm, end);
     return vm->stop;
+}
+
+enum vmm_stop vmm_run(struct vmm_vm *vm, uint64_t instructions)
+{
+    const struct vmm_vm *turn = vm->machine->turn;
+    if (!vm->loaded || !vm_resumable(vm->stop) || (turn && turn->dispatcher.running))
+        return vm->stop; /* the last: from within a replaced module */
+    uint64_t done = dispatcher_instructions(&vm->dispatcher);
+    uint64_t limit =
+        instructions && instructions < UINT64_MAX - done ? done + instructions : UINT64_MAX;
+    enum vmm_stop stop = vm->history ? history_run(vm, limit) : vm_run_to(vm, limit, true);
+    tape_reached(&vm->tape, dispatcher_time(&vm->dispatcher));
+    return stop;
 }
 
 void vmm_interrupt(struct vmm_vm *vm)
@@ -386,7 +403,7 @@ const char *vmm_stop_name(enum vmm_stop stop)
 {
     static const char *const names[] = {"none",     "exit",    "reset",      "halt",
                                         "shutdown", "limit",   "divergence", "user",
-                                        "stuck",    "failure", "break",      "trap"};
+                                        "stuck",    "failure", "break",      "trap", "watch"};
     return (unsigned)stop < sizeof names / sizeof *names ? names[stop] : "none";
 }
 

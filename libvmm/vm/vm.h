@@ -7,7 +7,12 @@
 #include "dispatcher/vcpu.h"
 #include "machine.h"
 #include "symbols.h"
+#include "tape.h"
 #include "vmm/vm.h"
+
+struct history;
+struct page_store;
+struct pages;
 
 struct vmm_vm {
     struct machine *machine;     /* shared with the VMs beside it */
@@ -24,11 +29,27 @@ struct vmm_vm {
     struct modules *modules;     /* that were replaced (module.c); NULL: none */
     uint32_t breaks[CPU_BREAKS]; /* linear addresses: the processor's while it is this VM's turn */
     unsigned break_count;
+    struct tape tape;            /* the console, as it came */
+    struct page_store *store;    /* of its snapshots; NULL: it never had one */
+    struct pages *base;          /* memory as it was when ... */
+    uint32_t base_epoch;         /* ... this epoch of the dirty log began; NULL: not known */
+    struct history *history;     /* NULL: none */
+    uint64_t timeline;           /* changes from outside so far */
     bool loaded;
     enum vmm_stop stop;
     uint64_t host_ns;
     char stop_text[256];
 };
+
+/* Runs until `limit` instructions have retired since power-on, past no breakpoint but, with `pass`,
+ * the one that the guest stands at. */
+enum vmm_stop vm_run_to(struct vmm_vm *vm, uint64_t limit, bool pass);
+
+/* Whether it can be run on from there. */
+bool vm_resumable(enum vmm_stop stop);
+
+/* The guest, or something that decides how it goes on, was changed from outside. */
+void vm_changed(struct vmm_vm *vm);
 
 /* What vmm_registers shows of `state`. */
 void vm_show_registers(const struct cpu_state *state, struct vmm_registers *registers);

@@ -20,7 +20,8 @@ static bool can_go_on(enum vmm_stop stop)
     case VMM_STOP_LIMIT:
     case VMM_STOP_USER:
     case VMM_STOP_BREAK:
-    case VMM_STOP_TRAP: return true;
+    case VMM_STOP_TRAP:
+    case VMM_STOP_WATCH: return true;
     default: return false;
     }
 }

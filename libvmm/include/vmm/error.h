@@ -13,6 +13,7 @@ enum vmm_error_code {
     VMM_E_IO,          /**< a file cannot be read or written */
     VMM_E_STATE,       /**< the call does not fit the state of its object */
     VMM_E_UNSUPPORTED, /**< correct, but nothing that this build or machine can do */
+    VMM_E_INTERRUPTED, /**< vmm_interrupt ended it before it was done */
 };
 
 /** A mistake, as the call that noticed it fills it in. */

@@ -96,7 +96,8 @@ enum vmm_stop {
     VMM_STOP_STUCK,      /**< exceptions for ever, no instruction executed */
     VMM_STOP_FAILURE,    /**< the engine failed */
     VMM_STOP_BREAK,      /**< before an instruction with a breakpoint: see debug.h */
-    VMM_STOP_TRAP        /**< behind a trap that was waited for: see debug.h */
+    VMM_STOP_TRAP,       /**< behind a trap that was waited for: see debug.h */
+    VMM_STOP_WATCH       /**< behind an instruction that changed what is watched: see debug.h */
 };
 
 /** Registers of a guest, as the guest believes them to be. */

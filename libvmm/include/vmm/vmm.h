@@ -12,6 +12,7 @@
 #include "vmm/module.h"
 #include "vmm/postmortem.h"
 #include "vmm/record.h"
+#include "vmm/snapshot.h"
 #include "vmm/symbols.h"
 #include "vmm/theorem.h"
 #include "vmm/trace.h"
