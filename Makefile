@@ -413,6 +413,7 @@ help:
 	@echo 'research      repeat published comparisons, and write docs/research.md'
 	@echo 'differential  random instructions in the interpreter and on the machine, ten million each'
 	@echo 'fuzz          the gdb server, the prompt and the reader of traces under random input, a minute'
+	@echo 'jumps         a thousand jumps back in a run of each technique, each compared with a run that never went back'
 	@echo 'asan          the tests under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'coverage      line coverage of each room; fails below 85 %'
 	@echo 'install       to prefix=$(prefix) (DESTDIR is honoured); uninstall takes it away'

@@ -136,6 +136,7 @@ int vmm_cmd_debug(int argc, char **argv)
     if (!repl_trace_stop(session) || !repl_record_stop(session))
         status = VMM_FAILURE;
     repl_forget_symbols(session);
+    repl_free_snapshots(session);
     guest_destroy(&session->guest);
     repl_lab_end(session);
     free(session->image_name);

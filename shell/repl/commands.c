@@ -61,6 +61,25 @@ const struct repl_command repl_commands[] = {
      "vector is a number or an exception's name (14, 0x80, #GP). The guest is stopped behind the\n"
      "trap: handled, and about to go on. 'why' explains it.",
      "trap #PF", COMPLETE_CAUSE, true, repl_trap},
+    {"back", "rs rsi", "[N] | trap [N]", "go back by N instructions, or by N traps",
+     "The state is the one that the guest was in, and 'continue', 'step' and 'trap' go on from "
+     "it.\n"
+     "What the guest was typed comes again, what it has printed does not. 'set' makes it another\n"
+     "run from there on. Where a fault has just been delivered, one back is before the delivery.",
+     "back trap", COMPLETE_NOTHING, true, repl_back},
+    {"reverse-step", "reverse-stepi", "[N]", "go back by one instruction, or N; as 'back'", NULL,
+     "reverse-step 10", COMPLETE_NOTHING, true, repl_reverse_step},
+    {"reverse-continue", "rc", "", "go back to the last breakpoint, catchpoint or watchpoint",
+     "Without one, to where the history begins: the guest's start.", "reverse-continue",
+     COMPLETE_NOTHING, true, repl_reverse_continue},
+    {"goto", NULL, "N", "go to where N instructions had retired, back or forth",
+     "As far as the guest has run; 'until' runs on. The number is what 'info vm' shows.",
+     "goto 1000000", COMPLETE_NOTHING, false, repl_goto},
+    {"snapshot", NULL, "[NAME]", "keep the present state, for 'restore'",
+     "Registers, memory, devices, time and statistics. A name that is there is taken again.",
+     "snapshot before", COMPLETE_SNAPSHOT, false, repl_snapshot},
+    {"restore", NULL, "NAME", "go to the state of a snapshot", NULL, "restore before",
+     COMPLETE_SNAPSHOT, false, repl_restore},
     {"why", "w", "[N]", "explain the last trap, or the one N traps before it",
      "What the instruction wanted, its class by Popek and Goldberg's definition, what the\n"
      "hardware did, who handled it, what changed, and what would be without the VMM.",
@@ -108,6 +127,7 @@ const struct repl_command repl_commands[] = {
      "info vmcb [all]      under hw: the virtual machine control block, and what it intercepts\n"
      "info tu [N]          under bt: the last N translation units\n"
      "info cache           under bt: the code cache, and how its units are chained\n"
+     "info snapshots       their names, and how far the history goes\n"
      "info report          what a post-mortem prints: registers, code, stack, walks, traps\n"
      "info symbols [TEXT]  names in the image that contain TEXT",
      "info registers", COMPLETE_INFO, false, repl_info},

@@ -56,6 +56,11 @@ static const char *breakpoint_number(size_t i)
     return number;
 }
 
+static const char *snapshot_name(size_t i)
+{
+    return repl_snapshot_name(completing, i);
+}
+
 static name_list *present_list;
 
 static char *generate(const char *text, int state)
@@ -82,6 +87,7 @@ static name_list *list_of(enum completion completion)
     case COMPLETE_TECHNIQUE: return vmm_technique;
     case COMPLETE_INFO: return repl_info_topic;
     case COMPLETE_BREAKPOINT: return breakpoint_number;
+    case COMPLETE_SNAPSHOT: return snapshot_name;
     default: return NULL;
     }
 }

@@ -63,7 +63,7 @@ static void show_trap(struct session *session)
     show_place(session);
 }
 
-static void report_stop(struct session *session, enum vmm_stop stop)
+void repl_report_stop(struct session *session, enum vmm_stop stop)
 {
     session->next_code_known = false;
     session->list_file[0] = '\0';
@@ -108,6 +108,11 @@ static bool pass_conditions(struct session *session)
         pass = true;
     }
     return pass;
+}
+
+bool repl_holds(struct session *session, enum vmm_stop stop)
+{
+    return stop != VMM_STOP_BREAK || !pass_conditions(session);
 }
 
 /* Runs until something else than a breakpoint's condition decides; 0: no limit. */
@@ -165,7 +170,7 @@ static bool go_on(struct session *session)
     if (stop == VMM_STOP_LIMIT)
         repl_say(session, "%llu instructions have retired: the limit of --max-instructions.\n",
                  (unsigned long long)retired(session));
-    report_stop(session, stop);
+    repl_report_stop(session, stop);
     return true;
 }
 
@@ -203,7 +208,7 @@ bool repl_step(struct session *session, char *arguments)
     uint64_t count = 1;
     if (!need_instructions(session) || (*arguments && !repl_count(session, arguments, &count)))
         return false;
-    report_stop(session, run_guest(session, count));
+    repl_report_stop(session, run_guest(session, count));
     return true;
 }
 
@@ -220,7 +225,7 @@ bool repl_until(struct session *session, char *arguments)
     if (count <= done)
         return repl_complain(session, "%llu instructions have retired already; 'run' starts again.",
                              (unsigned long long)done);
-    report_stop(session, run_guest(session, count - done));
+    repl_report_stop(session, run_guest(session, count - done));
     return true;
 }
 
@@ -265,7 +270,7 @@ static void report_arrival(struct session *session, uint32_t behind, uint32_t st
 {
     enum vmm_stop stop = run_to(session, behind, stack);
     bool arrived = stop == VMM_STOP_BREAK && repl_pc(session) == behind;
-    report_stop(session, arrived ? VMM_STOP_LIMIT : stop);
+    repl_report_stop(session, arrived ? VMM_STOP_LIMIT : stop);
 }
 
 bool repl_next(struct session *session, char *arguments)
@@ -280,7 +285,7 @@ bool repl_next(struct session *session, char *arguments)
     size_t count = vmm_read_linear(session->guest.vm, pc, bytes, sizeof bytes);
     unsigned length = vmm_disassemble(bytes, count, pc, repl_code16(session), text, sizeof text);
     if (!length || !calls(text)) {
-        report_stop(session, run_guest(session, 1));
+        repl_report_stop(session, run_guest(session, 1));
         return true;
     }
     report_arrival(session, pc + length, stack_pointer(session));

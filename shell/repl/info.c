@@ -383,6 +383,7 @@ static const struct {
     {"tu", repl_info_units},
     {"cache", repl_info_cache},
     {"chain", repl_info_cache},
+    {"snapshots", repl_info_snapshots},
 };
 enum { TOPICS = sizeof topics / sizeof *topics };
 

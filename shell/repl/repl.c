@@ -213,7 +213,7 @@ static bool observe(void *context, const struct vmm_record *record)
         struct breakpoint *point = &session->breakpoints[i];
         if (!point->caught || !is_of_kind(record, &point->kind))
             continue;
-        point->hits++;
+        point->hits += !session->searching;
         stop = true;
     }
     return stop;
@@ -230,6 +230,7 @@ bool repl_load(struct session *session)
     }
     repl_trace_stop(session);
     source_close(session->source);
+    repl_free_snapshots(session);
     guest_destroy(&session->guest);
     session->guest = fresh;
     repl_load_symbols(session);
@@ -238,6 +239,9 @@ bool repl_load(struct session *session)
     session->shown_length = 0;
     session->next_code_known = false;
     vmm_stop_at_traps(fresh.vm, observe, session);
+    if (session->options.config.clock == VMM_CLOCK_VIRTUAL &&
+        vmm_history_start(fresh.vm, NULL, &error) != VMM_OK)
+        return repl_complain(session, "%s", error.text);
     for (unsigned i = 0; i < session->breakpoint_count; i++)
         if (!session->breakpoints[i].caught &&
             vmm_break_add(fresh.vm, session->breakpoints[i].linear, &error) != VMM_OK)

@@ -23,7 +23,8 @@ enum {
     TYPED = 4096,
     SHOWN = 16384,
     LINE_ROOM = 512,
-    SCRIPT_DEPTH = 8
+    SCRIPT_DEPTH = 8,
+    SNAPSHOTS = 32
 };
 
 /* Which traps: of a cause, of a vector, or all. */
@@ -81,6 +82,13 @@ struct session {
     struct repl_lab *lab; /* a student's modules are in place; NULL: the library's own */
 
     struct quiz quiz;
+    struct named_snapshot {
+        char name[32];
+        struct vmm_snapshot *snapshot;
+    } snapshots[SNAPSHOTS];
+    unsigned snapshot_count, snapshot_last;
+
+    bool searching;          /* stops are only looked for: they do not count as hits */
     bool waiting;            /* `trap` runs ... */
     struct trap_kind wanted; /* ... and waits for these */
 
@@ -118,6 +126,7 @@ enum completion {
     COMPLETE_FILE,
     COMPLETE_INFO,
     COMPLETE_BREAKPOINT,
+    COMPLETE_SNAPSHOT,
 };
 
 struct repl_command {
@@ -216,6 +225,13 @@ bool repl_print_source(struct session *session, uint32_t linear);
 /* Prints the instruction at `linear`; returns its length, 0 if there is none. */
 unsigned repl_print_instruction(struct session *session, uint32_t linear, bool current);
 
+/* Says why and where the guest stands. */
+void repl_report_stop(struct session *session, enum vmm_stop stop);
+
+/* Whether the user wants to be told of this stop: not if it is a breakpoint's whose condition does
+ * not hold. */
+bool repl_holds(struct session *session, enum vmm_stop stop);
+
 /* ---- commands, by group ---- */
 
 bool repl_run(struct session *session, char *arguments);
@@ -233,6 +249,16 @@ bool repl_file(struct session *session, char *arguments);
 bool repl_add_symbols(struct session *session, char *arguments);
 bool repl_lab(struct session *session, char *arguments);
 bool repl_type(struct session *session, char *arguments);
+
+bool repl_back(struct session *session, char *arguments);
+bool repl_reverse_step(struct session *session, char *arguments);
+bool repl_reverse_continue(struct session *session, char *arguments);
+bool repl_goto(struct session *session, char *arguments);
+bool repl_snapshot(struct session *session, char *arguments);
+bool repl_restore(struct session *session, char *arguments);
+bool repl_info_snapshots(struct session *session, char *arguments);
+const char *repl_snapshot_name(const struct session *session, size_t i);
+void repl_free_snapshots(struct session *session);
 
 bool repl_print(struct session *session, char *arguments);
 bool repl_examine(struct session *session, char *arguments);
