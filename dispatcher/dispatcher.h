@@ -31,6 +31,7 @@ enum dispatch_end {
     DISPATCH_USER,     /* dispatcher->interrupted was set */
     DISPATCH_BREAK,    /* before an instruction that cpu_break_add marked */
     DISPATCH_TRAP,     /* behind a trap that the recorder was asked to stop at */
+    DISPATCH_WATCH,    /* behind an instruction that changed what is watched */
     DISPATCH_STUCK,    /* exceptions for ever */
     DISPATCH_DIVERGED, /* a silent sensitive instruction: dispatcher->silent[0] */
     DISPATCH_REFUSED,  /* the VMM cannot go on: dispatcher->reason */
@@ -48,6 +49,18 @@ struct dispatcher {
      * tables are the processor's own, and hold machine addresses. */
     const struct x86_memory *linear;
     struct recorder recorder;
+    struct dispatch_watch {
+        /* Whether something that is watched has changed, by the instruction at linear address `at`
+         * it would be; asked wherever that may be. NULL: nothing is watched. */
+        bool (*met)(void *context, uint32_t at);
+        /* Which instructions may change it without an exit; NULL: none that the technique does not
+         * exit at. */
+        bool (*wants)(void *context, const struct x86_instruction *insn);
+        void *context;
+        uint32_t at;
+        bool hit, stepping;
+    } watch;
+    bool watch_marks; /* there may be marks that `watch.wants` asked for */
     void *own;            /* the technique's */
     uint64_t interpreted; /* instructions that the full interpreter executed */
     uint64_t translated;  /* instructions that were executed as their translation */
@@ -94,6 +107,10 @@ void dispatcher_use(struct dispatcher *dispatcher, struct cpu *cpu);
 /* The guest cannot be run on: it ends with DISPATCH_REFUSED and `reason`, a sentence without a full
  * stop, which is copied. */
 void dispatcher_refuse(struct dispatcher *dispatcher, const char *reason);
+
+/* Whether what is watched has changed: for who executes instructions in the processor's place,
+ * behind the one at linear address `at`. */
+bool dispatcher_watch_met(struct dispatcher *dispatcher, uint32_t at);
 
 /* Frees what the technique has. */
 void dispatcher_destroy(struct dispatcher *dispatcher);

@@ -31,7 +31,7 @@ uint64_t interpreted_look(const struct dispatcher *d, uint64_t deadline)
 {
     enum { WHILE = 100000 };
     const struct cpu *cpu = d->cpu;
-    if (cpu->break_count && !cpu->breaks_off)
+    if ((cpu->break_count && !cpu->breaks_off) || d->watch.met)
         return cpu->time + 1;
     return cpu->host_clock || deadline - cpu->time > WHILE ? cpu->time + WHILE : deadline;
 }

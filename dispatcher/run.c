@@ -12,18 +12,72 @@
 
 /* ---- the processor's calls ---- */
 
-static enum cpu_action on_exit_of_cpu(void *context, const struct cpu_exit *exit)
+/* Marks outlive the watchpoints that they were for. */
+static bool is_nobodys(struct dispatcher *d, const struct cpu_exit *exit)
 {
-    struct dispatcher *d = context;
+    return d->watch_marks && exit->kind == CPU_SITE &&
+           !d->technique->wants(d, &d->cpu->state, &exit->insn);
+}
+
+static enum cpu_action handle_exit(struct dispatcher *d, const struct cpu_exit *exit)
+{
+    if (is_nobodys(d, exit))
+        return CPU_RETRY;
     switch (exit->kind) {
     case CPU_EXCEPTION: d->statistics.exceptions++; break;
     case CPU_SOFTWARE_INTERRUPT: d->statistics.software_interrupts++; break;
     default: d->statistics.intercepts++; break;
     }
-    enum cpu_action action = d->technique->exit(d, exit);
+    return d->technique->exit(d, exit);
+}
+
+bool dispatcher_watch_met(struct dispatcher *d, uint32_t at)
+{
+    if (d->watch.met && !d->watch.hit && d->watch.met(d->watch.context, at))
+        d->watch.hit = true;
+    return d->watch.hit;
+}
+
+static uint32_t linear_eip(const struct cpu_state *state)
+{
+    return state->seg[X86_CS].base + state->eip;
+}
+
+/* An instruction that may change what is watched is stepped, and looked at behind; the technique
+ * hears of it only if it asked itself. */
+static enum cpu_action watch_site(struct dispatcher *d, const struct cpu_exit *exit)
+{
+    enum cpu_action action = handle_exit(d, exit);
+    if (action != CPU_RETRY || !d->watch.wants || !d->watch.wants(d->watch.context, &exit->insn))
+        return action;
+    d->watch.stepping = true;
+    return CPU_STEP;
+}
+
+static enum cpu_action watch_exit(struct dispatcher *d, const struct cpu_exit *exit)
+{
+    enum cpu_action action = CPU_RETRY;
+    if (exit->kind == CPU_SITE && d->watch.stepping)
+        return CPU_RETRY; /* the step is at its mark */
+    if (exit->kind == CPU_STEPPED && d->watch.stepping) {
+        d->watch.stepping = false;
+        if (d->technique->stopped)
+            d->technique->stopped(d);
+    } else {
+        d->watch.at = linear_eip(&d->cpu->state);
+        action = exit->kind == CPU_SITE ? watch_site(d, exit) : handle_exit(d, exit);
+    }
+    dispatcher_watch_met(d, d->watch.at);
+    return action;
+}
+
+static enum cpu_action on_exit_of_cpu(void *context, const struct cpu_exit *exit)
+{
+    struct dispatcher *d = context;
+    enum cpu_action action = d->watch.met ? watch_exit(d, exit) : handle_exit(d, exit);
     if (d->refused)
         return CPU_LEAVE;
-    if (!d->recorder.stopped)
+    if (!d->recorder.stopped && !d->watch.hit)
         return action;
     if (action != CPU_STEP && (exit->kind != CPU_SITE || action != CPU_RETRY))
         return CPU_LEAVE;
@@ -44,7 +98,8 @@ static bool on_wants(void *context, const struct cpu_state *state,
                      const struct x86_instruction *insn)
 {
     struct dispatcher *d = context;
-    return d->technique->wants(d, state, insn);
+    return d->technique->wants(d, state, insn) ||
+           (d->watch.wants && d->watch.wants(d->watch.context, insn));
 }
 
 static bool on_patches(void *context, const struct cpu_state *state,
@@ -158,7 +213,7 @@ static bool idle(struct dispatcher *d)
 
 /* ---- the loop ---- */
 
-static bool requested(const struct dispatcher *d, enum dispatch_end *end)
+static bool requested(struct dispatcher *d, enum dispatch_end *end)
 {
     if (d->shutdown)
         *end = DISPATCH_SHUTDOWN;
@@ -170,6 +225,8 @@ static bool requested(const struct dispatcher *d, enum dispatch_end *end)
         *end = DISPATCH_EXIT;
     else if (d->board->request == BOARD_RESET)
         *end = DISPATCH_RESET;
+    else if (dispatcher_watch_met(d, d->watch.at))
+        *end = DISPATCH_WATCH;
     else if (d->recorder.stopped)
         *end = DISPATCH_TRAP;
     else if (d->interrupted)
@@ -194,20 +251,25 @@ static void accept_interrupt(struct dispatcher *d)
         return;
     d->halted = false;
     d->statistics.interrupts++;
+    d->watch.at = linear_eip(d->guest);
     d->technique->interrupt(d, board_acknowledge(d->board));
 }
 
 /* A step of the loop that delivered an interrupt may have to end behind it. */
-static bool stopped_by_interrupt(const struct dispatcher *d, enum dispatch_end *end)
+static bool stopped_by_interrupt(struct dispatcher *d, enum dispatch_end *end)
 {
-    *end = d->shutdown ? DISPATCH_SHUTDOWN : d->refused ? DISPATCH_REFUSED : DISPATCH_TRAP;
-    return d->shutdown || d->refused || d->recorder.stopped;
+    bool watched = dispatcher_watch_met(d, d->watch.at);
+    *end = d->shutdown  ? DISPATCH_SHUTDOWN
+           : d->refused ? DISPATCH_REFUSED
+           : watched    ? DISPATCH_WATCH
+                        : DISPATCH_TRAP;
+    return d->shutdown || d->refused || watched || d->recorder.stopped;
 }
 
 static enum dispatch_end run(struct dispatcher *d, uint64_t instructions)
 {
     enum dispatch_end end;
-    d->recorder.stopped = false;
+    d->recorder.stopped = d->watch.hit = d->watch.stepping = false;
     for (;;) {
         board_advance(d->board, d->cpu->time);
         if (requested(d, &end))
@@ -229,6 +291,8 @@ static enum dispatch_end run(struct dispatcher *d, uint64_t instructions)
             d->technique->run ? d->technique->run(d, deadline) : cpu_run(d->cpu, deadline);
         if (d->technique->stopped)
             d->technique->stopped(d);
+        if (d->cpu->watch_met)
+            d->watch.at = d->cpu->watch_pc;
         switch (stop) {
         case CPU_STOP_BREAK: return DISPATCH_BREAK;
         case CPU_STOP_STUCK: return DISPATCH_STUCK;

@@ -199,6 +199,7 @@ static enum cpu_stop interp_run(struct dispatcher *d, uint64_t deadline)
             return CPU_STOP_WINDOW;
         if (cpu->break_count && cpu_break_here(cpu))
             return CPU_STOP_BREAK;
+        uint32_t at = d->watch.at = d->guest->seg[X86_CS].base + d->guest->eip;
         i->context.time = begin;
         outcome = interpreter_steps(&i->interpreter, &i->context, look, &insn);
         d->interpreted += i->context.time - begin;
@@ -206,6 +207,8 @@ static enum cpu_stop interp_run(struct dispatcher *d, uint64_t deadline)
         if ((outcome.kind != OUTCOME_DONE || outcome.single_step) &&
             !perform(d, i, &insn, &outcome, &stop))
             return stop;
+        if (d->watch.met && dispatcher_watch_met(d, at))
+            return CPU_STOP_LEFT;
     }
     return CPU_STOP_DEADLINE;
 }

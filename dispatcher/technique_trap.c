@@ -15,6 +15,7 @@ const struct technique technique_trap = {
     .name = "trap",
     .virtualizes = true,
     .on_demand = true,
+    .exits_at_control = true,
     .exit = direct_exit,
     .wants = direct_wants,
     .reads_time = direct_reads_time,

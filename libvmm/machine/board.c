@@ -78,6 +78,8 @@ uint32_t board_in(struct board *board, uint64_t now, uint16_t port, unsigned siz
     board->accesses_in++;
     uint32_t value = bus_in(&board->bus, port, size);
     board->clock.in_access = false;
+    if (board->watcher.access)
+        board->watcher.access(board->watcher.context, port, size, true, value);
     return value;
 }
 
@@ -87,6 +89,8 @@ void board_out(struct board *board, uint64_t now, uint16_t port, unsigned size, 
     board->accesses_out++;
     bus_out(&board->bus, port, size, value);
     board->clock.in_access = false;
+    if (board->watcher.access)
+        board->watcher.access(board->watcher.context, port, size, false, value);
 }
 
 void board_advance(struct board *board, uint64_t now)

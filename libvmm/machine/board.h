@@ -46,7 +46,11 @@ struct board_guard {
 struct board {
     struct clock clock;
     struct bus bus;
-    struct pic pic;
+    struct board_watcher { /* is told of every access to a port; may be NULL */
+        void (*access)(void *context, uint16_t port, unsigned size, bool in, uint32_t value);
+        void *context;
+    } watcher;
+    struct pic pic; /* from here on the state that a snapshot keeps */
     struct pit pit;
     struct uart uart;
     struct rtc rtc;

@@ -25,6 +25,50 @@ void codepages_destroy(struct cpu *cpu)
     free(cpu->open_before);
 }
 
+static struct cpu_watch *find_watch(struct cpu *cpu, uint32_t frame)
+{
+    for (unsigned i = 0; i < cpu->watch_count; i++)
+        if (cpu->watches[i].frame == frame)
+            return &cpu->watches[i];
+    return 0;
+}
+
+bool cpu_watch_add(struct cpu *cpu, uint32_t frame)
+{
+    struct cpu_watch *watch = find_watch(cpu, frame);
+    if (!watch) {
+        if (cpu->watch_count == CPU_WATCHES)
+            return false;
+        watch = &cpu->watches[cpu->watch_count++];
+        *watch = (struct cpu_watch){.frame = frame};
+        engine_protect(cpu->engine, frame, false);
+        engine_flush_tlb(cpu->engine);
+    }
+    watch->users++;
+    return true;
+}
+
+/* The protection goes with the next write. */
+void cpu_watch_remove(struct cpu *cpu, uint32_t frame)
+{
+    struct cpu_watch *watch = find_watch(cpu, frame);
+    if (watch && --watch->users == 0)
+        *watch = cpu->watches[--cpu->watch_count];
+}
+
+bool codepages_watched(struct cpu *cpu)
+{
+    for (unsigned i = 0; i < cpu->open; i++)
+        if (find_watch(cpu, cpu->open_address[i] >> MEMORY_FRAME_SHIFT))
+            return true;
+    return false;
+}
+
+void cpu_look_again(struct cpu *cpu)
+{
+    cpu->translate_anew = true;
+}
+
 static void lock(struct cpu *cpu, uint32_t frame, struct code_page *page)
 {
     if (page->locked)
@@ -77,7 +121,7 @@ static void unlock(struct cpu *cpu, uint32_t frame, struct code_page *page)
 {
     codepages_drop(cpu, frame);
     page->locked = false;
-    engine_protect(cpu->engine, frame, true);
+    engine_protect(cpu->engine, frame, !find_watch(cpu, frame));
 }
 
 void cpu_written(struct cpu *cpu, uint32_t frame)
@@ -101,13 +145,14 @@ bool codepages_fault(struct cpu *cpu, uint32_t physical, uint32_t address)
     uint32_t frame = address >> MEMORY_FRAME_SHIFT;
     struct code_page *page = frame < memory_frames(cpu->memory) ? cpu->pages[frame] : 0;
     dirty_note(cpu, frame);
-    if (frame < memory_frames(cpu->memory) && !(page && page->locked)) {
+    bool watched = find_watch(cpu, frame);
+    if (frame < memory_frames(cpu->memory) && !(page && page->locked) && !watched) {
         /* A first write; or it was opened meanwhile, and the engine's TLB was behind. */
         engine_protect(cpu->engine, frame, true);
         return true;
     }
     cpu->statistics.code_writes++;
-    if (page && page->locked && !executing_from(cpu, frame)) {
+    if (page && page->locked && !watched && !executing_from(cpu, frame)) {
         if (cpu->time - page->last > CODE_PAGE_CALM)
             page->opened = 0;
         page->last = cpu->time;
@@ -171,7 +216,7 @@ void codepages_close(struct cpu *cpu)
     engine_flush_tlb(cpu->engine);
     for (unsigned i = 0; i < cpu->opened; i++) {
         uint32_t address = cpu->open_address[i], frame = address >> MEMORY_FRAME_SHIFT;
-        if (frame < memory_frames(cpu->memory) &&
+        if (frame < memory_frames(cpu->memory) && cpu->pages[frame] &&
             code_changed(cpu->pages[frame], before(cpu, i), memory_frame(cpu->memory, address)))
             codepages_drop(cpu, frame);
     }

@@ -39,6 +39,9 @@ bool codepages_fault(struct cpu *cpu, uint32_t physical, uint32_t address);
 void codepages_open(struct cpu *cpu);
 void codepages_close(struct cpu *cpu);
 
+/* Whether one of the pages to be opened is watched. */
+bool codepages_watched(struct cpu *cpu);
+
 /* Drops the translations of a frame, whatever linear addresses it is or was mapped at. */
 void codepages_drop(struct cpu *cpu, uint32_t frame);
 

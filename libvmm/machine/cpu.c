@@ -669,9 +669,15 @@ static bool step(struct cpu *cpu)
 
 static bool step_open(struct cpu *cpu)
 {
+    uint32_t pc = linear_eip(cpu);
+    bool watched = codepages_watched(cpu);
     codepages_open(cpu);
     bool good = step(cpu);
     codepages_close(cpu);
+    if (watched) {
+        cpu->watch_met = true;
+        cpu->watch_pc = pc;
+    }
     return good;
 }
 
@@ -696,6 +702,7 @@ static bool step_for_client(struct cpu *cpu)
 enum cpu_stop cpu_run(struct cpu *cpu, uint64_t deadline)
 {
     bool near = false;
+    cpu->watch_met = false;
     cpu->deadline = deadline;
     cpu->frozen = false;
     cpu->entry.tick = 0;
@@ -730,6 +737,8 @@ enum cpu_stop cpu_run(struct cpu *cpu, uint64_t deadline)
             break;
         default: break;
         }
+        if (cpu->watch_met)
+            return CPU_STOP_LEFT;
     }
 }
 

@@ -100,6 +100,9 @@ enum cpu_stop {
 #define CPU_EXITS  64u
 #define CPU_BREAKS 32u
 
+/* Frames that can be watched at a time. */
+#define CPU_WATCHES 64u
+
 /* Frames that an epoch of the dirty log remembers by number; beyond that all are looked through. */
 #define DIRTY_LISTED 1024u
 
@@ -185,6 +188,13 @@ struct cpu {
         uint32_t listed[DIRTY_LISTED];
         uint32_t *written; /* by frame: the last epoch in which it was; 0: never */
     } dirty;
+    struct cpu_watch {
+        uint32_t frame;
+        unsigned users;
+    } watches[CPU_WATCHES]; /* frames whose writes the client wants to see, one by one */
+    unsigned watch_count;
+    bool watch_met;       /* such a write was stepped, by the instruction at ... */
+    uint32_t watch_pc;    /* ... this linear address */
     bool translate_anew;  /* the code buffer is emptied before the next run */
     uintptr_t first_site; /* the lowest place in it that a block was called from */
     struct cpu_site {
@@ -267,6 +277,14 @@ uint64_t cpu_now(struct cpu *cpu);
  * was one. */
 bool cpu_break_add(struct cpu *cpu, uint32_t pc);
 bool cpu_break_remove(struct cpu *cpu, uint32_t pc);
+
+/* From now on cpu_run returns CPU_STOP_LEFT, with `watch_met`, behind each instruction of the guest
+ * that has written to the machine frame `frame`; as often as it is added, it has to be removed.
+ * False if there are CPU_WATCHES already. Between runs only, as cpu_look_again: the client may want
+ * to see other instructions than before. */
+bool cpu_watch_add(struct cpu *cpu, uint32_t frame);
+void cpu_watch_remove(struct cpu *cpu, uint32_t frame);
+void cpu_look_again(struct cpu *cpu);
 
 /* The instruction that the processor is at will be executed even if it is marked. */
 void cpu_break_pass(struct cpu *cpu);

@@ -260,7 +260,8 @@ static bool nothing_wanted(void *context, const struct vmm_record *record)
 }
 
 /* Runs on as vm_run_to; what the guest says, and its records, were heard already. */
-static enum vmm_stop run_quietly(struct vmm_vm *vm, uint64_t limit, bool pass)
+static enum vmm_stop run_quietly(struct vmm_vm *vm, uint64_t limit, bool pass,
+                                 enum vmm_stop (*run)(struct vmm_vm *, uint64_t, bool))
 {
     struct recorder *r = &vm->dispatcher.recorder;
     void (*const sink)(void *, const struct vmm_record *) = r->sink;
@@ -269,7 +270,7 @@ static enum vmm_stop run_quietly(struct vmm_vm *vm, uint64_t limit, bool pass)
         r->stop = nothing_wanted; /* so that records have their details */
     r->sink = 0;
     vm->tape.quiet = true;
-    enum vmm_stop end = vm_run_to(vm, limit, pass);
+    enum vmm_stop end = run(vm, limit, pass);
     vm->tape.quiet = false;
     r->sink = sink;
     r->stop = stop;
@@ -286,7 +287,7 @@ static enum vmm_stop replay(struct vmm_vm *vm, uint64_t n)
     if (stop)
         r->stop = nothing_wanted;
     vm->machine->cpu.breaks_off = true;
-    enum vmm_stop end = run_quietly(vm, n, false);
+    enum vmm_stop end = run_quietly(vm, n, false, vm_run_past);
     vm->machine->cpu.breaks_off = false;
     r->stop = stop;
     return end;
@@ -437,7 +438,7 @@ static enum vmm_stop run_and_count(struct search *search, uint64_t limit, uint64
 {
     struct vmm_vm *vm = search->vm;
     uint64_t before = instructions(vm);
-    enum vmm_stop stop = run_quietly(vm, limit, *ordinal != 0);
+    enum vmm_stop stop = run_quietly(vm, limit, *ordinal != 0, vm_run_to);
     *ordinal = *ordinal && instructions(vm) == before ? *ordinal + 1 : 1;
     return stop;
 }

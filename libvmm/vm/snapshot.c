@@ -153,6 +153,8 @@ static void put_back_dispatcher(struct dispatcher *d, const struct dispatcher *t
     d->keep_going = now.keep_going;
     d->interactive = now.interactive;
     d->interrupted = now.interrupted;
+    d->watch = now.watch;
+    d->watch_marks = now.watch_marks;
     d->recorder.sink = now.recorder.sink;
     d->recorder.sink_context = now.recorder.sink_context;
     d->recorder.stop = now.recorder.stop;

@@ -19,6 +19,7 @@
 #include "vmm/record.h"
 #include "vmm/snapshot.h"
 #include "vmm/version.h"
+#include "watch.h"
 
 enum {
     MEMORY_DEFAULT = 64 << 20,
@@ -229,6 +230,7 @@ void vmm_destroy(struct vmm_vm *vm)
         return;
     symbols_free(&vm->symbols);
     vmm_history_stop(vm);
+    watches_free(vm);
     pages_leave(vm->base);
     page_store_leave(vm->store);
     tape_free(&vm->tape);
@@ -314,6 +316,7 @@ static const struct {
     [DISPATCH_USER] = {VMM_STOP_USER, "The guest was interrupted"},
     [DISPATCH_BREAK] = {VMM_STOP_BREAK, "The guest reached a breakpoint"},
     [DISPATCH_TRAP] = {VMM_STOP_TRAP, "The guest trapped"},
+    [DISPATCH_WATCH] = {VMM_STOP_WATCH, "What is watched has changed"},
     [DISPATCH_STUCK] = {VMM_STOP_STUCK,
                         "The guest raises exceptions for ever and executes no instruction"},
     [DISPATCH_DIVERGED] = {VMM_STOP_DIVERGENCE, ""},
@@ -365,6 +368,11 @@ bool vm_resumable(enum vmm_stop stop)
 
 enum vmm_stop vm_run_to(struct vmm_vm *vm, uint64_t limit, bool pass)
 {
+    return watches_any(vm) ? watches_run(vm, limit, pass) : vm_run_past(vm, limit, pass);
+}
+
+enum vmm_stop vm_run_past(struct vmm_vm *vm, uint64_t limit, bool pass)
+{
     uint64_t begin = host_nanoseconds();
     machine_turn(vm->machine, vm);
     if (pass)
@@ -401,9 +409,9 @@ const char *vmm_stop_text(const struct vmm_vm *vm)
 
 const char *vmm_stop_name(enum vmm_stop stop)
 {
-    static const char *const names[] = {"none",     "exit",    "reset",      "halt",
-                                        "shutdown", "limit",   "divergence", "user",
-                                        "stuck",    "failure", "break",      "trap", "watch"};
+    static const char *const names[] = {"none",  "exit",       "reset", "halt",  "shutdown",
+                                        "limit", "divergence", "user",  "stuck", "failure",
+                                        "break", "trap",       "watch"};
     return (unsigned)stop < sizeof names / sizeof *names ? names[stop] : "none";
 }
 

@@ -11,6 +11,7 @@
 #include "vmm/vm.h"
 
 struct history;
+struct watches;
 struct page_store;
 struct pages;
 
@@ -29,12 +30,13 @@ struct vmm_vm {
     struct modules *modules;     /* that were replaced (module.c); NULL: none */
     uint32_t breaks[CPU_BREAKS]; /* linear addresses: the processor's while it is this VM's turn */
     unsigned break_count;
-    struct tape tape;            /* the console, as it came */
-    struct page_store *store;    /* of its snapshots; NULL: it never had one */
-    struct pages *base;          /* memory as it was when ... */
-    uint32_t base_epoch;         /* ... this epoch of the dirty log began; NULL: not known */
-    struct history *history;     /* NULL: none */
-    uint64_t timeline;           /* changes from outside so far */
+    struct tape tape;         /* the console, as it came */
+    struct page_store *store; /* of its snapshots; NULL: it never had one */
+    struct pages *base;       /* memory as it was when ... */
+    uint32_t base_epoch;      /* ... this epoch of the dirty log began; NULL: not known */
+    struct history *history;  /* NULL: none */
+    struct watches *watches;  /* NULL: it never had one */
+    uint64_t timeline;        /* changes from outside so far */
     bool loaded;
     enum vmm_stop stop;
     uint64_t host_ns;
@@ -44,6 +46,9 @@ struct vmm_vm {
 /* Runs until `limit` instructions have retired since power-on, past no breakpoint but, with `pass`,
  * the one that the guest stands at. */
 enum vmm_stop vm_run_to(struct vmm_vm *vm, uint64_t limit, bool pass);
+
+/* The same, at no watchpoint. */
+enum vmm_stop vm_run_past(struct vmm_vm *vm, uint64_t limit, bool pass);
 
 /* Whether it can be run on from there. */
 bool vm_resumable(enum vmm_stop stop);

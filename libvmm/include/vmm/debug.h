@@ -29,6 +29,53 @@ int vmm_break_add(struct vmm_vm *vm, uint32_t linear, struct vmm_error *error);
 /** Deletes the breakpoint at `linear`. False if there is none. */
 bool vmm_break_delete(struct vmm_vm *vm, uint32_t linear);
 
+/** What a watchpoint watches. */
+enum vmm_watch_kind {
+    VMM_WATCH_MEMORY,   /**< bytes of memory, for a change of their value */
+    VMM_WATCH_REGISTER, /**< a register, for a change of its value */
+    VMM_WATCH_PORT      /**< ports, for every access */
+};
+
+/** A watchpoint. */
+struct vmm_watchpoint {
+    enum vmm_watch_kind kind;
+    uint32_t address; /**< a linear address, which must be mapped now and stands for what it is
+                         mapped to now; or the first port */
+    uint32_t length;  /**< bytes, 1 to 64; or how many ports */
+    const char *name; /**< of a register as vmm_register knows it, or "if", the interrupt flag */
+};
+
+/** What a watchpoint was met by. */
+struct vmm_watch_hit {
+    unsigned number; /**< of the watchpoint, as vmm_watch_add gave it */
+    uint32_t linear; /**< linear address of the instruction that changed it, or at which the event
+                        came whose delivery did */
+    uint32_t length; /**< bytes of `before` and `after`; a register has 4 */
+    uint8_t before[64]; /**< what was there */
+    uint8_t after[64];  /**< what is there now; of a port, what was read or written */
+    uint16_t port;      /**< of VMM_WATCH_PORT */
+    bool in;            /**< it was read */
+};
+
+/** Sets a watchpoint: vmm_run returns VMM_STOP_WATCH behind the instruction that changes what is
+ * watched; there may be 32 in one VM. `number` (may be NULL) becomes its number. Memory is watched
+ * by protection of its pages, control registers and ports by exits, so that the guest runs at
+ * speed; for other registers it is stepped, instruction by instruction, and so it is under a
+ * technique that does not tell: vmm_watch_steps. Returns VMM_OK, or with `error` set VMM_E_USAGE
+ * (no such register, an impossible length), VMM_E_STATE (nothing is mapped there),
+ * VMM_E_UNSUPPORTED (too many). */
+int vmm_watch_add(struct vmm_vm *vm, const struct vmm_watchpoint *watchpoint, unsigned *number,
+                  struct vmm_error *error);
+
+/** Deletes the watchpoint `number`. False if there is none. */
+bool vmm_watch_delete(struct vmm_vm *vm, unsigned number);
+
+/** Whether the guest has to be stepped for the watchpoint `number`. */
+bool vmm_watch_steps(const struct vmm_vm *vm, unsigned number);
+
+/** What the last VMM_STOP_WATCH was for. False if there was none. */
+bool vmm_watch_hit(const struct vmm_vm *vm, struct vmm_watch_hit *hit);
+
 /** From now on `wanted` is asked about the record of every trap; when it returns true, vmm_run
  * returns VMM_STOP_TRAP behind that trap: handled, and the guest about to go on. `wanted` must not
  * run or change the VM. NULL: no trap is stopped at. */
