@@ -62,9 +62,9 @@ struct technique {
     /* The table of interpreter routines of this VM; NULL if there is no memory. The member is NULL
      * where no routine is ever asked. */
     struct interpreter *(*interpreter)(struct dispatcher *dispatcher);
-    /* Every change of the guest's IF and control, table and task registers, and every access to a
-     * port, is an exit. */
-    bool exits_at_control;
+    /* After every change of the guest's IF and control, table and task registers, and every access
+     * to a port, the dispatcher is asked whether it was watched: it is an exit, or interpreted. */
+    bool tells_control;
     /* How many frames of the pool it holds, besides the virtual processor's. NULL: none. */
     uint32_t (*frames)(const struct dispatcher *dispatcher);
     /* Whether the page at `offset` in the VMM's own 4 MB is writable for the guest's kernel, because

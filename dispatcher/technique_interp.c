@@ -244,6 +244,7 @@ static void interp_modified(struct dispatcher *d)
 
 const struct technique technique_interp = {
     .name = "interp",
+    .tells_control = true,
     .exit = interp_exit,
     .wants = interp_wants,
     .enabled = interp_enabled,

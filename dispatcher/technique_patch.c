@@ -23,7 +23,7 @@ static bool patch_patches(struct dispatcher *d, const struct cpu_state *real,
 const struct technique technique_patch = {
     .name = "patch",
     .virtualizes = true,
-    .exits_at_control = true,
+    .tells_control = true,
     .exit = direct_exit,
     .wants = direct_wants,
     .reads_time = direct_reads_time,

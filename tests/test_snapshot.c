@@ -481,10 +481,17 @@ Test(history, back_through_the_traps)
         keep_history(vm);
         vmm_stop_at_traps(vm, at_page_fault, NULL);
         for (unsigned k = 0; k < TRAPS; k++) {
-            cr_assert_eq(vmm_run(vm, 0), VMM_STOP_TRAP, "%s", vmm_stop_text(vm));
+            enum vmm_stop stop = vmm_run(vm, 0);
+            if (stop == VMM_STOP_EXIT && k == 0)
+                break; /* on nested tables nobody hears of page faults */
+            cr_assert_eq(stop, VMM_STOP_TRAP, "%s: %s", technique, vmm_stop_text(vm));
             digests[k] = vmm_digest(vm);
         }
-        for (unsigned k = TRAPS - 1; k-- > 0;) {
+        if (vmm_run(vm, 1) == VMM_STOP_EXIT) {
+            vmm_destroy(vm);
+            continue;
+        }
+        for (unsigned k = TRAPS; k-- > 0;) {
             cr_assert_eq(vmm_reverse(vm, 1, NULL, NULL, &error), VMM_STOP_TRAP, "%s: %s", technique,
                          error.text);
             cr_assert_eq(vmm_digest(vm), digests[k], "%s: trap %u", technique, k);

@@ -113,9 +113,9 @@ Test(watch, memory_is_met_behind_the_instruction_that_changes_it)
     }
 }
 
-/* mov dx,0x3f8; mov al,'x'; out dx,al; in al,0x61; cli; sti; nop; out 0x80,ax; out 0xf4,al */
+/* mov dx,0x3f8; mov al,'x'; out dx,al; in al,0x61; cli; sti; nop; in ax,0x40; out 0xf4,al */
 static const uint8_t ports[] = {0x66, 0xba, 0xf8, 0x03, 0xb0, 'x',  0xee, 0xe4, 0x61,
-                                0xfa, 0xfb, 0x90, 0x66, 0xe7, 0x80, 0xe6, 0xf4};
+                                0xfa, 0xfb, 0x90, 0x66, 0xe5, 0x40, 0xe6, 0xf4};
 
 Test(watch, ports_are_met_by_every_access)
 {
@@ -125,7 +125,7 @@ Test(watch, ports_are_met_by_every_access)
         struct vmm_watch_hit hit;
         watch(vm, (struct vmm_watchpoint){VMM_WATCH_PORT, 0x3f8, 1, NULL});
         unsigned second = watch(vm, (struct vmm_watchpoint){VMM_WATCH_PORT, 0x60, 2, NULL});
-        watch(vm, (struct vmm_watchpoint){VMM_WATCH_PORT, 0x81, 1, NULL});
+        watch(vm, (struct vmm_watchpoint){VMM_WATCH_PORT, 0x41, 1, NULL});
         cr_assert_eq(vmm_run(vm, 0), VMM_STOP_WATCH, "%s: %s", technique, vmm_stop_text(vm));
         cr_expect_eq(instructions(vm), 3, "%s", technique);
         cr_assert(vmm_watch_hit(vm, &hit));

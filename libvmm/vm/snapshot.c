@@ -184,7 +184,7 @@ int snapshot_put_back(struct vmm_vm *vm, struct vmm_snapshot *s, struct vmm_erro
     machine_turn(vm->machine, vm);
     pages_restore(vm, s->pages, s->epoch);
     put_back_state(vm, s);
-    if (vm->vcpu)
+    if (vm->vcpu && vm->vcpu->shadow)
         shadow_forget(vm->vcpu->shadow);
     vm->dispatcher.technique->modified(&vm->dispatcher);
     note_base(vm, s->pages);

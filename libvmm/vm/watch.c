@@ -155,11 +155,11 @@ static bool on_instruction(void *context, const struct x86_instruction *insn)
 
 /* ---- running ---- */
 
-/* Needs marks where the technique does not exit, and nobody interprets. */
+/* Whether the guest's own processor executes what changes control state, without an exit. */
 static bool needs_marks(const struct vmm_vm *vm)
 {
     const struct technique *t = vm->dispatcher.technique;
-    return !t->virtualizes && !t->run;
+    return !t->tells_control && (t->assisted || !t->virtualizes);
 }
 
 /* The marks are made as code is translated, and that goes on while nobody looks. */
@@ -287,7 +287,7 @@ static int begin_register(struct vmm_vm *vm, struct watch *w, const char *name,
     for (size_t i = 0; i < sizeof w->name - 1 && name[i]; i++)
         w->name[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] + 32) : name[i];
     w->length = sizeof value;
-    w->steps = !is_control(w->name) || !(t->exits_at_control || needs_marks(vm) || t->run);
+    w->steps = !is_control(w->name) || !(t->tells_control || needs_marks(vm));
     return VMM_OK;
 }
 
@@ -296,7 +296,7 @@ static int begin_port(const struct vmm_vm *vm, struct watch *w, struct vmm_error
     if (!w->length || w->address >= PORTS || w->length > PORTS - w->address)
         return error_set(error, VMM_E_USAGE, "There are ports 0 to 0xffff only.");
     const struct technique *t = vm->dispatcher.technique;
-    w->steps = !(t->exits_at_control || needs_marks(vm) || t->run);
+    w->steps = !(t->tells_control || needs_marks(vm));
     return VMM_OK;
 }
 
