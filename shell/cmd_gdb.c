@@ -165,7 +165,12 @@ int vmm_cmd_gdb(int argc, char **argv)
     if (status == VMM_SUCCESS) {
         running = server.guest.vm;
         handle_signals();
+        struct vmm_error error;
         vmm_stop_at_traps(server.guest.vm, gdb_catches, &server);
+        if (vmm_history_start(server.guest.vm, NULL, &error) != VMM_OK)
+            status = guest_complain_of(&server.options, &error);
+    }
+    if (status == VMM_SUCCESS) {
         status = gdb_listen(&server, request.listen, request.remote);
     }
     if (status == VMM_SUCCESS) {

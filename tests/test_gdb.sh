@@ -140,6 +140,50 @@ END
     ends 0
 done
 
+# Under every technique: a variable is watched, its change is gone back to, and where the run began;
+# somebody else finds the guest where the first one left it.
+techniques=$("$vmm" run --help | sed -n 's/^Techniques: //p' | sed 's,(default),,')
+[ -n "$techniques" ] || fail 'the techniques are not listed'
+for technique in $techniques; do
+    serve --listen 127.0.0.1:0 -t "$technique" "$kernel"
+    gdb_with "$kernel" <<'END'
+break clock_tick
+continue
+delete
+watch *(int *)&ticks
+continue
+continue
+print *(int *)&ticks
+stepi 7
+reverse-continue
+print *(int *)&ticks
+x/i $pc
+reverse-stepi
+stepi
+x/i $pc
+delete
+break kernel_main
+reverse-continue
+info registers cr3 cpl
+delete
+reverse-continue
+info symbol $pc
+break clock_tick
+continue
+detach
+END
+    shows 'Old value = 2' 'New value = 3' '\$1 = 3' 'Old value = 3' '\$2 = 2' \
+        '^=> .*mov .*\$*0x' 'Breakpoint 3, .*kernel_main (' '^cpl .*0x0' \
+        'No more reverse-execution history' '^_start in section' 'Breakpoint 4, .*clock_tick (' \
+        'detached'
+    # The two instructions shown are the same one.
+    [ "$(grep '^=> ' "$work/out" | sort -u | wc -l)" = 1 ] ||
+        fail "stepping back and forth leads elsewhere ($technique): $(cat "$work/out")"
+    timeout 60 "$vmm" run -t "$technique" "$kernel" </dev/null >"$work/plain" 2>/dev/null
+    ends $?
+    cmp -s "$work/console" "$work/plain" || fail "the console is another after going back ($technique)"
+done
+
 # A trap is stopped at and explained; the end has its status.
 technique=trap
 serve --listen 127.0.0.1:0 "$kernel"

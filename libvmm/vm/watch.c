@@ -163,9 +163,11 @@ static bool needs_marks(const struct vmm_vm *vm)
 }
 
 /* The marks are made as code is translated, and that goes on while nobody looks. */
-static void mark(struct vmm_vm *vm)
+static void mark(struct vmm_vm *vm, const struct watch *changed)
 {
     struct dispatcher *d = &vm->dispatcher;
+    if (changed->kind == VMM_WATCH_MEMORY)
+        return;
     d->watch.context = vm->watches;
     d->watch.wants = needs_marks(vm) && vm->watches->count ? on_instruction : 0;
     d->watch_marks |= needs_marks(vm);
@@ -177,6 +179,7 @@ static void arm(struct vmm_vm *vm)
 {
     struct watches *ws = vm->watches;
     vm->dispatcher.watch.met = on_question;
+    vm->dispatcher.watch.context = ws;
     vm->board.watcher = (struct board_watcher){on_access, ws};
     look_at_all(ws);
 }
@@ -324,7 +327,7 @@ int vmm_watch_add(struct vmm_vm *vm, const struct vmm_watchpoint *watchpoint, un
     ws->list[ws->count++] = w;
     if (number)
         *number = w.number;
-    mark(vm);
+    mark(vm, &w);
     return VMM_OK;
 }
 
@@ -342,8 +345,9 @@ bool vmm_watch_delete(struct vmm_vm *vm, unsigned number)
     if (!w)
         return false;
     unprotect(vm, w, 2);
+    const struct watch gone = *w;
     *w = vm->watches->list[--vm->watches->count];
-    mark(vm);
+    mark(vm, &gone);
     return true;
 }
 

@@ -277,6 +277,18 @@ static void go_by_actions(struct gdb_server *server, const char *text)
     fail(server, BAD_PACKET);
 }
 
+static void reverse_continue(struct gdb_server *server, const char *text)
+{
+    (void)text;
+    gdb_reverse(server, false);
+}
+
+static void reverse_step(struct gdb_server *server, const char *text)
+{
+    (void)text;
+    gdb_reverse(server, true);
+}
+
 static void list_actions(struct gdb_server *server, const char *text)
 {
     (void)text;
@@ -318,7 +330,7 @@ static void tell_support(struct gdb_server *server, const char *text)
     server->hwbreak = strstr(text, "hwbreak+") != NULL;
     packet_put(&server->reply,
                "PacketSize=%x;QStartNoAckMode+;qXfer:features:read+;swbreak+;hwbreak+;"
-               "vContSupported+",
+               "vContSupported+;ReverseStep+;ReverseContinue+",
                PACKET_ROOM);
 }
 
@@ -436,6 +448,8 @@ static const struct {
     {"x", false, read_binary},
     {"Z", false, add_point},
     {"z", false, delete_point},
+    {"bc", true, reverse_continue},
+    {"bs", true, reverse_step},
     {"c", false, go_on},
     {"C", false, go_on_signalled},
     {"s", false, step},

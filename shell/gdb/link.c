@@ -6,10 +6,12 @@
 #include "shell/command.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -254,6 +256,33 @@ enum packet_event gdb_receive(struct gdb_server *server, int milliseconds)
         return event;
     }
     return PACKET_NONE;
+}
+
+/* ---- ^C while the guest is looked through ---- */
+
+static struct gdb_server *listening; /* a signal has no context */
+
+static void on_input(int number)
+{
+    uint8_t byte;
+    (void)number;
+    if (listening && recv(listening->client, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1 &&
+        byte == PACKET_CONTROL_C)
+        vmm_interrupt(listening->guest.vm);
+}
+
+void gdb_listen_for_interrupt(struct gdb_server *server, bool listen)
+{
+    const struct sigaction action = {.sa_handler = on_input, .sa_flags = SA_RESTART};
+    int flags = fcntl(server->client, F_GETFL);
+    if (listen) {
+        listening = server;
+        sigaction(SIGIO, &action, NULL);
+        fcntl(server->client, F_SETOWN, getpid());
+    }
+    fcntl(server->client, F_SETFL, listen ? flags | O_ASYNC : flags & ~O_ASYNC);
+    if (!listen)
+        listening = NULL;
 }
 
 void gdb_send(struct gdb_server *server, const char *data, size_t count)

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { INTERRUPT = 0x03, ESCAPE = '}', FLIPPED = 0x20 };
+enum { INTERRUPT = PACKET_CONTROL_C, ESCAPE = '}', FLIPPED = 0x20 };
 
 int packet_digit(char digit)
 {

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define PACKET_CONTROL_C 0x03 /* outside of packets: gdb wants the guest stopped */
+
 enum {
     PACKET_ROOM = 0x4000,               /* bytes of data in a packet, at most */
     PACKET_FRAME = 2 * PACKET_ROOM + 4, /* ... with escapes, '$', '#' and the checksum */

@@ -1,6 +1,5 @@
-/* Moving the guest on. It runs in slices, between which the link is looked at: gdb's ^C is a byte
- * that comes while nobody waits for one. The guest does not notice the slices, nor that a
- * watchpoint makes them one instruction long. */
+/* Moving the guest on, and back. It runs in slices, between which the link is looked at: gdb's ^C
+ * is a byte that comes while nobody waits for one. The guest does not notice. */
 #include "shell/gdb/server.h"
 
 #include "shell/clock.h"
@@ -28,13 +27,31 @@ static struct gdb_point *find_point(struct gdb_server *server, uint32_t linear)
     return NULL;
 }
 
-bool gdb_add_point(struct gdb_server *server, uint32_t linear, bool hardware)
+/* Gives the VM the breakpoints that gdb wants now. There are no more than the VM has room for. */
+static void set_points(struct gdb_server *server)
 {
     struct vmm_error error;
+    for (unsigned i = server->point_count; i-- > 0;) {
+        struct gdb_point *point = &server->points[i];
+        if (point->hardware || point->software)
+            continue;
+        if (point->set)
+            vmm_break_delete(server->guest.vm, point->linear);
+        *point = server->points[--server->point_count];
+    }
+    for (unsigned i = 0; i < server->point_count; i++)
+        if (!server->points[i].set)
+            server->points[i].set =
+                vmm_break_add(server->guest.vm, server->points[i].linear, &error) == VMM_OK;
+}
+
+bool gdb_add_point(struct gdb_server *server, uint32_t linear, bool hardware)
+{
     struct gdb_point *point = find_point(server, linear);
     if (!point) {
-        if (server->point_count == GDB_POINTS ||
-            vmm_break_add(server->guest.vm, linear, &error) != VMM_OK)
+        if (server->point_count == GDB_POINTS)
+            set_points(server); /* those that gdb has deleted go */
+        if (server->point_count == GDB_POINTS)
             return false;
         point = &server->points[server->point_count++];
         *point = (struct gdb_point){.linear = linear};
@@ -46,31 +63,31 @@ bool gdb_add_point(struct gdb_server *server, uint32_t linear, bool hardware)
 void gdb_delete_point(struct gdb_server *server, uint32_t linear, bool hardware)
 {
     struct gdb_point *point = find_point(server, linear);
-    if (!point)
-        return;
-    *(hardware ? &point->hardware : &point->software) = false;
-    if (point->hardware || point->software)
-        return;
-    vmm_break_delete(server->guest.vm, linear);
-    *point = server->points[--server->point_count];
+    if (point)
+        *(hardware ? &point->hardware : &point->software) = false;
 }
 
 bool gdb_add_watch(struct gdb_server *server, uint32_t linear, uint32_t count)
 {
-    if (server->watch_count == GDB_WATCHES || !count || count > GDB_WATCHED)
+    struct vmm_error error;
+    struct gdb_watch watch = {.linear = linear, .count = count};
+    const struct vmm_watchpoint point = {
+        .kind = VMM_WATCH_MEMORY, .address = linear, .length = count};
+    if (server->watch_count == GDB_WATCHES ||
+        vmm_watch_add(server->guest.vm, &point, &watch.number, &error) != VMM_OK)
         return false;
-    struct gdb_watch *watch = &server->watches[server->watch_count++];
-    *watch = (struct gdb_watch){.linear = linear, .count = count};
+    server->watches[server->watch_count++] = watch;
     return true;
 }
 
 void gdb_delete_watch(struct gdb_server *server, uint32_t linear, uint32_t count)
 {
     for (unsigned i = 0; i < server->watch_count; i++) {
-        struct gdb_watch *watch = &server->watches[i];
+        const struct gdb_watch *watch = &server->watches[i];
         if (watch->linear != linear || watch->count != count)
             continue;
-        *watch = server->watches[--server->watch_count];
+        vmm_watch_delete(server->guest.vm, watch->number);
+        server->watches[i] = server->watches[--server->watch_count];
         return;
     }
 }
@@ -78,35 +95,11 @@ void gdb_delete_watch(struct gdb_server *server, uint32_t linear, uint32_t count
 void gdb_delete_points(struct gdb_server *server)
 {
     for (unsigned i = 0; i < server->point_count; i++)
-        vmm_break_delete(server->guest.vm, server->points[i].linear);
-    server->point_count = server->watch_count = 0;
+        server->points[i].hardware = server->points[i].software = false;
+    set_points(server);
+    while (server->watch_count)
+        gdb_delete_watch(server, server->watches[0].linear, server->watches[0].count);
     server->catching = false;
-}
-
-/* What is not mapped reads as zeros: its coming and going is no write. */
-static void look(const struct gdb_server *server, const struct gdb_watch *watch, uint8_t *bytes)
-{
-    memset(bytes, 0, watch->count);
-    vmm_read_linear(server->guest.vm, watch->linear, bytes, watch->count);
-}
-
-static void begin_watches(struct gdb_server *server)
-{
-    for (unsigned i = 0; i < server->watch_count; i++)
-        look(server, &server->watches[i], server->watches[i].bytes);
-}
-
-/* The first watchpoint whose bytes have changed, or NULL. */
-static const struct gdb_watch *changed(const struct gdb_server *server)
-{
-    uint8_t bytes[GDB_WATCHED];
-    for (unsigned i = 0; i < server->watch_count; i++) {
-        const struct gdb_watch *watch = &server->watches[i];
-        look(server, watch, bytes);
-        if (memcmp(bytes, watch->bytes, watch->count) != 0)
-            return watch;
-    }
-    return NULL;
 }
 
 bool gdb_catches(void *context, const struct vmm_record *record)
@@ -155,6 +148,17 @@ static void tell_trap(struct gdb_server *server)
     stop_with(server, GDB_SIGTRAP, "");
 }
 
+static void tell_watch(struct gdb_server *server)
+{
+    struct vmm_watch_hit hit;
+    char reason[32] = "";
+    if (vmm_watch_hit(server->guest.vm, &hit))
+        for (unsigned i = 0; i < server->watch_count; i++)
+            if (server->watches[i].number == hit.number)
+                snprintf(reason, sizeof reason, "watch:%08x;", server->watches[i].linear);
+    stop_with(server, GDB_SIGTRAP, reason);
+}
+
 /* An end that nobody wanted is a signal first, so that the guest can be looked at as it lies there;
  * going on from it is the end. */
 static void tell_end(struct gdb_server *server, enum vmm_stop stop)
@@ -186,6 +190,7 @@ static void tell_stop(struct gdb_server *server, enum vmm_stop stop)
     case VMM_STOP_USER: stop_with(server, GDB_SIGINT, ""); break;
     case VMM_STOP_BREAK: tell_break(server); break;
     case VMM_STOP_TRAP: tell_trap(server); break;
+    case VMM_STOP_WATCH: tell_watch(server); break;
     default: tell_end(server, stop); break;
     }
 }
@@ -221,20 +226,6 @@ static bool at_limit(const struct gdb_server *server, uint64_t *most)
     return limit && done >= limit;
 }
 
-/* The same, instruction by instruction. */
-static enum vmm_stop run_watching(struct gdb_server *server, uint64_t most,
-                                  const struct gdb_watch **hit)
-{
-    enum { TOGETHER = 1000 };
-    enum vmm_stop stop = VMM_STOP_LIMIT;
-    for (unsigned i = 0; i < TOGETHER && (!most || i < most) && stop == VMM_STOP_LIMIT; i++) {
-        stop = vmm_run(server->guest.vm, 1);
-        if ((*hit = changed(server)))
-            break;
-    }
-    return stop;
-}
-
 /* Whether gdb asked for a stop, is gone, or the server is to end. */
 static bool called(struct gdb_server *server)
 {
@@ -245,46 +236,87 @@ static bool called(struct gdb_server *server)
     return server->state != GDB_TALKING || gdb_signal();
 }
 
-static enum vmm_stop run_until_called(struct gdb_server *server, const struct gdb_watch **hit)
+static enum vmm_stop run_until_called(struct gdb_server *server)
 {
     uint64_t most;
-    begin_watches(server);
     for (;;) {
         if (at_limit(server, &most))
             return VMM_STOP_LIMIT;
-        enum vmm_stop stop =
-            server->watch_count ? run_watching(server, most, hit) : run_slice(server, most);
-        bool goes_on = stop == VMM_STOP_LIMIT || stop == VMM_STOP_USER;
-        if (!goes_on || *hit)
+        enum vmm_stop stop = run_slice(server, most);
+        /* A slice that ends at a breakpoint would be gone on from as if it had been stopped at. */
+        if (stop == VMM_STOP_LIMIT && find_point(server, linear_pc(server)))
+            return VMM_STOP_BREAK;
+        if (stop != VMM_STOP_LIMIT && stop != VMM_STOP_USER)
             return stop;
         if (called(server))
             return VMM_STOP_USER;
     }
 }
 
+static void send_stop(struct gdb_server *server)
+{
+    server->stops_sent++;
+    gdb_send(server, server->stop, strlen(server->stop));
+}
+
 void gdb_resume(struct gdb_server *server, bool step)
 {
-    const struct gdb_watch *hit = NULL;
     uint64_t most;
-    char reason[32];
     enum vmm_stop stop;
+    set_points(server);
     if (step && !at_limit(server, &most)) {
-        begin_watches(server);
         stop = vmm_run(server->guest.vm, 1);
-        hit = changed(server);
     } else {
-        stop = run_until_called(server, &hit);
-        if (stop == VMM_STOP_LIMIT && !hit)
+        stop = run_until_called(server);
+        if (stop == VMM_STOP_LIMIT)
             say(server, "The limit of --max-instructions is reached.");
     }
     fflush(stdout);
     tell_stop(server, stop);
-    if (hit && server->state == GDB_TALKING) {
-        snprintf(reason, sizeof reason, "watch:%08x;", hit->linear);
-        stop_with(server, GDB_SIGTRAP, reason);
+    send_stop(server);
+}
+
+/* ---- going back ---- */
+
+/* Goes back to the last stop. gdb looks for the change of what it watches in the direction in which
+ * it goes: so before the instruction, not behind it. */
+static enum vmm_stop reverse_to_stop(struct gdb_server *server, struct vmm_error *error)
+{
+    enum vmm_stop stop = vmm_reverse(server->guest.vm, 1, NULL, NULL, error);
+    if (stop == VMM_STOP_WATCH && vmm_back(server->guest.vm, 1, error) != VMM_OK)
+        return VMM_STOP_NONE;
+    return stop;
+}
+
+static enum vmm_stop reverse_step(struct gdb_server *server, struct vmm_error *error)
+{
+    struct vmm_history history;
+    if (vmm_history(server->guest.vm, &history) && retired(server) == history.begin)
+        return VMM_STOP_LIMIT;
+    switch (vmm_back(server->guest.vm, 1, error)) {
+    case VMM_OK: return VMM_STOP_BREAK;
+    case VMM_E_INTERRUPTED: return VMM_STOP_USER;
+    default: return VMM_STOP_NONE;
     }
-    server->stops_sent++;
-    gdb_send(server, server->stop, strlen(server->stop));
+}
+
+void gdb_reverse(struct gdb_server *server, bool step)
+{
+    struct vmm_error error = {.text = ""};
+    set_points(server);
+    gdb_listen_for_interrupt(server, true);
+    enum vmm_stop stop = step ? reverse_step(server, &error) : reverse_to_stop(server, &error);
+    gdb_listen_for_interrupt(server, false);
+    server->end_told = false;
+    if (stop == VMM_STOP_NONE)
+        say(server, error.text);
+    if (stop == VMM_STOP_LIMIT)
+        stop_with(server, GDB_SIGTRAP, "replaylog:begin;");
+    else if (step && stop == VMM_STOP_BREAK)
+        stop_with(server, GDB_SIGTRAP, "");
+    else
+        tell_stop(server, stop);
+    send_stop(server);
 }
 
 bool gdb_run_alone(struct gdb_server *server)

@@ -12,16 +12,18 @@
 
 enum { GDB_POINTS = 32, GDB_WATCHES = 8, GDB_WATCHED = 64 };
 
-/* A breakpoint of gdb's: the two kinds may be at one address, and are one for the VM. */
+/* A breakpoint of gdb's: the two kinds may be at one address, and are one for the VM. gdb takes all
+ * of them out at every stop, and puts them back: the VM hears of it when the guest is to go on. */
 struct gdb_point {
     uint32_t linear;
     bool software, hardware;
+    bool set; /* in the VM */
 };
 
-/* A write watchpoint: the bytes are compared behind each instruction. */
+/* A write watchpoint; the VM knows it by `number`. */
 struct gdb_watch {
     uint32_t linear, count;
-    uint8_t bytes[GDB_WATCHED];
+    unsigned number;
 };
 
 enum gdb_state {
@@ -79,6 +81,10 @@ void gdb_hang_up(struct gdb_server *server);
  * connection is lost, the server's state says so. Acknowledges packets. */
 enum packet_event gdb_receive(struct gdb_server *server, int milliseconds);
 
+/* Between the two, gdb's ^C interrupts the guest at once: for calls that nobody looks at the link
+ * in. */
+void gdb_listen_for_interrupt(struct gdb_server *server, bool listen);
+
 /* Sends a packet. */
 void gdb_send(struct gdb_server *server, const char *data, size_t count);
 
@@ -89,6 +95,9 @@ void gdb_print(struct gdb_server *server, const char *text, size_t count);
 
 /* Answers the packet in `server->reader`. */
 void gdb_command(struct gdb_server *server);
+
+/* Goes back by one instruction, or to the last stop before, and sends why. */
+void gdb_reverse(struct gdb_server *server, bool step);
 
 /* Runs the guest by one instruction, or until it stops or gdb asks for it, and sends why. */
 void gdb_resume(struct gdb_server *server, bool step);
