@@ -110,8 +110,21 @@ const struct repl_command repl_commands[] = {
      "stops only where that is not zero. FILE:LINE is an address as well, if the guest has line\n"
      "tables.",
      "break trap if $esp < 0x110000", COMPLETE_EXPRESSION, false, repl_break},
-    {"catch", NULL, "CAUSE|VECTOR", "stop behind every trap of a kind, until it is deleted",
-     "As 'trap', but for good.", "catch mov_to_cr", COMPLETE_CAUSE, false, repl_catch},
+    {"catch", NULL, "CAUSE|VECTOR|CLASS|ROOM",
+     "stop behind every trap of a kind, until it is deleted",
+     "A cause or vector as for 'trap'. A class of what trapped: sensitive, privileged, innocuous,\n"
+     "event. A room of the VMM that it passed through: allocator, interpreter; dispatcher: no\n"
+     "other. 'trap' takes them, too.",
+     "catch mov_to_cr", COMPLETE_CAUSE, false, repl_catch},
+    {"watch", NULL, "PLACE [LENGTH] [if COND]", "stop behind the instruction that changes PLACE",
+     "watch ticks             four bytes of memory, at a symbol or any address; LENGTH: 1 to 64\n"
+     "watch byte(ADDRESS)     one byte; word() two\n"
+     "watch $cr3              a register; $if is the guest's interrupt flag\n"
+     "watch port 0x3f8 [8]    every access to a port, or to 8 from there on\n"
+     "Memory, $if, control registers and ports cost nothing until they are met. For another\n"
+     "register the guest is stepped instruction by instruction, and 'watch' says so. What an\n"
+     "address stands for is decided now: it must be mapped.",
+     "watch *0x12f004 if *0x12f004 > 100", COMPLETE_EXPRESSION, false, repl_watch},
     {"delete", "d", "[NUMBER]...", "delete breakpoints by number, or all of them", NULL, "delete 1",
      COMPLETE_BREAKPOINT, false, repl_delete},
     {"info", "i", "TOPIC", "show registers, traps, stats, vm, shadow, tlb, map, devices",

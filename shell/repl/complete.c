@@ -44,7 +44,12 @@ static const char *cause_or_vector(size_t i)
 {
     static const char *const vectors[] = {"#DE", "#UD", "#NM", "#NP", "#SS", "#GP", "#PF"};
     const size_t count = sizeof vectors / sizeof *vectors;
-    return i < count ? vectors[i] : why_cause(i - count);
+    size_t groups = 0;
+    if (i < count)
+        return vectors[i];
+    while (repl_group(groups))
+        groups++;
+    return i - count < groups ? repl_group(i - count) : why_cause(i - count - groups);
 }
 
 static const char *breakpoint_number(size_t i)

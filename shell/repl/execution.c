@@ -44,7 +44,7 @@ static void show_break(struct session *session)
     uint32_t pc = repl_pc(session);
     for (unsigned i = 0; i < session->breakpoint_count; i++) {
         struct breakpoint *point = &session->breakpoints[i];
-        if (point->caught || point->linear != pc)
+        if (!repl_is_place(point) || point->linear != pc)
             continue;
         point->hits++;
         repl_say(session, "Breakpoint %u, %s\n", point->number, point->where);
@@ -70,6 +70,10 @@ void repl_report_stop(struct session *session, enum vmm_stop stop)
     switch (stop) {
     case VMM_STOP_BREAK: show_break(session); break;
     case VMM_STOP_TRAP: show_trap(session); break;
+    case VMM_STOP_WATCH:
+        repl_show_watch(session);
+        show_place(session);
+        break;
     case VMM_STOP_LIMIT: show_place(session); break;
     case VMM_STOP_USER:
         /* Behind the terminal's echo of ^C. */
@@ -101,7 +105,7 @@ static bool pass_conditions(struct session *session)
     bool pass = false;
     for (unsigned i = 0; i < session->breakpoint_count; i++) {
         const struct breakpoint *point = &session->breakpoints[i];
-        if (point->caught || point->linear != pc)
+        if (!repl_is_place(point) || point->linear != pc)
             continue;
         if (!*point->condition || !repl_evaluate(session, point->condition, NULL, &value) || value)
             return false;
@@ -112,6 +116,8 @@ static bool pass_conditions(struct session *session)
 
 bool repl_holds(struct session *session, enum vmm_stop stop)
 {
+    if (stop == VMM_STOP_WATCH)
+        return repl_watch_holds(session);
     return stop != VMM_STOP_BREAK || !pass_conditions(session);
 }
 
@@ -121,7 +127,7 @@ static enum vmm_stop run_conditionally(struct session *session, uint64_t instruc
     uint64_t end = retired(session) + instructions;
     for (;;) {
         enum vmm_stop stop = vmm_run(session->guest.vm, instructions);
-        if (stop != VMM_STOP_BREAK || !pass_conditions(session))
+        if (repl_holds(session, stop))
             return stop;
         if (instructions && (instructions = end - retired(session)) == 0)
             return VMM_STOP_LIMIT;
@@ -244,7 +250,7 @@ static enum vmm_stop run_to(struct session *session, uint32_t behind, uint32_t s
     enum vmm_stop stop;
     bool own = true;
     for (unsigned i = 0; i < session->breakpoint_count; i++)
-        own &= session->breakpoints[i].caught || session->breakpoints[i].linear != behind;
+        own &= !repl_is_place(&session->breakpoints[i]) || session->breakpoints[i].linear != behind;
     if (vmm_break_add(vm, behind, &error) != VMM_OK) {
         repl_complain(session, "%s", error.text);
         return VMM_STOP_LIMIT;
@@ -308,49 +314,11 @@ bool repl_finish(struct session *session, char *arguments)
 
 /* ---- traps ---- */
 
-static const char *cause_name(void *context, size_t i)
-{
-    (void)context;
-    return why_cause(i);
-}
-
-/* A cause's name, a vector's number or an exception's name. */
-static bool parse_kind(struct session *session, const char *text, struct trap_kind *kind)
-{
-    char *end;
-    *kind = (struct trap_kind){.vector = -1};
-    unsigned long vector = strtoul(text, &end, 0);
-    if (isdigit((unsigned char)*text)) {
-        if (*end || vector > 255)
-            return repl_complain(session, "'%.20s' is no vector; give 0 to 255.", text);
-        kind->vector = (int)vector;
-        return true;
-    }
-    for (int i = 0; i < 32; i++) {
-        const char *name = why_vector_name((uint8_t)i);
-        if (name && strcasecmp(text + (*text == '#'), name + (*name == '#')) == 0) {
-            kind->vector = i;
-            return true;
-        }
-    }
-    for (size_t i = 0; why_cause(i); i++) {
-        if (strcmp(why_cause(i), text) != 0)
-            continue;
-        snprintf(kind->cause, sizeof kind->cause, "%s", text);
-        return true;
-    }
-    const char *nearest = nearest_name(text, cause_name, NULL);
-    if (nearest)
-        return repl_complain(session, "There is no cause '%.20s'; did you mean '%s'?", text,
-                             nearest);
-    return repl_complain(session, "There is no cause '%.20s'; 'help trap' says what causes are.",
-                         text);
-}
-
 bool repl_trap(struct session *session, char *arguments)
 {
     session->wanted = (struct trap_kind){.vector = -1};
-    if (!need_running(session) || (*arguments && !parse_kind(session, arguments, &session->wanted)))
+    if (!need_running(session) ||
+        (*arguments && !repl_parse_kind(session, arguments, &session->wanted)))
         return false;
     session->waiting = true;
     bool good = go_on(session);
@@ -360,22 +328,22 @@ bool repl_trap(struct session *session, char *arguments)
 
 /* ---- breakpoints ---- */
 
-static bool starts_condition(const char *text)
+bool repl_starts_condition(const char *text)
 {
     return strncmp(text, "if", 2) == 0 && (!text[2] || isspace((unsigned char)text[2]));
 }
 
 /* What follows the address: nothing, or "if EXPRESSION", of which `*condition` becomes the
  * expression. It must be one that can be evaluated now. */
-static bool check_condition(struct session *session, const char **condition)
+bool repl_check_condition(struct session *session, const char **condition)
 {
     uint32_t value;
     if (!**condition)
         return true;
-    if (!starts_condition(*condition))
+    if (!repl_starts_condition(*condition))
         return repl_complain(session,
-                             "'%.20s' makes no sense behind the address; write 'break "
-                             "ADDRESS if EXPRESSION'.",
+                             "'%.20s' makes no sense behind the address; write 'if "
+                             "EXPRESSION'.",
                              *condition);
     *condition += 2;
     while (isspace((unsigned char)**condition))
@@ -386,7 +354,7 @@ static bool check_condition(struct session *session, const char **condition)
     return repl_evaluate(session, *condition, NULL, &value);
 }
 
-static struct breakpoint *add_breakpoint(struct session *session)
+struct breakpoint *repl_add_breakpoint(struct session *session)
 {
     if (session->breakpoint_count == BREAKPOINTS) {
         repl_complain(session, "There are %d breakpoints; delete one first.", BREAKPOINTS);
@@ -402,9 +370,9 @@ bool repl_catch(struct session *session, char *arguments)
     struct trap_kind kind;
     if (!*arguments)
         return repl_complain(session, "Say what to catch, a cause or a vector; write 'catch #PF'.");
-    if (!parse_kind(session, arguments, &kind))
+    if (!repl_parse_kind(session, arguments, &kind))
         return false;
-    struct breakpoint *point = add_breakpoint(session);
+    struct breakpoint *point = repl_add_breakpoint(session);
     if (!point)
         return false;
     point->caught = true;
@@ -423,12 +391,12 @@ bool repl_break(struct session *session, char *arguments)
         return false;
     linear = repl_pc(session);
     const char *condition = arguments;
-    if (*arguments && !starts_condition(arguments) &&
+    if (*arguments && !repl_starts_condition(arguments) &&
         !repl_evaluate(session, arguments, &condition, &linear))
         return false;
-    if (!check_condition(session, &condition))
+    if (!repl_check_condition(session, &condition))
         return false;
-    struct breakpoint *point = add_breakpoint(session);
+    struct breakpoint *point = repl_add_breakpoint(session);
     if (!point)
         return false;
     if (vmm_break_add(session->guest.vm, linear, &error) != VMM_OK) {
@@ -451,10 +419,13 @@ static void remove_breakpoint(struct session *session, unsigned index)
     memmove(&session->breakpoints[index], &session->breakpoints[index + 1],
             (session->breakpoint_count - index) * sizeof *session->breakpoints);
     for (unsigned i = 0; i < session->breakpoint_count; i++)
-        if (!session->breakpoints[i].caught && session->breakpoints[i].linear == gone.linear)
+        if (repl_is_place(&gone) && repl_is_place(&session->breakpoints[i]) &&
+            session->breakpoints[i].linear == gone.linear)
             return; /* set twice */
-    if (session->guest.vm && !gone.caught)
+    if (session->guest.vm && repl_is_place(&gone))
         vmm_break_delete(session->guest.vm, gone.linear);
+    if (session->guest.vm && gone.watched)
+        vmm_watch_delete(session->guest.vm, gone.watch);
 }
 
 static bool delete_number(struct session *session, const char *word)

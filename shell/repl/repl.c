@@ -197,21 +197,14 @@ void repl_interact(struct session *session)
 
 /* ---- the guest ---- */
 
-static bool is_of_kind(const struct vmm_record *record, const struct trap_kind *kind)
-{
-    if (kind->vector >= 0)
-        return record->has_vector && record->vector == kind->vector;
-    return !*kind->cause || strcmp(record->cause, kind->cause) == 0;
-}
-
 static bool observe(void *context, const struct vmm_record *record)
 {
     struct session *session = context;
-    bool stop = session->waiting && is_of_kind(record, &session->wanted);
+    bool stop = session->waiting && repl_is_of_kind(record, &session->wanted);
     stop |= repl_quiz_wants(session, record);
     for (unsigned i = 0; i < session->breakpoint_count; i++) {
         struct breakpoint *point = &session->breakpoints[i];
-        if (!point->caught || !is_of_kind(record, &point->kind))
+        if (!point->caught || !repl_is_of_kind(record, &point->kind))
             continue;
         point->hits += !session->searching;
         stop = true;
@@ -243,8 +236,9 @@ bool repl_load(struct session *session)
         vmm_history_start(fresh.vm, NULL, &error) != VMM_OK)
         return repl_complain(session, "%s", error.text);
     for (unsigned i = 0; i < session->breakpoint_count; i++)
-        if (!session->breakpoints[i].caught &&
+        if (repl_is_place(&session->breakpoints[i]) &&
             vmm_break_add(fresh.vm, session->breakpoints[i].linear, &error) != VMM_OK)
             return repl_complain(session, "%s", error.text);
+    repl_watch_again(session);
     return repl_lab_install(session);
 }

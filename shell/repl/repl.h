@@ -31,6 +31,7 @@ enum {
 struct trap_kind {
     char cause[32]; /* "": any */
     int vector;     /* -1: any */
+    unsigned group; /* a class or a room: its number in kind.c, from 1; 0: any */
 };
 
 enum { QUIZ_REMEMBERS = 4 };
@@ -70,6 +71,9 @@ struct session {
     /* A breakpoint, or, with `caught`, a catchpoint: every trap of a kind is stopped at. */
     struct breakpoint {
         unsigned number;
+        bool watched; /* a watchpoint: `watch` is its number in the VM, `text` what was typed */
+        unsigned watch;
+        char text[96];
         bool caught;
         struct trap_kind kind;
         uint32_t linear;
@@ -225,6 +229,31 @@ bool repl_print_source(struct session *session, uint32_t linear);
 /* Prints the instruction at `linear`; returns its length, 0 if there is none. */
 unsigned repl_print_instruction(struct session *session, uint32_t linear, bool current);
 
+/* Whether it is a breakpoint, at a place; no catchpoint or watchpoint. */
+static inline bool repl_is_place(const struct breakpoint *point)
+{
+    return !point->caught && !point->watched;
+}
+
+/* A new one, with a number; NULL after a sentence if there are too many. */
+struct breakpoint *repl_add_breakpoint(struct session *session);
+
+/* What follows an address: nothing, or "if EXPRESSION", of which `*condition` becomes the
+ * expression. False after a sentence, also if it cannot be evaluated now. */
+bool repl_starts_condition(const char *text);
+bool repl_check_condition(struct session *session, const char **condition);
+
+/* A kind of traps by its name; false after a sentence (kind.c). And the groups' names. */
+bool repl_parse_kind(struct session *session, const char *text, struct trap_kind *kind);
+bool repl_is_of_kind(const struct vmm_record *record, const struct trap_kind *kind);
+const char *repl_group(size_t i);
+
+/* Watchpoints (watch.c): what the last stop was for, whether its condition holds; and all of them
+ * set on a new guest. */
+void repl_show_watch(struct session *session);
+bool repl_watch_holds(struct session *session);
+void repl_watch_again(struct session *session);
+
 /* Says why and where the guest stands. */
 void repl_report_stop(struct session *session, enum vmm_stop stop);
 
@@ -249,6 +278,8 @@ bool repl_file(struct session *session, char *arguments);
 bool repl_add_symbols(struct session *session, char *arguments);
 bool repl_lab(struct session *session, char *arguments);
 bool repl_type(struct session *session, char *arguments);
+
+bool repl_watch(struct session *session, char *arguments);
 
 bool repl_back(struct session *session, char *arguments);
 bool repl_reverse_step(struct session *session, char *arguments);
