@@ -273,6 +273,12 @@ fuzz: deps
 	@tests/fuzz/run $(FUZZ_SECONDS)
 .PHONY: fuzz
 
+# A thousand jumps into the past of a run, under each technique: for the night, too.
+JUMPS ?= 1000
+.PHONY: jumps
+jumps: $(OUT)/tests/test_snapshot guests
+	@VMM_BUILD=$(abspath $(OUT)) VMM_JUMPS=$(JUMPS) $(OUT)/tests/test_snapshot
+
 # An event at every instruction boundary (make check: at every eleventh), under every technique.
 boundaries: $(OUT)/tests/test_boundaries guests
 	@VMM_BUILD=$(abspath $(OUT)) VMM_BOUNDARIES=1 $(OUT)/tests/test_boundaries
@@ -282,7 +288,7 @@ compare-report: all
 	@scripts/compare-report $(OUT) >$(OUT)/compare-report.md && echo "$(OUT)/compare-report.md"
 
 # What takes too long for every day.
-nightly: differential boundaries fuzz
+nightly: differential boundaries jumps fuzz
 
 asan: guests
 	@$(MAKE) --no-print-directory VARIANT=asan check
@@ -407,7 +413,7 @@ help:
 	@echo 'check-labs    of each lab: starter, reference solution and mutants'
 	@echo 'handout       the labs for students; autograder: for Gradescope; below build/handout (LABS=...)'
 	@echo 'bench         measure against the raw engine and QEMU'
-	@echo 'nightly       differential, boundaries and fuzz:'
+	@echo 'nightly       differential, boundaries, jumps and fuzz:'
 	@echo 'compare-report  every guest and Linux under every technique: build/compare-report.md'
 	@echo 'boundaries    an event at every instruction boundary, under every technique'
 	@echo 'research      repeat published comparisons, and write docs/research.md'

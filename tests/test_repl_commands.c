@@ -66,7 +66,7 @@ Test(repl_commands, unambiguous_beginnings_are_enough)
     cr_assert_str_eq(found("te"), "technique");
     cr_assert_str_eq(found("so"), "source");
     cr_assert_str_eq(found("se"), "set");
-    cr_assert_str_eq(found("wa"), "walk");
+    cr_assert_str_eq(found("wal"), "walk");
     cr_assert_str_eq(found("tr"), "trap");
     cr_assert_str_eq(found("hi"), "history");
 }
