@@ -5,7 +5,6 @@
 #include "shell/command.h"
 #include "shell/gdb/server.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,21 +15,6 @@ struct request {
     const char *listen;
     bool remote;
 };
-
-static volatile sig_atomic_t asked;
-static struct vmm_vm *volatile running;
-
-int gdb_signal(void)
-{
-    return asked;
-}
-
-static void end_asked(int number)
-{
-    asked = number;
-    if (running)
-        vmm_interrupt(running);
-}
 
 static void print_help(void)
 {
@@ -77,9 +61,6 @@ static int parse(struct request *request, int argc, char **argv)
     int status = guest_parse(guest, &syntax, request, argc, argv);
     if (status != VMM_SUCCESS || guest->help)
         return status;
-    if (guest->beside_count)
-        return guest_complain(guest, VMM_USAGE,
-                              "gdb gets one guest; leave --vm away, or use vmm run");
     if (guest->config.clock == VMM_CLOCK_HOST)
         return guest_complain(guest, VMM_USAGE,
                               "with the host's clock instructions are not counted, and nothing "
@@ -89,58 +70,29 @@ static int parse(struct request *request, int argc, char **argv)
 
 /* ---- serving ---- */
 
-enum { PATIENCE_MS = 500 }; /* between looks at the signals */
-
-static void talk(struct gdb_server *server)
-{
-    while (server->state == GDB_TALKING && !asked)
-        if (gdb_receive(server, PATIENCE_MS) == PACKET_READY)
-            gdb_command(server);
-    /* A guest that nobody looks after has no breakpoints to stop at. */
-    gdb_delete_points(server);
-    gdb_hang_up(server);
-}
-
-/* Returns false when there is nobody to wait for any more. */
-static bool wait_for_gdb(struct gdb_server *server)
-{
-    if (server->state == GDB_DETACHED && !gdb_run_alone(server))
-        return false;
-    while (!asked)
-        if (gdb_knocks(server, PATIENCE_MS) && gdb_accept(server))
-            return true;
-    return false;
-}
-
-static void serve(struct gdb_server *server)
-{
-    do {
-        if (!wait_for_gdb(server))
-            return;
-        talk(server);
-    } while (server->state == GDB_LOST || server->state == GDB_DETACHED);
-}
-
-static void handle_signals(void)
-{
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    const struct sigaction action = {.sa_handler = end_asked};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        sigaction(numbers[i], &action, NULL);
-}
-
 /* The guest's own status, if it came to its end. */
 static int end_status(const struct gdb_server *server)
 {
     struct vmm_statistics statistics;
     vmm_statistics(server->guest.vm, &statistics);
-    if (asked)
-        return 128 + asked;
+    if (gdb_signal())
+        return 128 + gdb_signal();
     if (server->state == GDB_KILLED)
         return VMM_SUCCESS;
     if (server->state == GDB_DETACHED && statistics.stop != VMM_STOP_EXIT)
         guest_complain(&server->options, statistics.status, "%s", vmm_stop_text(server->guest.vm));
     return statistics.status;
+}
+
+static int prepare(struct gdb_server *server)
+{
+    struct vmm_error error;
+    for (unsigned i = 0; i < gdb_vm_count(server); i++) {
+        vmm_stop_at_traps(gdb_vm_number(server, i), gdb_catches, server);
+        if (vmm_history_start(gdb_vm_number(server, i), NULL, &error) != VMM_OK)
+            return guest_complain_of(&server->options, &error);
+    }
+    return VMM_SUCCESS;
 }
 
 int vmm_cmd_gdb(int argc, char **argv)
@@ -163,22 +115,16 @@ int vmm_cmd_gdb(int argc, char **argv)
     }
     status = guest_create(&server.guest, &server.options);
     if (status == VMM_SUCCESS) {
-        running = server.guest.vm;
-        handle_signals();
-        struct vmm_error error;
-        vmm_stop_at_traps(server.guest.vm, gdb_catches, &server);
-        if (vmm_history_start(server.guest.vm, NULL, &error) != VMM_OK)
-            status = guest_complain_of(&server.options, &error);
+        status = prepare(&server);
     }
     if (status == VMM_SUCCESS) {
         status = gdb_listen(&server, request.listen, request.remote);
     }
     if (status == VMM_SUCCESS) {
-        serve(&server);
+        gdb_serve(&server, false);
         status = end_status(&server);
     }
     gdb_close(&server);
-    running = NULL;
     guest_destroy(&server.guest);
     return status;
 }

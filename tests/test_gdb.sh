@@ -29,7 +29,7 @@ kernel=$guests/kernel-virt.elf
 # ---- the command line ----
 
 for options in "" "--listen 0.0.0.0:0 $kernel" "--listen nowhere $kernel" "--listen :x $kernel" \
-    "--listen unix: $kernel" "--clock host $kernel" "--vm a $kernel" "$kernel b" "--unknown"; do
+    "--listen unix: $kernel" "--clock host $kernel" "$kernel b" "--unknown"; do
     # shellcheck disable=SC2086 # options are words
     timeout 20 "$vmm" gdb $options >"$work/out" 2>"$work/err" </dev/null
     status=$?
@@ -183,6 +183,51 @@ END
     ends $?
     cmp -s "$work/console" "$work/plain" || fail "the console is another after going back ($technique)"
 done
+
+# Several VMs are threads: each is looked at by itself, all stop at a breakpoint of their own.
+technique=trap
+serve --listen 127.0.0.1:0 -m 16M --vm "$kernel" "$kernel"
+gdb_with "$kernel" <<'END'
+info threads
+break kernel_main
+continue
+print $_thread
+continue
+print $_thread
+thread 1
+set $ebx = 0x111
+thread 2
+set $ebx = 0x222
+stepi
+thread 1
+print/x $ebx
+thread 2
+print/x $ebx
+thread 3
+detach
+END
+shows 'Thread 1 ' 'Thread 2 ' '\$1 = 1' '\$2 = 2' '\$3 = 0x111' '\$4 = 0x222' \
+    'Unknown thread\|Invalid thread'
+wait "$server"
+server=
+
+# The prompt lends its guest.
+printf 'gdbserver 127.0.0.1:0\ninfo vm\n' >"$work/lend.vmm"
+timeout 120 "$vmm" debug -batch -x "$work/lend.vmm" "$kernel" >"$work/lent" 2>"$work/server.err" \
+    </dev/null &
+server=$!
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    address=$(sed -n 's/.*target remote //p' "$work/server.err")
+    [ -z "$address" ] || break
+    sleep 0.2
+done
+gdb_with "$kernel" <<'END'
+stepi 5
+detach
+END
+shows 'detached'
+ends 0
+grep -q '^instructions 5$' "$work/lent" || fail "the prompt's guest: $(cat "$work/lent")"
 
 # A trap is stopped at and explained; the end has its status.
 technique=trap

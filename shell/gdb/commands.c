@@ -36,7 +36,7 @@ static void read_registers(struct gdb_server *server, const char *text)
 {
     (void)text;
     for (unsigned i = 0; i < target_registers(); i++)
-        target_put_register(server->guest.vm, i, &server->reply);
+        target_put_register(gdb_vm(server), i, &server->reply);
 }
 
 static void refuse_register(struct gdb_server *server, const struct vmm_error *error)
@@ -51,7 +51,7 @@ static void write_registers(struct gdb_server *server, const char *text)
 {
     struct vmm_error error;
     for (unsigned i = 0; i < target_registers() && *text; i++) {
-        if (target_set_register(server->guest.vm, i, &text, &error) == VMM_OK)
+        if (target_set_register(gdb_vm(server), i, &text, &error) == VMM_OK)
             continue;
         refuse_register(server, &error);
         return;
@@ -63,7 +63,7 @@ static void read_register(struct gdb_server *server, const char *text)
 {
     uint32_t i;
     if (packet_number(&text, &i) && !*text && i < target_registers())
-        target_put_register(server->guest.vm, i, &server->reply);
+        target_put_register(gdb_vm(server), i, &server->reply);
     else
         fail(server, BAD_PACKET);
 }
@@ -74,7 +74,7 @@ static void write_register(struct gdb_server *server, const char *text)
     uint32_t i;
     if (!packet_number(&text, &i) || !skip(&text, '=') || i >= target_registers())
         fail(server, BAD_PACKET);
-    else if (target_set_register(server->guest.vm, i, &text, &error) != VMM_OK)
+    else if (target_set_register(gdb_vm(server), i, &text, &error) != VMM_OK)
         refuse_register(server, &error);
     else
         succeed(server);
@@ -90,7 +90,7 @@ static bool parse_range(const char **text, uint32_t *address, uint32_t *count)
 static void read_memory(struct gdb_server *server, const char *text)
 {
     static uint8_t bytes[PACKET_ROOM / 2];
-    const struct vmm_vm *vm = server->guest.vm;
+    const struct vmm_vm *vm = gdb_vm(server);
     uint32_t address, count;
     if (!parse_range(&text, &address, &count) || *text) {
         fail(server, BAD_PACKET);
@@ -111,7 +111,7 @@ static void write_bytes(struct gdb_server *server, uint32_t address, const void 
                         uint32_t count)
 {
     static uint8_t before[PACKET_ROOM];
-    struct vmm_vm *vm = server->guest.vm;
+    struct vmm_vm *vm = gdb_vm(server);
     size_t there = server->physical ? vmm_read_physical(vm, address, before, count)
                                     : vmm_read_linear(vm, address, before, count);
     if (there != count) {
@@ -152,7 +152,7 @@ static void write_binary(struct gdb_server *server, const char *text)
 static void read_binary(struct gdb_server *server, const char *text)
 {
     static uint8_t bytes[PACKET_ROOM / 2 - 1];
-    const struct vmm_vm *vm = server->guest.vm;
+    const struct vmm_vm *vm = gdb_vm(server);
     uint32_t address, count;
     if (!parse_range(&text, &address, &count) || *text) {
         fail(server, BAD_PACKET);
@@ -211,12 +211,6 @@ static void delete_point(struct gdb_server *server, const char *text)
 
 /* ---- going on ---- */
 
-/* The answer is sent when the guest has stopped. */
-static void resume(struct gdb_server *server, bool step)
-{
-    gdb_resume(server, step);
-}
-
 /* c, s, and with a signal, which the guest has no use for, C and S; from an address, if one is
  * given. */
 static void go(struct gdb_server *server, const char *text, bool with_signal, bool step)
@@ -233,10 +227,10 @@ static void go(struct gdb_server *server, const char *text, bool with_signal, bo
         has_address = *text;
     }
     if (has_address && (!packet_number(&text, &address) || *text ||
-                        vmm_set_register(server->guest.vm, "eip", address, &error) != VMM_OK))
+                        vmm_set_register(gdb_vm(server), "eip", address, &error) != VMM_OK))
         fail(server, BAD_PACKET);
     else
-        resume(server, step);
+        gdb_resume(server, step, true); /* the answer is sent when the guest has stopped */
 }
 
 static void go_on(struct gdb_server *server, const char *text)
@@ -259,22 +253,49 @@ static void step_signalled(struct gdb_server *server, const char *text)
     go(server, text, true, true);
 }
 
-/* Actions with threads, the leftmost that fits is meant. There is one thread: the first action for
- * it, for all or for any decides. */
+/* A thread's number, "-1" for all, "0" for any; false if it is none of ours. */
+static bool parse_thread(const struct gdb_server *server, const char **text, int *thread)
+{
+    uint32_t number;
+    if (skip(text, '-')) {
+        *thread = -1;
+        return skip(text, '1');
+    }
+    if (!packet_number(text, &number) || number > gdb_vm_count(server))
+        return false;
+    *thread = (int)number;
+    return true;
+}
+
+/* Actions, each for a thread or for all that are left. One that steps is stepped alone; else those
+ * that are to continue do, in turns: all, or one. */
 static void go_by_actions(struct gdb_server *server, const char *text)
 {
+    int steps = -1, continues = -1; /* a thread; 0: all or any */
     while (skip(&text, ';')) {
-        const char *action = text, *end = text + strcspn(text, ";");
-        const char *thread = memchr(action, ':', (size_t)(end - action));
-        bool mine = !thread || strncmp(thread, ":1", 2) == 0 || strncmp(thread, ":-1", 3) == 0 ||
-                    strncmp(thread, ":0", 2) == 0;
+        char action = *text;
+        int thread = 0;
+        const char *end = text + strcspn(text, ";"),
+                   *colon = memchr(text, ':', (size_t)(end - text));
+        if (colon && (colon++, !parse_thread(server, &colon, &thread) || colon != end)) {
+            fail(server, BAD_PACKET);
+            return;
+        }
+        thread = thread < 0 ? 0 : thread;
+        if ((action == 's' || action == 'S') && steps < 0)
+            steps = thread;
+        if ((action == 'c' || action == 'C') && continues < 0)
+            continues = thread;
         text = end;
-        if (!mine || !strchr("cCsS", *action) || action == end)
-            continue;
-        resume(server, *action == 's' || *action == 'S');
+    }
+    int thread = steps >= 0 ? steps : continues;
+    if (thread < 0) {
+        fail(server, BAD_PACKET);
         return;
     }
-    fail(server, BAD_PACKET);
+    if (thread)
+        server->thread = (unsigned)thread - 1;
+    gdb_resume(server, steps >= 0, !thread);
 }
 
 static void reverse_continue(struct gdb_server *server, const char *text)
@@ -365,13 +386,14 @@ static void read_description(struct gdb_server *server, const char *text)
 static void tell_thread(struct gdb_server *server, const char *text)
 {
     (void)text;
-    packet_put(&server->reply, "QC1");
+    packet_put(&server->reply, "QC%x", server->thread + 1);
 }
 
 static void list_threads(struct gdb_server *server, const char *text)
 {
     (void)text;
-    packet_put(&server->reply, "m1");
+    for (unsigned i = 0; i < gdb_vm_count(server); i++)
+        packet_put(&server->reply, "%c%x", i ? ',' : 'm', i + 1);
 }
 
 static void end_threads(struct gdb_server *server, const char *text)
@@ -385,18 +407,40 @@ static void describe_thread(struct gdb_server *server, const char *text)
     struct vmm_statistics statistics;
     struct vmm_registers registers;
     char line[64];
-    (void)text;
-    vmm_statistics(server->guest.vm, &statistics);
-    vmm_registers(server->guest.vm, &registers);
+    int thread = 0;
+    if (!parse_thread(server, &text, &thread) || thread < 1) {
+        fail(server, BAD_PACKET);
+        return;
+    }
+    const struct vmm_vm *vm = gdb_vm_number(server, (unsigned)thread - 1);
+    vmm_statistics(vm, &statistics);
+    vmm_registers(vm, &registers);
     int length = snprintf(line, sizeof line, "ring %u, technique %.20s", registers.cpl,
                           statistics.technique);
     packet_put_hex(&server->reply, line, (size_t)length);
 }
 
-static void confirm(struct gdb_server *server, const char *text)
+/* For what follows: Hg for looking, Hc for going. We have one VM for both. */
+static void choose_thread(struct gdb_server *server, const char *text)
 {
-    (void)text;
+    int thread;
+    if ((*text != 'g' && *text != 'c') ||
+        (text++, !parse_thread(server, &text, &thread) || *text)) {
+        fail(server, BAD_PACKET);
+        return;
+    }
+    if (thread > 0)
+        server->thread = (unsigned)thread - 1;
     succeed(server);
+}
+
+static void tell_alive(struct gdb_server *server, const char *text)
+{
+    int thread;
+    if (parse_thread(server, &text, &thread) && thread > 0)
+        succeed(server);
+    else
+        fail(server, BAD_PACKET);
 }
 
 static void tell_attached(struct gdb_server *server, const char *text)
@@ -454,8 +498,8 @@ static const struct {
     {"C", false, go_on_signalled},
     {"s", false, step},
     {"S", false, step_signalled},
-    {"H", false, confirm},
-    {"T", false, confirm},
+    {"H", false, choose_thread},
+    {"T", false, tell_alive},
     {"D", false, detach},
     {"k", true, kill_guest},
 };

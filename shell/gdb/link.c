@@ -268,7 +268,7 @@ static void on_input(int number)
     (void)number;
     if (listening && recv(listening->client, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1 &&
         byte == PACKET_CONTROL_C)
-        vmm_interrupt(listening->guest.vm);
+        vmm_interrupt(gdb_vm(listening));
 }
 
 void gdb_listen_for_interrupt(struct gdb_server *server, bool listen)

@@ -41,9 +41,9 @@ static void show_traps(struct gdb_server *server, FILE *to, const char *text)
     bool any = false;
     for (unsigned back = count; back-- > 0;) {
         char line[VMM_RECORD_TEXT];
-        if (!vmm_last_record(server->guest.vm, back, &record))
+        if (!vmm_last_record(gdb_vm(server), back, &record))
             continue;
-        vmm_record_text(server->guest.vm, &record, line, sizeof line);
+        vmm_record_text(gdb_vm(server), &record, line, sizeof line);
         fprintf(to, "%llu  %s\n", (unsigned long long)record.sequence, line);
         any = true;
     }
@@ -58,14 +58,14 @@ static void explain(struct gdb_server *server, FILE *to, const char *text)
     unsigned back;
     if (!parse_count(to, text, 0, VMM_RECORDS_KEPT, &back))
         return;
-    if (!vmm_last_record(server->guest.vm, back, &record)) {
+    if (!vmm_last_record(gdb_vm(server), back, &record)) {
         fputs(back ? "That trap is not kept.\n" : "There was no trap yet.\n", to);
         return;
     }
     if (record.length)
         record.length = (uint8_t)vmm_disassemble(record.bytes, record.length, record.linear,
                                                  record.code16, instruction, sizeof instruction);
-    vmm_symbol_text(server->guest.vm, record.linear, symbol, sizeof symbol);
+    vmm_symbol_text(gdb_vm(server), record.linear, symbol, sizeof symbol);
     snprintf(place, sizeof place, "0x%08x%s%s%s", record.linear, *symbol ? " <" : "", symbol,
              *symbol ? ">" : "");
     const struct why_facts facts = {
@@ -89,8 +89,8 @@ static bool parse_address(const struct vmm_vm *vm, const char *text, uint32_t *a
 static void walk(struct gdb_server *server, FILE *to, const char *text)
 {
     uint32_t address;
-    if (parse_address(server->guest.vm, text, &address))
-        vmm_walk_text(server->guest.vm, address, collect, to);
+    if (parse_address(gdb_vm(server), text, &address))
+        vmm_walk_text(gdb_vm(server), address, collect, to);
     else
         fprintf(to, "'%.40s' is no address; write 'monitor walk 0x100000', '$esp' or a symbol.\n",
                 text);
@@ -100,21 +100,21 @@ static void tell_technique(struct gdb_server *server, FILE *to, const char *text
 {
     struct vmm_statistics s;
     (void)text;
-    vmm_statistics(server->guest.vm, &s);
+    vmm_statistics(gdb_vm(server), &s);
     fprintf(to, "%s: %llu guest instructions, of which\n", s.technique,
             (unsigned long long)s.guest_instructions);
     fprintf(to, "  %llu direct, %llu translated, %llu interpreted, %llu emulated after a trap\n",
             (unsigned long long)s.direct, (unsigned long long)s.translated,
             (unsigned long long)s.interpreted, (unsigned long long)s.emulated);
     struct vmm_cause_count cause;
-    for (size_t i = 0; vmm_cause(server->guest.vm, i, &cause); i++)
+    for (size_t i = 0; vmm_cause(gdb_vm(server), i, &cause); i++)
         fprintf(to, "  %-20s %llu\n", cause.cause, (unsigned long long)cause.count);
 }
 
 static void show_registers(struct gdb_server *server, FILE *to, const char *text)
 {
     (void)text;
-    vmm_registers_text(server->guest.vm, collect, to);
+    vmm_registers_text(gdb_vm(server), collect, to);
 }
 
 static const char *cause_name(void *context, size_t i)

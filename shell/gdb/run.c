@@ -17,6 +17,23 @@ enum {
     GDB_SIGXCPU = 24
 };
 
+/* ---- the machine's VMs ---- */
+
+struct vmm_vm *gdb_vm_number(const struct gdb_server *server, unsigned i)
+{
+    return i ? server->guest.beside[i - 1] : server->guest.vm;
+}
+
+struct vmm_vm *gdb_vm(const struct gdb_server *server)
+{
+    return gdb_vm_number(server, server->thread);
+}
+
+unsigned gdb_vm_count(const struct gdb_server *server)
+{
+    return 1 + (unsigned)server->options.beside_count;
+}
+
 /* ---- breakpoints and watchpoints ---- */
 
 static struct gdb_point *find_point(struct gdb_server *server, uint32_t linear)
@@ -27,22 +44,32 @@ static struct gdb_point *find_point(struct gdb_server *server, uint32_t linear)
     return NULL;
 }
 
-/* Gives the VM the breakpoints that gdb wants now. There are no more than the VM has room for. */
-static void set_points(struct gdb_server *server)
+/* A place is one in every VM: gdb takes threads to share their memory. */
+static void set_point(struct gdb_server *server, struct gdb_point *point, bool set)
 {
     struct vmm_error error;
+    for (unsigned i = 0; i < gdb_vm_count(server); i++)
+        if (set)
+            vmm_break_add(gdb_vm_number(server, i), point->linear, &error);
+        else
+            vmm_break_delete(gdb_vm_number(server, i), point->linear);
+    point->set = set;
+}
+
+/* Gives the VMs the breakpoints that gdb wants now. There are no more than they have room for. */
+static void set_points(struct gdb_server *server)
+{
     for (unsigned i = server->point_count; i-- > 0;) {
         struct gdb_point *point = &server->points[i];
         if (point->hardware || point->software)
             continue;
         if (point->set)
-            vmm_break_delete(server->guest.vm, point->linear);
+            set_point(server, point, false);
         *point = server->points[--server->point_count];
     }
     for (unsigned i = 0; i < server->point_count; i++)
         if (!server->points[i].set)
-            server->points[i].set =
-                vmm_break_add(server->guest.vm, server->points[i].linear, &error) == VMM_OK;
+            set_point(server, &server->points[i], true);
 }
 
 bool gdb_add_point(struct gdb_server *server, uint32_t linear, bool hardware)
@@ -70,11 +97,11 @@ void gdb_delete_point(struct gdb_server *server, uint32_t linear, bool hardware)
 bool gdb_add_watch(struct gdb_server *server, uint32_t linear, uint32_t count)
 {
     struct vmm_error error;
-    struct gdb_watch watch = {.linear = linear, .count = count};
+    struct gdb_watch watch = {.linear = linear, .count = count, .thread = server->thread};
     const struct vmm_watchpoint point = {
         .kind = VMM_WATCH_MEMORY, .address = linear, .length = count};
     if (server->watch_count == GDB_WATCHES ||
-        vmm_watch_add(server->guest.vm, &point, &watch.number, &error) != VMM_OK)
+        vmm_watch_add(gdb_vm(server), &point, &watch.number, &error) != VMM_OK)
         return false;
     server->watches[server->watch_count++] = watch;
     return true;
@@ -86,7 +113,7 @@ void gdb_delete_watch(struct gdb_server *server, uint32_t linear, uint32_t count
         const struct gdb_watch *watch = &server->watches[i];
         if (watch->linear != linear || watch->count != count)
             continue;
-        vmm_watch_delete(server->guest.vm, watch->number);
+        vmm_watch_delete(gdb_vm_number(server, watch->thread), watch->number);
         server->watches[i] = server->watches[--server->watch_count];
         return;
     }
@@ -113,7 +140,7 @@ bool gdb_catches(void *context, const struct vmm_record *record)
 static uint32_t linear_pc(const struct gdb_server *server)
 {
     struct vmm_registers r;
-    vmm_registers(server->guest.vm, &r);
+    vmm_registers(gdb_vm(server), &r);
     return r.segment_base[1] + r.eip;
 }
 
@@ -126,7 +153,8 @@ static void say(struct gdb_server *server, const char *sentence)
 
 static void stop_with(struct gdb_server *server, int number, const char *reason)
 {
-    snprintf(server->stop, sizeof server->stop, "T%02xthread:01;%s", (unsigned)number, reason);
+    snprintf(server->stop, sizeof server->stop, "T%02xthread:%02x;%s", (unsigned)number,
+             server->thread + 1, reason);
 }
 
 static void tell_break(struct gdb_server *server)
@@ -141,8 +169,8 @@ static void tell_trap(struct gdb_server *server)
 {
     struct vmm_record record;
     char text[VMM_RECORD_TEXT];
-    if (vmm_last_record(server->guest.vm, 0, &record)) {
-        vmm_record_text(server->guest.vm, &record, text, sizeof text);
+    if (vmm_last_record(gdb_vm(server), 0, &record)) {
+        vmm_record_text(gdb_vm(server), &record, text, sizeof text);
         say(server, text);
     }
     stop_with(server, GDB_SIGTRAP, "");
@@ -152,9 +180,10 @@ static void tell_watch(struct gdb_server *server)
 {
     struct vmm_watch_hit hit;
     char reason[32] = "";
-    if (vmm_watch_hit(server->guest.vm, &hit))
+    if (vmm_watch_hit(gdb_vm(server), &hit))
         for (unsigned i = 0; i < server->watch_count; i++)
-            if (server->watches[i].number == hit.number)
+            if (server->watches[i].number == hit.number &&
+                server->watches[i].thread == server->thread)
                 snprintf(reason, sizeof reason, "watch:%08x;", server->watches[i].linear);
     stop_with(server, GDB_SIGTRAP, reason);
 }
@@ -171,13 +200,13 @@ static void tell_end(struct gdb_server *server, enum vmm_stop stop)
                                                : 0;
     if (number && !server->end_told) {
         server->end_told = true;
-        say(server, vmm_stop_text(server->guest.vm));
+        say(server, vmm_stop_text(gdb_vm(server)));
         stop_with(server, number, "");
         return;
     }
     if (stop != VMM_STOP_EXIT)
-        say(server, vmm_stop_text(server->guest.vm));
-    vmm_statistics(server->guest.vm, &statistics);
+        say(server, vmm_stop_text(gdb_vm(server)));
+    vmm_statistics(gdb_vm(server), &statistics);
     snprintf(server->stop, sizeof server->stop, "W%02x", (unsigned)statistics.status & 0xff);
     server->state = GDB_ENDED;
 }
@@ -200,7 +229,7 @@ static void tell_stop(struct gdb_server *server, enum vmm_stop stop)
 static uint64_t retired(const struct gdb_server *server)
 {
     struct vmm_statistics statistics;
-    vmm_statistics(server->guest.vm, &statistics);
+    vmm_statistics(gdb_vm(server), &statistics);
     return statistics.guest_instructions;
 }
 
@@ -209,7 +238,7 @@ static enum vmm_stop run_slice(struct gdb_server *server, uint64_t most)
 {
     enum { LEAST = 1000, MOST = 50000000, SHORT_NS = 10000000, LONG_NS = 40000000 };
     uint64_t slice = most && most < server->slice ? most : server->slice, begin = clock_ns();
-    enum vmm_stop stop = vmm_run(server->guest.vm, slice);
+    enum vmm_stop stop = vmm_run(gdb_vm(server), slice);
     uint64_t taken = clock_ns() - begin;
     if (taken < SHORT_NS && slice == server->slice && server->slice < MOST)
         server->slice *= 2;
@@ -236,7 +265,45 @@ static bool called(struct gdb_server *server)
     return server->state != GDB_TALKING || gdb_signal();
 }
 
-static enum vmm_stop run_until_called(struct gdb_server *server)
+static bool has_ended(const struct gdb_server *server)
+{
+    struct vmm_statistics statistics;
+    vmm_statistics(gdb_vm(server), &statistics);
+    switch (statistics.stop) {
+    case VMM_STOP_NONE:
+    case VMM_STOP_LIMIT:
+    case VMM_STOP_USER:
+    case VMM_STOP_BREAK:
+    case VMM_STOP_TRAP:
+    case VMM_STOP_WATCH: return false;
+    default: return true;
+    }
+}
+
+/* The turn of the next VM that can go on; stays if there is no other. */
+static void next_turn(struct gdb_server *server)
+{
+    unsigned before = server->thread;
+    do
+        server->thread = (server->thread + 1) % gdb_vm_count(server);
+    while (server->thread != before && has_ended(server));
+}
+
+/* One VM has come to its end, and another goes on. */
+static bool others_go_on(struct gdb_server *server)
+{
+    unsigned ended = server->thread;
+    next_turn(server);
+    if (server->thread == ended)
+        return false;
+    const struct vmm_vm *vm = gdb_vm_number(server, ended);
+    char line[320];
+    snprintf(line, sizeof line, "Thread %u: %.280s", ended + 1, vmm_stop_text(vm));
+    say(server, line);
+    return true;
+}
+
+static enum vmm_stop run_until_called(struct gdb_server *server, bool all)
 {
     uint64_t most;
     for (;;) {
@@ -246,10 +313,13 @@ static enum vmm_stop run_until_called(struct gdb_server *server)
         /* A slice that ends at a breakpoint would be gone on from as if it had been stopped at. */
         if (stop == VMM_STOP_LIMIT && find_point(server, linear_pc(server)))
             return VMM_STOP_BREAK;
-        if (stop != VMM_STOP_LIMIT && stop != VMM_STOP_USER)
+        if (stop != VMM_STOP_LIMIT && stop != VMM_STOP_USER &&
+            (!all || !has_ended(server) || !others_go_on(server)))
             return stop;
         if (called(server))
             return VMM_STOP_USER;
+        if (all && stop == VMM_STOP_LIMIT)
+            next_turn(server);
     }
 }
 
@@ -259,15 +329,15 @@ static void send_stop(struct gdb_server *server)
     gdb_send(server, server->stop, strlen(server->stop));
 }
 
-void gdb_resume(struct gdb_server *server, bool step)
+void gdb_resume(struct gdb_server *server, bool step, bool all)
 {
     uint64_t most;
     enum vmm_stop stop;
     set_points(server);
     if (step && !at_limit(server, &most)) {
-        stop = vmm_run(server->guest.vm, 1);
+        stop = vmm_run(gdb_vm(server), 1);
     } else {
-        stop = run_until_called(server);
+        stop = run_until_called(server, all);
         if (stop == VMM_STOP_LIMIT)
             say(server, "The limit of --max-instructions is reached.");
     }
@@ -282,8 +352,8 @@ void gdb_resume(struct gdb_server *server, bool step)
  * it goes: so before the instruction, not behind it. */
 static enum vmm_stop reverse_to_stop(struct gdb_server *server, struct vmm_error *error)
 {
-    enum vmm_stop stop = vmm_reverse(server->guest.vm, 1, NULL, NULL, error);
-    if (stop == VMM_STOP_WATCH && vmm_back(server->guest.vm, 1, error) != VMM_OK)
+    enum vmm_stop stop = vmm_reverse(gdb_vm(server), 1, NULL, NULL, error);
+    if (stop == VMM_STOP_WATCH && vmm_back(gdb_vm(server), 1, error) != VMM_OK)
         return VMM_STOP_NONE;
     return stop;
 }
@@ -291,9 +361,9 @@ static enum vmm_stop reverse_to_stop(struct gdb_server *server, struct vmm_error
 static enum vmm_stop reverse_step(struct gdb_server *server, struct vmm_error *error)
 {
     struct vmm_history history;
-    if (vmm_history(server->guest.vm, &history) && retired(server) == history.begin)
+    if (vmm_history(gdb_vm(server), &history) && retired(server) == history.begin)
         return VMM_STOP_LIMIT;
-    switch (vmm_back(server->guest.vm, 1, error)) {
+    switch (vmm_back(gdb_vm(server), 1, error)) {
     case VMM_OK: return VMM_STOP_BREAK;
     case VMM_E_INTERRUPTED: return VMM_STOP_USER;
     default: return VMM_STOP_NONE;
@@ -322,13 +392,13 @@ void gdb_reverse(struct gdb_server *server, bool step)
 bool gdb_run_alone(struct gdb_server *server)
 {
     uint64_t most;
-    enum vmm_stop stop = VMM_STOP_LIMIT;
     while (!gdb_signal() && !gdb_knocks(server, 0)) {
-        if (stop != VMM_STOP_LIMIT && stop != VMM_STOP_USER)
-            return false;
         if (at_limit(server, &most))
             return false;
-        stop = run_slice(server, most);
+        run_slice(server, most);
+        next_turn(server);
+        if (has_ended(server))
+            return false; /* so have all others */
     }
     stop_with(server, GDB_SIGINT, "");
     return !gdb_signal();

@@ -1,5 +1,6 @@
-/* The gdb server: one guest, one gdb at a time. The link carries packets, commands answer them, run
- * moves the guest on, monitor is what `monitor` in gdb says. */
+/* The gdb server: one machine, one gdb at a time. The virtual machines are gdb's threads, from 1.
+ * The link carries packets, commands answer them, run moves the guest on, monitor is what `monitor`
+ * in gdb says. */
 #ifndef SHELL_GDB_SERVER_H
 #define SHELL_GDB_SERVER_H
 
@@ -24,6 +25,7 @@ struct gdb_point {
 struct gdb_watch {
     uint32_t linear, count;
     unsigned number;
+    unsigned thread; /* whose memory it is */
 };
 
 enum gdb_state {
@@ -50,6 +52,7 @@ struct gdb_server {
 
     struct packet_reply reply;
     bool swbreak, hwbreak; /* gdb wants to be told which kind it was */
+    unsigned thread;       /* the VM that gdb looks at: its number, from 0 */
     bool physical;         /* memory packets mean guest-physical addresses */
     char stop[80];         /* the last stop reply */
     uint64_t stops_sent;   /* how many were sent */
@@ -99,8 +102,14 @@ void gdb_command(struct gdb_server *server);
 /* Goes back by one instruction, or to the last stop before, and sends why. */
 void gdb_reverse(struct gdb_server *server, bool step);
 
-/* Runs the guest by one instruction, or until it stops or gdb asks for it, and sends why. */
-void gdb_resume(struct gdb_server *server, bool step);
+/* The VM that gdb looks at, how many there are, and number `i`. */
+struct vmm_vm *gdb_vm(const struct gdb_server *server);
+unsigned gdb_vm_count(const struct gdb_server *server);
+struct vmm_vm *gdb_vm_number(const struct gdb_server *server, unsigned i);
+
+/* Runs the VM that gdb looks at by one instruction; or it, and with `all` the others in turns,
+ * until one stops or gdb asks for it; and sends why. */
+void gdb_resume(struct gdb_server *server, bool step, bool all);
 
 /* Lets the guest run with nobody attached, until somebody knocks (true), or it has ended. */
 bool gdb_run_alone(struct gdb_server *server);
@@ -117,6 +126,12 @@ bool gdb_catches(void *context, const struct vmm_record *record);
 
 /* Does what follows `monitor`; the answer is printed by gdb. */
 void gdb_monitor(struct gdb_server *server, char *line);
+
+/* ---- serve.c ---- */
+
+/* Serves until gdb kills the guest, or that has ended, or a signal asks for the end; `once`: to one
+ * gdb, until it leaves. */
+void gdb_serve(struct gdb_server *server, bool once);
 
 /* The signal that asked the server to end; 0: none did. */
 int gdb_signal(void);

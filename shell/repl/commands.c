@@ -203,6 +203,11 @@ const struct repl_command repl_commands[] = {
      "trace on boot.jsonl", COMPLETE_FILE, false, repl_trace},
     {"record", NULL, "FILE.cast|stop", "record this session, for asciinema's player", NULL,
      "record session.cast", COMPLETE_FILE, false, repl_record},
+    {"gdbserver", NULL, "[HOST:PORT|unix:PATH]", "let gdb have the guest, until it detaches",
+     "Without a place 127.0.0.1:1234, which only this machine reaches; in gdb: target remote "
+     ":1234.\n"
+     "The guest stays as gdb leaves it. ^C ends the waiting.",
+     "gdbserver :1234", COMPLETE_NOTHING, false, repl_gdbserver},
     {"echo", NULL, "[TEXT]", "print TEXT; for scripts", NULL, "echo The kernel boots.",
      COMPLETE_NOTHING, false, run_echo},
     {"source", NULL, "FILE", "run the commands in FILE",

@@ -212,6 +212,28 @@ static bool observe(void *context, const struct vmm_record *record)
     return stop;
 }
 
+bool repl_attach(struct session *session)
+{
+    struct vmm_error error;
+    vmm_stop_at_traps(session->guest.vm, observe, session);
+    for (unsigned i = 0; i < session->breakpoint_count; i++)
+        if (repl_is_place(&session->breakpoints[i]) &&
+            vmm_break_add(session->guest.vm, session->breakpoints[i].linear, &error) != VMM_OK)
+            return repl_complain(session, "%s", error.text);
+    repl_watch_again(session);
+    return true;
+}
+
+void repl_detach(struct session *session)
+{
+    vmm_stop_at_traps(session->guest.vm, NULL, NULL);
+    for (unsigned i = 0; i < session->breakpoint_count; i++)
+        if (session->breakpoints[i].watched)
+            vmm_watch_delete(session->guest.vm, session->breakpoints[i].watch);
+        else if (!session->breakpoints[i].caught)
+            vmm_break_delete(session->guest.vm, session->breakpoints[i].linear);
+}
+
 bool repl_load(struct session *session)
 {
     struct guest fresh;
@@ -231,14 +253,10 @@ bool repl_load(struct session *session)
     session->typed_begin = session->typed_end = 0;
     session->shown_length = 0;
     session->next_code_known = false;
-    vmm_stop_at_traps(fresh.vm, observe, session);
     if (session->options.config.clock == VMM_CLOCK_VIRTUAL &&
         vmm_history_start(fresh.vm, NULL, &error) != VMM_OK)
         return repl_complain(session, "%s", error.text);
-    for (unsigned i = 0; i < session->breakpoint_count; i++)
-        if (repl_is_place(&session->breakpoints[i]) &&
-            vmm_break_add(fresh.vm, session->breakpoints[i].linear, &error) != VMM_OK)
-            return repl_complain(session, "%s", error.text);
-    repl_watch_again(session);
+    if (!repl_attach(session))
+        return false;
     return repl_lab_install(session);
 }

@@ -165,6 +165,11 @@ void repl_load_symbols(struct session *session);
 /* Forgets them all. */
 void repl_forget_symbols(struct session *session);
 
+/* The session hears of the guest's traps, and the guest has the session's breakpoints and
+ * watchpoints; or not. False after a sentence. */
+bool repl_attach(struct session *session);
+void repl_detach(struct session *session);
+
 /* ---- the table (commands.c) ---- */
 
 extern const struct repl_command repl_commands[];
@@ -280,6 +285,7 @@ bool repl_lab(struct session *session, char *arguments);
 bool repl_type(struct session *session, char *arguments);
 
 bool repl_watch(struct session *session, char *arguments);
+bool repl_gdbserver(struct session *session, char *arguments);
 
 bool repl_back(struct session *session, char *arguments);
 bool repl_reverse_step(struct session *session, char *arguments);
