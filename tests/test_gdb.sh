@@ -213,6 +213,7 @@ server=
 
 # The prompt lends its guest.
 printf 'gdbserver 127.0.0.1:0\ninfo vm\n' >"$work/lend.vmm"
+: >"$work/server.err"
 timeout 120 "$vmm" debug -batch -x "$work/lend.vmm" "$kernel" >"$work/lent" 2>"$work/server.err" \
     </dev/null &
 server=$!
