@@ -300,7 +300,7 @@ Test(watch, back_to_the_change)
         cr_assert_eq(vmm_history_start(vm, NULL, &error), VMM_OK);
         vmm_run(vm, 9);
         watch(vm, (struct vmm_watchpoint){VMM_WATCH_MEMORY, 0x200000, 4, NULL});
-        const uint64_t met[] = {7, 4, 2};
+        const uint64_t met[] = {6, 3, 1}; /* before each change */
         for (unsigned k = 0; k < 3; k++) {
             cr_assert_eq(vmm_reverse(vm, 1, NULL, NULL, &error), VMM_STOP_WATCH, "%s: %s",
                          technique, error.text);
@@ -308,6 +308,10 @@ Test(watch, back_to_the_change)
             cr_assert(vmm_watch_hit(vm, &hit));
         }
         cr_expect_eq(word(hit.after), 7);
+        cr_assert_eq(vmm_run(vm, 0), VMM_STOP_WATCH, "%s", technique);
+        cr_assert_eq(vmm_reverse(vm, 1, NULL, NULL, &error), VMM_STOP_WATCH,
+                     "%s: the change just made", technique);
+        cr_expect_eq(instructions(vm), 1, "%s", technique);
         cr_assert_eq(vmm_reverse(vm, 1, NULL, NULL, &error), VMM_STOP_LIMIT, "%s", technique);
         cr_assert_eq(vmm_run(vm, 0), VMM_STOP_WATCH, "%s: and forth", technique);
         cr_expect_eq(instructions(vm), 2);

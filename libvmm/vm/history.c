@@ -421,10 +421,13 @@ static struct place place_of(const struct vmm_vm *vm)
     return place;
 }
 
-/* Has the search come to where it began? */
-static bool is_now(const struct search *search)
+/* Has the search come to where it began? One goes back to before a change that is watched, so that
+ * the instruction before the present one may have made it. */
+static bool is_now(const struct search *search, enum vmm_stop stop)
 {
     const struct place *now = &search->now, here = place_of(search->vm);
+    if (stop == VMM_STOP_WATCH)
+        return here.instructions > now->instructions;
     if (here.instructions != now->instructions)
         return here.instructions > now->instructions;
     if (here.deliveries != now->deliveries)
@@ -458,7 +461,7 @@ static int search_from(struct search *search, unsigned i, uint64_t limit, struct
         enum vmm_stop stop = run_and_count(search, limit, &ordinal);
         if (!is_stop(stop))
             return arrive(vm, stop, error);
-        if (is_now(search))
+        if (is_now(search, stop))
             break;
         if (!search->counts || search->counts(search->context, stop))
             search->last[search->found++ % search->room] =
@@ -480,8 +483,12 @@ static enum vmm_stop go_to_stop(struct search *search, const struct stop_found *
         stop = run_and_count(search, n + 1, &ordinal);
         if (!is_stop(stop) || instructions(vm) > n)
             break;
-        if (instructions(vm) == n && ordinal == found->ordinal)
-            return stop;
+        if (instructions(vm) != n || ordinal != found->ordinal)
+            continue;
+        if (stop == VMM_STOP_WATCH && n > vm->history->points[0].instructions &&
+            go(vm, n - 1, vm->history->segment, false, error) != VMM_OK)
+            return VMM_STOP_USER;
+        return stop;
     }
     if (stop != VMM_STOP_USER)
         go(vm, n, vm->history->segment, false, error);

@@ -348,16 +348,6 @@ void gdb_resume(struct gdb_server *server, bool step, bool all)
 
 /* ---- going back ---- */
 
-/* Goes back to the last stop. gdb looks for the change of what it watches in the direction in which
- * it goes: so before the instruction, not behind it. */
-static enum vmm_stop reverse_to_stop(struct gdb_server *server, struct vmm_error *error)
-{
-    enum vmm_stop stop = vmm_reverse(gdb_vm(server), 1, NULL, NULL, error);
-    if (stop == VMM_STOP_WATCH && vmm_back(gdb_vm(server), 1, error) != VMM_OK)
-        return VMM_STOP_NONE;
-    return stop;
-}
-
 static enum vmm_stop reverse_step(struct gdb_server *server, struct vmm_error *error)
 {
     struct vmm_history history;
@@ -375,7 +365,8 @@ void gdb_reverse(struct gdb_server *server, bool step)
     struct vmm_error error = {.text = ""};
     set_points(server);
     gdb_listen_for_interrupt(server, true);
-    enum vmm_stop stop = step ? reverse_step(server, &error) : reverse_to_stop(server, &error);
+    enum vmm_stop stop =
+        step ? reverse_step(server, &error) : vmm_reverse(gdb_vm(server), 1, NULL, NULL, &error);
     gdb_listen_for_interrupt(server, false);
     server->end_told = false;
     if (stop == VMM_STOP_NONE)

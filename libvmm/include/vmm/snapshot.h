@@ -92,10 +92,11 @@ int vmm_back(struct vmm_vm *vm, uint64_t instructions, struct vmm_error *error);
 
 /** Goes back to the `count`th last stop before now: breakpoint, watchpoint, or trap that
  * vmm_stop_at_traps stops at. `counts` is asked at each stop whether it is one (NULL: all are),
- * with the guest as it stands there, and must not change it. Returns VMM_STOP_BREAK, _TRAP or
- * _WATCH; VMM_STOP_LIMIT at the history's beginning: there are not so many; VMM_STOP_USER after
- * vmm_interrupt, where the VM stands somewhere on the way; VMM_STOP_NONE with `error` set, as for
- * vmm_goto. */
+ * with the guest as it stands there, and must not change it. At a watchpoint's the VM stands before
+ * the instruction that makes the change, as if that were undone (vmm_watch_hit tells it). Returns
+ * VMM_STOP_BREAK, _TRAP or _WATCH; VMM_STOP_LIMIT at the history's beginning: there are not so
+ * many; VMM_STOP_USER after vmm_interrupt, where the VM stands somewhere on the way; VMM_STOP_NONE
+ * with `error` set, as for vmm_goto. */
 enum vmm_stop vmm_reverse(struct vmm_vm *vm, uint64_t count,
                           bool (*counts)(void *context, enum vmm_stop stop), void *context,
                           struct vmm_error *error);
