@@ -142,7 +142,7 @@ done
 
 # Under every technique: a variable is watched, its change is gone back to, and where the run began;
 # somebody else finds the guest where the first one left it.
-techniques=$("$vmm" run --help | sed -n 's/^Techniques: //p' | sed 's,(default),,')
+techniques=$("$vmm" run --help | sed -n 's/^Techniques: //p' | sed 's,(default),,; s,para,,')
 [ -n "$techniques" ] || fail 'the techniques are not listed'
 for technique in $techniques; do
     serve --listen 127.0.0.1:0 -t "$technique" "$kernel"
