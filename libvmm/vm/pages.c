@@ -124,6 +124,8 @@ static bool changed(const struct vmm_vm *vm, uint32_t page, uint32_t epoch)
 
 static bool same(const struct page *page, const uint8_t *now)
 {
+    if (!now)
+        return !page;
     return page ? !memcmp(page->bytes, now, X86_PAGE_SIZE) : all_zero(now);
 }
 
@@ -160,7 +162,7 @@ static struct chunk *take_chunk(const struct vmm_vm *vm, struct page_store *stor
         struct page *old = before ? before->page[i] : 0;
         const uint8_t *now = vm_page(vm, (first + i) << MEMORY_FRAME_SHIFT);
         if (!now)
-            break;
+            continue;
         if (before && !changed(vm, first + i, epoch)) {
             chunk->page[i] = old;
             if (old)
