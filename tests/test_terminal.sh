@@ -138,10 +138,12 @@ sees '^status 0$'
 session() {
     awk '/^## / { on = /A first session/ } on && /^    / { print substr($0, 5) }' docs/repl.md | sed -n '/^(vmm) hlep/,/^(vmm) quit/p'
 }
-# What compilers and versions decide about is left out: numbers, and instructions behind symbols.
+# What compilers and versions decide about is left out: numbers, instructions, and where in the source
+# a step ends.
 plain() {
-    sed -E -e 's/ +$//' -e 's/(0x)?[0-9a-f]*[0-9][0-9a-f]*/N/g' -e '/^(=>|Trap N: |  )/s/(<[a-z_A-Z0-9+]*>).*/\1/' |
-        sed '/^$/d'
+    sed -E -e 's/ +$//' -e 's/0x[0-9a-f]+|[0-9a-f]*[0-9][0-9a-f]*/N/g' \
+        -e '/^(=>|Trap N: |  )/s/(<[a-z_A-Z0-9+]*>).*/\1/' |
+        sed -E '/^$|^=>|^   [a-z_]+\.[cS]:N|^(eip|eflags) N/d'
 }
 # answers N: waits for the prompt behind the answer to the Nth command.
 answers() {
