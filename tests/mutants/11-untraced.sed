@@ -1,4 +1,4 @@
 # file: allocator/shadow.c
 # property: resource control
 # mistake: a page table in use is mapped writable
-s|^    if (shadow->traces\[page\]) {|    if (shadow->traces[page] \&\& page == 0) {|
+s/bool traced = shadow->traces\[page_number(shadow, walk->physical)\];/bool traced = false;/
