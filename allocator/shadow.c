@@ -51,7 +51,7 @@ struct shadow {
     uint32_t limit;
     uint32_t nowhere; /* machine address for what has no frame */
     uint32_t vmm_entry, slot;
-    bool crowded; /* the guest's directory has an entry for the slot now */
+    bool crowded;  /* the guest's directory has an entry for the slot now */
     uint32_t root; /* index of the current directory, or NO_TABLE */
     bool wp, pse;  /* the guest's, that the cache was built for */
     uint64_t clock;

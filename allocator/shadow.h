@@ -159,8 +159,8 @@ void shadow_forget(struct shadow *shadow);
 const struct frame_map *shadow_map(const struct shadow *shadow);
 
 /* Moves the VMM's own 4 MB if the guest has mapped something there since it was looked last: what
- * the guest reads is its own, then. True if it has moved, for which the TLB has to be flushed. To be
- * called before the guest runs on. */
+ * the guest reads is its own, then. True if it has moved, for which the TLB has to be flushed. To
+ * be called before the guest runs on. */
 bool shadow_make_way(struct shadow *shadow, const struct cpu_state *cpu,
                      const struct x86_memory *memory);
 

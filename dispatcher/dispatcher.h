@@ -60,7 +60,7 @@ struct dispatcher {
         uint32_t at;
         bool hit, stepping;
     } watch;
-    bool watch_marks; /* there may be marks that `watch.wants` asked for */
+    bool watch_marks;     /* there may be marks that `watch.wants` asked for */
     void *own;            /* the technique's */
     uint64_t interpreted; /* instructions that the full interpreter executed */
     uint64_t translated;  /* instructions that were executed as their translation */

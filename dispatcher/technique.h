@@ -67,8 +67,8 @@ struct technique {
     bool tells_control;
     /* How many frames of the pool it holds, besides the virtual processor's. NULL: none. */
     uint32_t (*frames)(const struct dispatcher *dispatcher);
-    /* Whether the page at `offset` in the VMM's own 4 MB is writable for the guest's kernel, because
-     * nothing in it is of use beyond one instruction of the guest's. NULL: none is. */
+    /* Whether the page at `offset` in the VMM's own 4 MB is writable for the guest's kernel,
+     * because nothing in it is of use beyond one instruction of the guest's. NULL: none is. */
     bool (*lends)(const struct dispatcher *dispatcher, uint32_t offset);
     /* Frees dispatcher->own. May be NULL. */
     void (*destroy)(struct dispatcher *dispatcher);

@@ -183,9 +183,9 @@ static void judge_notes(const char *first, const char *last)
     json_int_t version, records, instructions, count = 0;
     json_t *exits, *map, *exit;
     size_t i;
-    cr_assert_eq(json_unpack(begin, "{s:{s:I, s:s}}", "trace", "format", &version, "technique",
-                             &technique),
-                 0, "%s", first);
+    cr_assert_eq(
+        json_unpack(begin, "{s:{s:I, s:s}}", "trace", "format", &version, "technique", &technique),
+        0, "%s", first);
     cr_assert_eq(version, 1);
     cr_assert_str_eq(technique, "bare");
     cr_assert_eq(json_unpack(end, "{s:{s:I, s:I, s:o, s:o}}", "end", "records", &records,

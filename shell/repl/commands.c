@@ -165,7 +165,8 @@ const struct repl_command repl_commands[] = {
      "entries, and the machine address below all.",
      "walk $esp", COMPLETE_EXPRESSION, false, repl_walk},
     {"translate", NULL, "[ADDRESS]", "show a unit of the guest's code beside its translation",
-     "Under bt: what is identical, inline, a branch (chained or not), a call-out. Without ADDRESS:\n"
+     "Under bt: what is identical, inline, a branch (chained or not), a call-out. Without "
+     "ADDRESS:\n"
      "the unit that begins at EIP. 'info tu' lists the units, 'info cache' sums up.",
      "translate $eip", COMPLETE_EXPRESSION, false, repl_translate},
     {"set", NULL, "PLACE = EXPRESSION", "change a register or memory",

@@ -28,10 +28,10 @@ bool vmm_symbol_address(const struct vmm_vm *vm, const char *name, uint32_t *lin
 /** The `i`th symbol's name in the order of addresses, for completion; NULL beyond the last. */
 const char *vmm_symbol_name(const struct vmm_vm *vm, size_t i);
 
-/** Adds the symbols of another ELF file, such as a user program's or a kernel's that was loaded from
- * a stripped image: `file` is not needed behind the call. At an address where both have one, those
- * that were there before win. Returns VMM_OK, VMM_E_IMAGE if the file has none, or VMM_E_MEMORY,
- * with `error` set. */
+/** Adds the symbols of another ELF file, such as a user program's or a kernel's that was loaded
+ * from a stripped image: `file` is not needed behind the call. At an address where both have one,
+ * those that were there before win. Returns VMM_OK, VMM_E_IMAGE if the file has none, or
+ * VMM_E_MEMORY, with `error` set. */
 int vmm_symbols_add(struct vmm_vm *vm, const struct vmm_file *file, struct vmm_error *error);
 
 /** Writes "name+0x1c", or "name" at the symbol itself, for the linear address `linear` into `text`,
