@@ -132,16 +132,6 @@ static void add(struct bench *bench, const char *technique)
         subject->mmu = VMM_MMU_SHADOW;
 }
 
-/* The library's own name for it; NULL if this build does not have it. */
-static const char *known(const char *technique)
-{
-    const char *name;
-    for (size_t i = 0; (name = vmm_technique(i)); i++)
-        if (strcmp(name, technique) == 0)
-            return name;
-    return NULL;
-}
-
 static int choose(struct bench *bench, const struct request *request)
 {
     char list[256], *rest = NULL;
@@ -151,7 +141,7 @@ static int choose(struct bench *bench, const struct request *request)
         add(bench, name);
     snprintf(list, sizeof list, "%s", request->techniques ? request->techniques : "");
     for (char *word = strtok_r(list, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
-        if (!(name = known(word)))
+        if (!(name = guest_technique(word)))
             return guest_complain(&request->guest, VMM_USAGE,
                                   "there is no technique '%s'; --help lists them", word);
         add(bench, name);

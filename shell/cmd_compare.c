@@ -67,16 +67,6 @@ static const struct option options[] = {
     {NULL, 0, NULL, 0},
 };
 
-/* NULL if this build does not have it. */
-static const char *known(const char *technique)
-{
-    const char *name;
-    for (size_t i = 0; (name = vmm_technique(i)); i++)
-        if (strcmp(name, technique) == 0)
-            return name;
-    return NULL;
-}
-
 static void add(struct request *request, const char *technique)
 {
     for (size_t i = 0; i < request->count; i++)
@@ -98,7 +88,7 @@ static int parse_techniques(struct request *request, const char *text)
         return guest_complain(&request->guest, VMM_USAGE, "-t names no technique; give one");
     for (char *word = strtok_r(request->list, ",", &rest); word;
          word = strtok_r(NULL, ",", &rest)) {
-        const char *name = known(word);
+        const char *name = guest_technique(word);
         if (!name)
             return guest_complain(&request->guest, VMM_USAGE,
                                   "there is no technique '%s'; --help lists them", word);

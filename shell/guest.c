@@ -62,14 +62,20 @@ static int complain_of_option(const struct guest_options *options, int option, c
                           options->command);
 }
 
+const char *guest_technique(const char *name)
+{
+    const char *known;
+    for (size_t i = 0; (known = vmm_technique(i)); i++)
+        if (strcmp(known, name) == 0)
+            break;
+    return known;
+}
+
 /* Trap-and-emulate where it exists: most of the course is about it. */
 const char *guest_default_technique(void)
 {
-    const char *name;
-    for (size_t i = 0; (name = vmm_technique(i)); i++)
-        if (strcmp(name, "trap") == 0)
-            return name;
-    return vmm_technique(0);
+    const char *trap = guest_technique("trap");
+    return trap ? trap : vmm_technique(0);
 }
 
 void guest_print_techniques(void)

@@ -57,6 +57,9 @@ extern const char guest_help[];
 /* The technique without -t: trap-and-emulate where this build has it. Static string. */
 const char *guest_default_technique(void);
 
+/* The library's own string for a technique's name; NULL if this build does not have it. */
+const char *guest_technique(const char *name);
+
 /* Prints the techniques on standard output, in one line. */
 void guest_print_techniques(void);
 

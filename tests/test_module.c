@@ -7,6 +7,8 @@
 #include <string.h>
 #include <vmm/vmm.h>
 
+#include "guest_vm.h"
+
 enum { EAX, ECX, EDX, EBX, CF = 1, IF = 1 << 9, VM = 1 << 17 };
 
 static const char *const with_routines[] = {"trap", "hybrid", "bt", "interp", NULL};
@@ -25,20 +27,6 @@ static struct vmm_vm *load(const char *technique, const char *kind, const uint8_
     return vm;
 }
 #define START(technique, code) load(technique, "flat@0x100000", code, sizeof(code))
-
-static uint8_t *read_guest(const char *name, size_t *size)
-{
-    char path[512];
-    const char *build = getenv("VMM_BUILD");
-    snprintf(path, sizeof path, "%s/guests/%s", build ? build : "build", name);
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        cr_skip("%s is not built", path);
-    uint8_t *bytes = malloc(8 << 20);
-    *size = fread(bytes, 1, 8 << 20, file);
-    fclose(file);
-    return bytes;
-}
 
 static void replace(struct vmm_vm *vm, const char *name, vmm_routine *routine, void *context)
 {

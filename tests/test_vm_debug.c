@@ -7,6 +7,8 @@
 #include <string.h>
 #include <vmm/vmm.h>
 
+#include "guest_vm.h"
+
 static struct vmm_vm *start(const uint8_t *code, size_t size)
 {
     struct vmm_error error;
@@ -116,31 +118,6 @@ Test(vm_debug, there_is_a_bound_on_breakpoints)
 }
 
 /* ---- a kernel with interrupts, paging and processes ---- */
-
-static uint8_t *read_guest(const char *name, size_t *size)
-{
-    char path[512];
-    const char *build = getenv("VMM_BUILD");
-    snprintf(path, sizeof path, "%s/guests/%s", build ? build : "build", name);
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        cr_skip("%s is not built", path);
-    uint8_t *bytes = malloc(8 << 20);
-    *size = fread(bytes, 1, 8 << 20, file);
-    fclose(file);
-    return bytes;
-}
-
-static struct vmm_vm *boot(const char *technique, const uint8_t *bytes, size_t size)
-{
-    struct vmm_error error;
-    const struct vmm_config config = {.memory_size = 16 << 20, .technique = technique};
-    const struct vmm_image image = {.file = {.bytes = bytes, .size = (uint32_t)size}};
-    struct vmm_vm *vm = vmm_create(&config, &error);
-    cr_assert_not_null(vm, "%s", error.text);
-    cr_assert_eq(vmm_load(vm, &image, &error), VMM_OK, "%s", error.text);
-    return vm;
-}
 
 static bool any(void *context, const struct vmm_record *record)
 {

@@ -6,45 +6,7 @@
 #include <string.h>
 #include <vmm/vmm.h>
 
-/* The `i`th technique that runs guests which were not made for it. */
-static const char *technique_of_any_guest(size_t i)
-{
-    const char *name;
-    for (size_t k = 0; (name = vmm_technique(k)); k++)
-        if (strcmp(name, "para") != 0 && i-- == 0)
-            break;
-    return name;
-}
-
-static uint8_t *read_guest(const char *name, size_t *size)
-{
-    char path[512];
-    const char *build = getenv("VMM_BUILD");
-    snprintf(path, sizeof path, "%s/guests/%s", build ? build : "build", name);
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        cr_skip("%s is not built", path);
-    uint8_t *bytes = malloc(8 << 20);
-    *size = fread(bytes, 1, 8 << 20, file);
-    fclose(file);
-    return bytes;
-}
-
-static struct vmm_vm *create(const struct vmm_config *config, const struct vmm_image *image)
-{
-    struct vmm_error error;
-    struct vmm_vm *vm = vmm_create(config, &error);
-    cr_assert_not_null(vm, "%s", error.text);
-    cr_assert_eq(vmm_load(vm, image, &error), VMM_OK, "%s", error.text);
-    return vm;
-}
-
-static struct vmm_vm *boot(const char *technique, const uint8_t *bytes, size_t size)
-{
-    const struct vmm_config config = {.memory_size = 16 << 20, .technique = technique};
-    const struct vmm_image image = {.file = {.bytes = bytes, .size = (uint32_t)size}};
-    return create(&config, &image);
-}
+#include "guest_vm.h"
 
 static struct vmm_vm *start(const char *technique, const uint8_t *code, size_t size)
 {
@@ -52,7 +14,7 @@ static struct vmm_vm *start(const char *technique, const uint8_t *code, size_t s
         .memory_size = 4 << 20, .technique = technique, .keep_going = true};
     const struct vmm_image image = {.kind = "flat@0x100000",
                                     .file = {.bytes = code, .size = (uint32_t)size}};
-    return create(&config, &image);
+    return create_vm(&config, &image);
 }
 #define START(technique, code) start(technique, code, sizeof(code))
 

@@ -55,7 +55,8 @@ void dirty_visit(const struct cpu *cpu, uint32_t epoch,
             visit(context, frame);
 }
 
-bool dirty_waits(const struct cpu *cpu, uint32_t frame)
+/* Whether the first write to `frame` is being waited for. */
+static bool waits(const struct cpu *cpu, uint32_t frame)
 {
     const struct dirty_log *log = &cpu->dirty;
     return log->epoch && log->written[frame] != log->epoch;
@@ -64,7 +65,7 @@ bool dirty_waits(const struct cpu *cpu, uint32_t frame)
 bool dirty_note(struct cpu *cpu, uint32_t frame)
 {
     struct dirty_log *log = &cpu->dirty;
-    if (frame >= memory_frames(cpu->memory) || !dirty_waits(cpu, frame))
+    if (frame >= memory_frames(cpu->memory) || !waits(cpu, frame))
         return false;
     log->written[frame] = log->epoch;
     if (log->count < DIRTY_LISTED)

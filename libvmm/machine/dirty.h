@@ -27,7 +27,4 @@ void dirty_visit(const struct cpu *cpu, uint32_t epoch,
 /* `frame` is about to be written. Whether it was clean, and so may still be write-protected. */
 bool dirty_note(struct cpu *cpu, uint32_t frame);
 
-/* Whether the first write to `frame` is being waited for. */
-bool dirty_waits(const struct cpu *cpu, uint32_t frame);
-
 #endif

@@ -87,22 +87,31 @@ static bool parse_range(const char **text, uint32_t *address, uint32_t *count)
     return packet_number(text, address) && skip(text, ',') && packet_number(text, count);
 }
 
-static void read_memory(struct gdb_server *server, const char *text)
+/* Reads the range that `text` asks for, as far as there is room and memory. False if a failure was
+ * answered. */
+static bool read_range(struct gdb_server *server, const char *text, uint8_t *bytes, size_t room,
+                       size_t *done)
 {
-    static uint8_t bytes[PACKET_ROOM / 2];
     const struct vmm_vm *vm = gdb_vm(server);
     uint32_t address, count;
     if (!parse_range(&text, &address, &count) || *text) {
         fail(server, BAD_PACKET);
-        return;
+        return false;
     }
-    if (count > sizeof bytes)
-        count = sizeof bytes;
-    size_t done = server->physical ? vmm_read_physical(vm, address, bytes, count)
-                                   : vmm_read_linear(vm, address, bytes, count);
-    if (count && !done)
+    if (count > room)
+        count = (uint32_t)room;
+    *done = server->physical ? vmm_read_physical(vm, address, bytes, count)
+                             : vmm_read_linear(vm, address, bytes, count);
+    if (count && !*done)
         fail(server, BAD_ADDRESS);
-    else
+    return !count || *done;
+}
+
+static void read_memory(struct gdb_server *server, const char *text)
+{
+    static uint8_t bytes[PACKET_ROOM / 2];
+    size_t done;
+    if (read_range(server, text, bytes, sizeof bytes, &done))
         packet_put_hex(&server->reply, bytes, done);
 }
 
@@ -152,20 +161,9 @@ static void write_binary(struct gdb_server *server, const char *text)
 static void read_binary(struct gdb_server *server, const char *text)
 {
     static uint8_t bytes[PACKET_ROOM / 2 - 1];
-    const struct vmm_vm *vm = gdb_vm(server);
-    uint32_t address, count;
-    if (!parse_range(&text, &address, &count) || *text) {
-        fail(server, BAD_PACKET);
+    size_t done;
+    if (!read_range(server, text, bytes, sizeof bytes, &done))
         return;
-    }
-    if (count > sizeof bytes)
-        count = sizeof bytes;
-    size_t done = server->physical ? vmm_read_physical(vm, address, bytes, count)
-                                   : vmm_read_linear(vm, address, bytes, count);
-    if (count && !done) {
-        fail(server, BAD_ADDRESS);
-        return;
-    }
     packet_put(&server->reply, "b");
     packet_put_raw(&server->reply, bytes, done);
 }
