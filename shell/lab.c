@@ -87,6 +87,9 @@ bool lab_read(struct lab *lab, char why[LAB_SENTENCE])
     if (!lab->header[0])
         snprintf(lab->header, sizeof lab->header, "lab.h");
     lab_field(text, "\nrunner: ", lab->runner, sizeof lab->runner);
+    lab_field(text, "\ntechnique: ", lab->technique, sizeof lab->technique);
+    if (!lab->technique[0])
+        snprintf(lab->technique, sizeof lab->technique, "trap");
     lab_field(text, "\nfile: ", files, sizeof files);
     lab->file_count = 0;
     for (char *word = strtok(files, " "); word && lab->file_count < LAB_MOST_FILES;

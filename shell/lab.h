@@ -32,10 +32,11 @@ struct lab_places {
 /* A lab, as lab.conf says. */
 struct lab {
     long number;
-    char name[256];  /* of its folder: "03-interpret" */
-    char title[256]; /* the README's first line */
-    char header[64]; /* the interface, a file of labs/ */
-    char runner[32]; /* the kind: a row of the table in lab.c, and labs/grader/runner_KIND.c */
+    char name[256];     /* of its folder: "03-interpret" */
+    char title[256];    /* the README's first line */
+    char header[64];    /* the interface, a file of labs/ */
+    char runner[32];    /* the kind: a row of the table in lab.c, and labs/grader/runner_KIND.c */
+    char technique[16]; /* under which its guests run */
     char files[LAB_MOST_FILES][64]; /* what a student hands in; the first is compiled */
     size_t file_count;
     struct lab_places places;

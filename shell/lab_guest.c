@@ -83,10 +83,11 @@ static bool run_reference(struct lab_job *job, struct trial *trial)
     static struct lab_machine machine;
     struct vmm_error error = {0};
     clock_t start = clock();
-    bool more = lab_machine_create(&machine, "trap", trial->guest, trial->size, &error) &&
-                lab_install_machine(&machine, machine.plan.vms > 1 ? lab_allocator : none,
-                                    &error) == VMM_OK &&
-                lab_machine_load(&machine, trial->guest, trial->size, &error);
+    bool more =
+        lab_machine_create(&machine, job->lab->technique, trial->guest, trial->size, &error) &&
+        lab_install_machine(&machine, machine.plan.vms > 1 ? lab_allocator : none, &error) ==
+            VMM_OK &&
+        lab_machine_load(&machine, trial->guest, trial->size, &error);
     if (!more)
         snprintf(job->why, sizeof job->why, "%s", error.text);
     while (more && trial->wanted < LAB_STEPS)
@@ -98,8 +99,8 @@ static bool run_reference(struct lab_job *job, struct trial *trial)
 
 static bool run_module(struct lab_job *job, struct trial *trial)
 {
-    if (!lab_run_runner(job, "trap", trial->guest, trial->size, trial->nonce, trial->seconds,
-                        trial->got, LAB_STEPS * sizeof *trial->got, &trial->child))
+    if (!lab_run_runner(job, job->lab->technique, trial->guest, trial->size, trial->nonce,
+                        trial->seconds, trial->got, LAB_STEPS * sizeof *trial->got, &trial->child))
         return false;
     trial->count = trial->child.count / sizeof *trial->got;
     return true;

@@ -152,6 +152,8 @@ static bool start(struct session *session, const char *number, const char *folde
     }
     repl_lab_end(session);
     session->lab = new;
+    if (strcmp(new->lab.technique, "trap") != 0 && guest_technique(new->lab.technique))
+        session->options.config.technique = guest_technique(new->lab.technique);
     /* From the entry again: what the library's modules did before is not the student's. */
     if (session->guest.vm && !repl_load(session))
         return false;
