@@ -235,10 +235,13 @@ check-real: all
 	if [ -x tests/real/run ]; then VMM_BUILD=$(abspath $(OUT)) tests/real/run; \
 	else echo "skipped: tests/real/run does not exist"; fi
 
-# The labs' own test: starter, reference solution and mutants of each.
-check-labs: $(program) $(lab_runners)
+# The labs' own test: starter, reference solution and mutants of each, every step of every README,
+# every hostile submission, the whole handout. Of each of these `check` has a sample.
+check-labs: $(program) $(lab_runners) guests
 	@VMM_BUILD=$(abspath $(OUT)) labs/check
 	@VMM_BUILD=$(abspath $(OUT)) labs/follow-readme
+	@VMM_BUILD=$(abspath $(OUT)) VMM_ALL_LABS=1 TEST_TIMEOUT=900 scripts/run-tests \
+	  $(OUT)/test-logs/labs tests/test_labs_hostile.sh tests/test_labs_handout.sh
 
 # What an instructor hands out (labs/README.md): LABS='02-dispatch 03-interpret' for some of them.
 LABS ?=

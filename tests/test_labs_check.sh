@@ -1,5 +1,5 @@
 #!/bin/sh
-# The labs themselves: starter, reference solution and mutants of each (labs/check).
+# The labs' own test (labs/check), with one lab and some of its mutants; make check-labs has them all.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${VMM_BUILD:-$PWD/build}
@@ -14,5 +14,4 @@ command -v python3 >/dev/null || {
     echo 'skipped: python3 reads the results'
     exit 77
 }
-# All mutants, and all READMEs: make check-labs.
-VMM_BUILD=$build exec labs/check --few
+VMM_BUILD=$build exec labs/check --few 02-dispatch

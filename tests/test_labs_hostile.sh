@@ -1,6 +1,7 @@
 #!/bin/sh
 # Hostile submissions: whatever a file does that the grader loads, it is worth nothing, the reason is
-# told, and no file, process or signal of it is left behind.
+# told, and no file, process or signal of it is left behind. Some of them, or all if VMM_ALL_LABS is
+# set (make check-labs).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${VMM_BUILD:-$PWD/build}
@@ -40,6 +41,11 @@ grade() {
 }
 # hostile/interpret.c is graded; WORDS have to be in the outputs.
 judge() { # NAME WORDS
+    case ${VMM_ALL_LABS:+all}:$1 in
+    all:* | *:'exit(0)' | *:'a wild pointer' | *:'forged evidence' | *:fork | *:'a new file') ;;
+    *:'reading a file' | *:"the library's functions" | *:'no C' | *:'nonsense as an outcome') ;;
+    *) return ;;
+    esac
     count=$((count + 1))
     grade && fail "$1 passes"
     python3 -c 'import json,sys
