@@ -183,7 +183,8 @@ Test(gdb, answers_over_a_socket, .init = connect_guest, .fini = disconnect_guest
     cr_assert_str_eq(ASK("vCont;c"), "T05thread:01;hwbreak:;");
     cr_assert_str_eq(ASK("p3"), "03000000");
     cr_assert_str_eq(ASK("z1,100006,1"), "OK");
-    cr_assert_str_eq(ASK("Z4,100006,1"), "", "reads cannot be watched");
+    cr_assert_str_eq(ASK("Z5,100006,1"), "", "there is no such kind");
+    cr_assert_str_eq(ASK("z4,100006,1"), "OK", "as often as one likes");
     cr_assert_str_eq(ASK("X1ff000,4:\x01}#$"), "OK");
     cr_assert_str_eq(ASK("m1ff000,4"), "017d2324");
     cr_assert_str_eq(ASK("X1ff000,5:\x01}#$"), "E16");

@@ -260,6 +260,89 @@ Test(watch, a_kernels_stack_is_met_as_by_stepping)
     free(bytes);
 }
 
+/* ---- reads ---- */
+
+/* mov eax,[0x200000]; mov [0x200000],eax (no change); inc dword [0x200000]; mov eax,[0x200004];
+ * mov esi,0x1ffffc; mov edi,0x201000; mov ecx,3; rep movsd; mov esp,0x200000; pop eax;
+ * mov esp,0x200004; push eax; lea eax,[0x200000]; out 0xf4,al */
+static const uint8_t reads[] = {
+    0xa1, 0,    0,    0x20, 0,    0xa3, 0,    0,    0x20, 0,    0xff, 0x05, 0,   0,    0x20,
+    0,    0xa1, 4,    0,    0x20, 0,    0xbe, 0xfc, 0xff, 0x1f, 0,    0xbf, 0,   0x10, 0x20,
+    0,    0xb9, 3,    0,    0,    0,    0xf3, 0xa5, 0xbc, 0,    0,    0x20, 0,   0x58, 0xbc,
+    4,    0,    0x20, 0,    0x50, 0x8d, 0x05, 0,    0,    0x20, 0,    0xe6, 0xf4};
+
+/* Instructions that have retired behind each, and whether it read. */
+struct access_met {
+    uint64_t instructions;
+    bool in;
+};
+
+static void expect_accesses(const char *technique, enum vmm_watch_kind kind,
+                            const struct access_met *met, unsigned count)
+{
+    struct vmm_vm *vm = START(technique, reads);
+    struct vmm_watch_hit hit;
+    unsigned number = watch(vm, (struct vmm_watchpoint){kind, 0x200000, 4, NULL});
+    cr_expect(vmm_watch_steps(vm, number));
+    for (unsigned i = 0; i < count; i++) {
+        cr_assert_eq(vmm_run(vm, 0), VMM_STOP_WATCH, "%s %u: %s", technique, i, vmm_stop_text(vm));
+        cr_expect_eq(instructions(vm), met[i].instructions, "%s: %u, not %u", technique,
+                     (unsigned)instructions(vm), (unsigned)met[i].instructions);
+        cr_assert(vmm_watch_hit(vm, &hit));
+        cr_expect_eq(hit.in, met[i].in, "%s %u", technique, i);
+        cr_expect_eq(hit.kind, kind);
+        cr_expect_eq(hit.number, number);
+    }
+    cr_expect_eq(vmm_run(vm, 0), VMM_STOP_EXIT, "%s: %s", technique, vmm_stop_text(vm));
+    cr_assert(vmm_watch_delete(vm, number));
+    vmm_destroy(vm);
+}
+
+Test(watch, reads_are_met_and_what_is_written_again)
+{
+    static const struct access_met read[] = {{1, true}, {3, true}, {9, true}, {12, true}},
+                                   all[] = {{1, true}, {2, false}, {3, true},
+                                            {9, true}, {12, true}, {14, false}};
+    const char *technique;
+    for (size_t i = 0; (technique = technique_of_any_guest(i)); i++) {
+        expect_accesses(technique, VMM_WATCH_READ, read, sizeof read / sizeof *read);
+        expect_accesses(technique, VMM_WATCH_ACCESS, all, sizeof all / sizeof *all);
+    }
+}
+
+/* What a fault keeps from being executed has read nothing, and an interrupt behind an instruction
+ * takes nothing away from it: a kernel's clock is read as often as in the full interpreter, where
+ * every instruction is looked at. */
+Test(watch, a_kernels_reads_are_the_same_under_every_technique)
+{
+    enum { FROM = 1000000, TO = 1010000, ROOM = 200 };
+    static uint64_t met[ROOM];
+    const char *technique;
+    unsigned expected = 0;
+    size_t size;
+    uint8_t *bytes = read_guest("kernel-virt.elf", &size);
+    for (size_t i = 0; (technique = technique_of_any_guest(i)); i++) {
+        struct vmm_vm *vm = boot(technique, bytes, size);
+        unsigned count = 0;
+        uint32_t ticks;
+        vmm_stop_at_traps(vm, NULL, NULL);
+        vmm_run(vm, FROM);
+        cr_assert(vmm_symbol_address(vm, "current", &ticks) ||
+                  vmm_symbol_address(vm, "ticks", &ticks));
+        watch(vm, (struct vmm_watchpoint){VMM_WATCH_READ, ticks, 4, NULL});
+        while (count < ROOM && vmm_run(vm, TO - instructions(vm)) == VMM_STOP_WATCH) {
+            if (i)
+                cr_assert_eq(instructions(vm), met[count], "%s: read %u", technique, count);
+            met[count++] = instructions(vm);
+        }
+        expected = i ? expected : count;
+        cr_assert_gt(count, 0);
+        cr_assert_eq(count, expected, "%s: %u reads, not %u", technique, count, expected);
+        vmm_destroy(vm);
+    }
+    free(bytes);
+}
+
 /* ---- backwards ---- */
 
 Test(watch, back_to_the_change)

@@ -1,14 +1,13 @@
-/* Watchpoints: what a guest changes, caught behind the instruction that does. What a VMM is told of
- * anyhow costs nothing while it does not happen:
+/* Watchpoints: what a guest changes or reads, caught behind the instruction that does. What a VMM
+ * is told of anyhow costs nothing while it does not happen. Of memory the frames are
+ * write-protected beneath all page tables, each write to them is stepped (machine/codepages.c), and
+ * the bytes are compared. IF, control registers and tables are compared at every exit, and the
+ * technique exits at whatever changes them, or such instructions are marked and stepped. Of ports
+ * the board tells. What the interpreter executes is looked at instruction by instruction.
  *
- *     memory              its frames are write-protected beneath all page tables; each write to
- * them is stepped (machine/codepages.c), and the bytes are compared IF, CRs, tables     the
- * technique exits at whatever changes them, or such instructions are marked and stepped; the
- * registers are compared at every exit ports               the board tells of each access
- *
- * What the interpreter executes is looked at instruction by instruction. Only for registers that
- * any instruction may change the guest has to be stepped, a thousand times slower. A debug register
- * (SDM volume 3, section 17.2) does the same for four words of memory, and for ports. */
+ * Only for registers that any instruction may change, and for reads, which change nothing
+ * (watch_access.h), the guest has to be stepped, a thousand times slower. A debug register (SDM
+ * volume 3, section 17.2) watches four words of memory, and ports, at no cost. */
 #include "watch.h"
 
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 #include "dispatcher/technique.h"
 #include "vm/error.h"
 #include "vmm/debug.h"
+#include "watch_access.h"
 
 enum { MOST = 32, BYTES = sizeof((struct vmm_watch_hit *)0)->before, PORTS = 65536 };
 
@@ -47,13 +47,26 @@ bool watches_any(const struct vmm_vm *vm)
     return vm->watches && vm->watches->count;
 }
 
+static struct watch *find(const struct vmm_vm *vm, unsigned number)
+{
+    for (unsigned i = 0; vm->watches && i < vm->watches->count; i++)
+        if (vm->watches->list[i].number == number)
+            return &vm->watches->list[i];
+    return 0;
+}
+
+static bool in_memory(const struct watch *w)
+{
+    return w->kind == VMM_WATCH_MEMORY || w->kind == VMM_WATCH_READ || w->kind == VMM_WATCH_ACCESS;
+}
+
 /* ---- values ---- */
 
 static void look(const struct vmm_vm *vm, const struct watch *w, uint8_t *value)
 {
     uint32_t whole = 0;
     memset(value, 0, BYTES);
-    if (w->kind == VMM_WATCH_MEMORY) {
+    if (in_memory(w)) {
         uint32_t first = X86_PAGE_SIZE - (w->address & ~X86_PAGE_MASK);
         first = first < w->length ? first : w->length;
         vmm_read_physical(vm, w->pages[0] | (w->address & ~X86_PAGE_MASK), value, first);
@@ -85,8 +98,8 @@ static void on_access(void *context, uint16_t port, unsigned size, bool in, uint
             port >= w->address + w->length)
             continue;
         ws->accessed = true;
-        ws->access =
-            (struct vmm_watch_hit){.number = w->number, .length = size, .port = port, .in = in};
+        ws->access = (struct vmm_watch_hit){
+            .number = w->number, .length = size, .port = port, .in = in, .kind = w->kind};
         memcpy(ws->access.after, &value, sizeof value);
     }
 }
@@ -102,13 +115,14 @@ static bool on_question(void *context, uint32_t at)
     }
     for (unsigned i = 0; i < ws->count; i++) {
         const struct watch *w = &ws->list[i];
-        if (w->kind == VMM_WATCH_PORT)
+        if (w->kind == VMM_WATCH_PORT || w->kind == VMM_WATCH_READ || w->kind == VMM_WATCH_ACCESS)
             continue;
         look(ws->vm, w, hit.after);
         if (memcmp(hit.after, w->value, w->length) == 0)
             continue;
         hit.number = w->number;
         hit.length = w->length;
+        hit.kind = w->kind;
         memcpy(hit.before, w->value, sizeof hit.before);
         ws->hit = hit;
         return ws->is_hit = true;
@@ -122,7 +136,7 @@ static bool changes(const struct watch *w, const struct x86_instruction *insn)
 {
     if (w->kind == VMM_WATCH_PORT)
         return insn->flags & X86_INSN_IO;
-    if (w->kind == VMM_WATCH_MEMORY)
+    if (in_memory(w))
         return false;
     switch (insn->kind) {
     case X86_KIND_CLI:
@@ -166,7 +180,7 @@ static bool needs_marks(const struct vmm_vm *vm)
 static void mark(struct vmm_vm *vm, const struct watch *changed)
 {
     struct dispatcher *d = &vm->dispatcher;
-    if (changed->kind == VMM_WATCH_MEMORY)
+    if (in_memory(changed))
         return;
     d->watch.context = vm->watches;
     d->watch.wants = needs_marks(vm) && vm->watches->count ? on_instruction : 0;
@@ -198,6 +212,43 @@ static bool any_steps(const struct watches *ws)
     return false;
 }
 
+/* The first watchpoint that the coming instruction will read, or write: `hit` is filled in. */
+static bool foresee(const struct watches *ws, struct watch_access *access,
+                    struct vmm_watch_hit *hit)
+{
+    enum { READS = 1 };
+    bool looked = false;
+    for (unsigned i = 0; i < ws->count; i++) {
+        const struct watch *w = &ws->list[i];
+        if (w->kind != VMM_WATCH_READ && w->kind != VMM_WATCH_ACCESS)
+            continue;
+        if (!looked)
+            watch_access_look(ws->vm, access);
+        looked = true;
+        unsigned how = watch_access_of(ws->vm, access, w->pages, w->address, w->length);
+        if (!how || (w->kind == VMM_WATCH_READ && !(how & READS)))
+            continue;
+        *hit = (struct vmm_watch_hit){.number = w->number,
+                                      .linear = access->at,
+                                      .length = w->length,
+                                      .in = how & READS,
+                                      .kind = w->kind};
+        look(ws->vm, w, hit->before);
+        return true;
+    }
+    return false;
+}
+
+static bool was_met(struct watches *ws, const struct watch_access *access,
+                    const struct vmm_watch_hit *hit)
+{
+    if (!watch_access_retired(ws->vm, access))
+        return false;
+    ws->hit = *hit;
+    look(ws->vm, find(ws->vm, hit->number), ws->hit.after);
+    return ws->is_hit = true;
+}
+
 static enum vmm_stop step_to(struct vmm_vm *vm, uint64_t limit, bool pass)
 {
     struct watches *ws = vm->watches;
@@ -205,9 +256,15 @@ static enum vmm_stop step_to(struct vmm_vm *vm, uint64_t limit, bool pass)
     enum vmm_stop stop = VMM_STOP_LIMIT;
     for (uint64_t done; stop == VMM_STOP_LIMIT && (done = dispatcher_instructions(d)) < limit;) {
         uint32_t at = d->watch.at = d->guest->seg[X86_CS].base + d->guest->eip;
+        struct watch_access access;
+        struct vmm_watch_hit hit;
+        bool foreseen = foresee(ws, &access, &hit);
         stop = vm_run_past(vm, done + 1, pass);
         pass = false;
-        if (stop != VMM_STOP_WATCH && vm_resumable(stop) && on_question(ws, at))
+        if (stop == VMM_STOP_WATCH || !vm_resumable(stop))
+            break;
+        if (on_question(ws, at) ||
+            (foreseen && dispatcher_instructions(d) > done && was_met(ws, &access, &hit)))
             vm->stop = stop = VMM_STOP_WATCH;
     }
     return stop;
@@ -241,7 +298,7 @@ static int find_page(const struct vmm_vm *vm, uint32_t linear, uint32_t *page,
 
 static void unprotect(struct vmm_vm *vm, const struct watch *w, unsigned pages)
 {
-    for (unsigned i = 0; i < pages && w->kind == VMM_WATCH_MEMORY; i++)
+    for (unsigned i = 0; i < pages && w->kind == VMM_WATCH_MEMORY; i++) /* see protect */
         cpu_watch_remove(&vm->machine->cpu, vm_frame(vm, w->pages[i]));
 }
 
@@ -265,7 +322,8 @@ static int begin_memory(struct vmm_vm *vm, struct watch *w, struct vmm_error *er
     int code = find_page(vm, w->address, &w->pages[0], error);
     if (code == VMM_OK)
         code = find_page(vm, w->address + w->length - 1, &w->pages[1], error);
-    return code == VMM_OK ? protect(vm, w, error) : code;
+    w->steps = w->kind != VMM_WATCH_MEMORY;
+    return code == VMM_OK && !w->steps ? protect(vm, w, error) : code;
 }
 
 /* Registers that only what exits, or is marked, can change. */
@@ -318,7 +376,7 @@ int vmm_watch_add(struct vmm_vm *vm, const struct vmm_watchpoint *watchpoint, un
     struct watch w = {
         .kind = watchpoint->kind, .address = watchpoint->address, .length = watchpoint->length};
     machine_turn(vm->machine, vm);
-    int code = w.kind == VMM_WATCH_MEMORY     ? begin_memory(vm, &w, error)
+    int code = in_memory(&w)                  ? begin_memory(vm, &w, error)
                : w.kind == VMM_WATCH_REGISTER ? begin_register(vm, &w, watchpoint->name, error)
                                               : begin_port(vm, &w, error);
     if (code != VMM_OK)
@@ -329,14 +387,6 @@ int vmm_watch_add(struct vmm_vm *vm, const struct vmm_watchpoint *watchpoint, un
         *number = w.number;
     mark(vm, &w);
     return VMM_OK;
-}
-
-static struct watch *find(const struct vmm_vm *vm, unsigned number)
-{
-    for (unsigned i = 0; vm->watches && i < vm->watches->count; i++)
-        if (vm->watches->list[i].number == number)
-            return &vm->watches->list[i];
-    return 0;
 }
 
 bool vmm_watch_delete(struct vmm_vm *vm, unsigned number)

@@ -170,12 +170,13 @@ static void read_binary(struct gdb_server *server, const char *text)
 
 /* ---- breakpoints ---- */
 
-/* Z and z: kind, address, size. Reads cannot be watched: 3 and 4 are not known. */
+/* Z and z: kind, address, size. Watchpoints of kind 2 are met by writes that change something, 3 by
+ * reads, 4 by both, whatever is written. */
 static void change_point(struct gdb_server *server, const char *text, bool add)
 {
     char kind = *text;
     uint32_t address, count;
-    if (kind < '0' || kind > '2')
+    if (kind < '0' || kind > '4')
         return;
     text++;
     if (!skip(&text, ',') || !parse_range(&text, &address, &count) || (*text && *text != ';')) {
@@ -183,10 +184,10 @@ static void change_point(struct gdb_server *server, const char *text, bool add)
         return;
     }
     bool good = true;
-    if (kind == '2' && add)
-        good = gdb_add_watch(server, address, count);
-    else if (kind == '2')
-        gdb_delete_watch(server, address, count);
+    if (kind >= '2' && add)
+        good = gdb_add_watch(server, kind, address, count);
+    else if (kind >= '2')
+        gdb_delete_watch(server, kind, address, count);
     else if (add)
         good = gdb_add_point(server, address, kind == '1');
     else

@@ -94,12 +94,16 @@ void gdb_delete_point(struct gdb_server *server, uint32_t linear, bool hardware)
         *(hardware ? &point->hardware : &point->software) = false;
 }
 
-bool gdb_add_watch(struct gdb_server *server, uint32_t linear, uint32_t count)
+bool gdb_add_watch(struct gdb_server *server, char kind, uint32_t linear, uint32_t count)
 {
     struct vmm_error error;
-    struct gdb_watch watch = {.linear = linear, .count = count, .thread = server->thread};
-    const struct vmm_watchpoint point = {
-        .kind = VMM_WATCH_MEMORY, .address = linear, .length = count};
+    struct gdb_watch watch = {
+        .kind = kind, .linear = linear, .count = count, .thread = server->thread};
+    const struct vmm_watchpoint point = {.kind = kind == '2'   ? VMM_WATCH_MEMORY
+                                                 : kind == '3' ? VMM_WATCH_READ
+                                                               : VMM_WATCH_ACCESS,
+                                         .address = linear,
+                                         .length = count};
     if (server->watch_count == GDB_WATCHES ||
         vmm_watch_add(gdb_vm(server), &point, &watch.number, &error) != VMM_OK)
         return false;
@@ -107,11 +111,11 @@ bool gdb_add_watch(struct gdb_server *server, uint32_t linear, uint32_t count)
     return true;
 }
 
-void gdb_delete_watch(struct gdb_server *server, uint32_t linear, uint32_t count)
+void gdb_delete_watch(struct gdb_server *server, char kind, uint32_t linear, uint32_t count)
 {
     for (unsigned i = 0; i < server->watch_count; i++) {
         const struct gdb_watch *watch = &server->watches[i];
-        if (watch->linear != linear || watch->count != count)
+        if (watch->kind != kind || watch->linear != linear || watch->count != count)
             continue;
         vmm_watch_delete(gdb_vm_number(server, watch->thread), watch->number);
         server->watches[i] = server->watches[--server->watch_count];
@@ -125,7 +129,8 @@ void gdb_delete_points(struct gdb_server *server)
         server->points[i].hardware = server->points[i].software = false;
     set_points(server);
     while (server->watch_count)
-        gdb_delete_watch(server, server->watches[0].linear, server->watches[0].count);
+        gdb_delete_watch(server, server->watches[0].kind, server->watches[0].linear,
+                         server->watches[0].count);
     server->catching = false;
 }
 
@@ -178,13 +183,15 @@ static void tell_trap(struct gdb_server *server)
 
 static void tell_watch(struct gdb_server *server)
 {
+    static const char *const names[] = {"watch", "rwatch", "awatch"};
     struct vmm_watch_hit hit;
     char reason[32] = "";
     if (vmm_watch_hit(gdb_vm(server), &hit))
         for (unsigned i = 0; i < server->watch_count; i++)
             if (server->watches[i].number == hit.number &&
                 server->watches[i].thread == server->thread)
-                snprintf(reason, sizeof reason, "watch:%08x;", server->watches[i].linear);
+                snprintf(reason, sizeof reason, "%s:%08x;", names[server->watches[i].kind - '2'],
+                         server->watches[i].linear);
     stop_with(server, GDB_SIGTRAP, reason);
 }
 

@@ -21,8 +21,9 @@ struct gdb_point {
     bool set; /* in the VM */
 };
 
-/* A write watchpoint; the VM knows it by `number`. */
+/* A watchpoint, '2' to '4' as in the packet that set it; the VM knows it by `number`. */
 struct gdb_watch {
+    char kind;
     uint32_t linear, count;
     unsigned number;
     unsigned thread; /* whose memory it is */
@@ -117,8 +118,8 @@ bool gdb_run_alone(struct gdb_server *server);
 /* Whether breakpoints and watchpoints can be set, after which they are. */
 bool gdb_add_point(struct gdb_server *server, uint32_t linear, bool hardware);
 void gdb_delete_point(struct gdb_server *server, uint32_t linear, bool hardware);
-bool gdb_add_watch(struct gdb_server *server, uint32_t linear, uint32_t count);
-void gdb_delete_watch(struct gdb_server *server, uint32_t linear, uint32_t count);
+bool gdb_add_watch(struct gdb_server *server, char kind, uint32_t linear, uint32_t count);
+void gdb_delete_watch(struct gdb_server *server, char kind, uint32_t linear, uint32_t count);
 void gdb_delete_points(struct gdb_server *server);
 
 /* For vmm_stop_at_traps; `context` is the server. */

@@ -125,6 +125,16 @@ const struct repl_command repl_commands[] = {
      "register the guest is stepped instruction by instruction, and 'watch' says so. What an\n"
      "address stands for is decided now: it must be mapped.",
      "watch *0x12f004 if *0x12f004 > 100", COMPLETE_EXPRESSION, false, repl_watch},
+    {"rwatch", NULL, "ADDRESS [LENGTH] [if COND]",
+     "stop behind the instruction that reads memory at ADDRESS",
+     "As 'watch', but for reads: operands and what is popped; not what the processor reads for\n"
+     "itself, as page tables and descriptors. Reads change nothing, so that the guest is stepped\n"
+     "instruction by instruction.",
+     "rwatch ticks", COMPLETE_EXPRESSION, false, repl_rwatch},
+    {"awatch", NULL, "ADDRESS [LENGTH] [if COND]",
+     "stop behind the instruction that reads or writes at ADDRESS",
+     "As 'rwatch', and for writes too, also of the value that is there already.",
+     "awatch byte(ticks)", COMPLETE_EXPRESSION, false, repl_awatch},
     {"delete", "d", "[NUMBER]...", "delete breakpoints by number, or all of them", NULL, "delete 1",
      COMPLETE_BREAKPOINT, false, repl_delete},
     {"info", "i", "TOPIC", "show registers, traps, stats, vm, shadow, tlb, map, devices",

@@ -73,6 +73,7 @@ struct session {
         unsigned number;
         bool watched; /* a watchpoint: `watch` is its number in the VM, `text` what was typed */
         unsigned watch;
+        enum vmm_watch_kind access; /* VMM_WATCH_MEMORY: changes; or reads, or both */
         char text[96];
         bool caught;
         struct trap_kind kind;
@@ -285,6 +286,8 @@ bool repl_lab(struct session *session, char *arguments);
 bool repl_type(struct session *session, char *arguments);
 
 bool repl_watch(struct session *session, char *arguments);
+bool repl_rwatch(struct session *session, char *arguments);
+bool repl_awatch(struct session *session, char *arguments);
 bool repl_gdbserver(struct session *session, char *arguments);
 
 bool repl_back(struct session *session, char *arguments);

@@ -1,4 +1,4 @@
-/* Watchpoints at the prompt: `watch`, and what a stop at one says. */
+/* Watchpoints at the prompt: `watch`, `rwatch` and `awatch`, and what a stop at one says. */
 #include "shell/repl/repl.h"
 
 #include <ctype.h>
@@ -82,6 +82,24 @@ static bool parse_place(struct session *session, const char **text, struct vmm_w
     return true;
 }
 
+/* Reads are watched in memory only. */
+static bool narrow(struct session *session, const struct breakpoint *point,
+                   struct vmm_watchpoint *watch)
+{
+    if (point->access == VMM_WATCH_MEMORY)
+        return true;
+    if (watch->kind == VMM_WATCH_REGISTER)
+        return repl_complain(session,
+                             "Reads of a register are not watched; 'watch %s' stops where "
+                             "it changes.",
+                             point->text);
+    if (watch->kind == VMM_WATCH_PORT)
+        return repl_complain(
+            session, "Of ports every access is watched, reads too; write 'watch %s'.", point->text);
+    watch->kind = point->access;
+    return true;
+}
+
 /* Sets the watchpoint that `point->text` describes on the session's guest. */
 static bool set(struct session *session, struct breakpoint *point)
 {
@@ -90,7 +108,7 @@ static bool set(struct session *session, struct breakpoint *point)
     char name[16];
     const char *condition = point->text;
     if (!parse_place(session, &condition, &watch, name, sizeof name) ||
-        !repl_check_condition(session, &condition))
+        !narrow(session, point, &watch) || !repl_check_condition(session, &condition))
         return false;
     if (vmm_watch_add(session->guest.vm, &watch, &point->watch, &error) != VMM_OK)
         return repl_complain(session, "%s", error.text);
@@ -109,13 +127,20 @@ static bool set(struct session *session, struct breakpoint *point)
     return true;
 }
 
-bool repl_watch(struct session *session, char *arguments)
+static const char *title(const struct breakpoint *point)
+{
+    return point->access == VMM_WATCH_READ     ? "Read watchpoint"
+           : point->access == VMM_WATCH_ACCESS ? "Access watchpoint"
+                                               : "Watchpoint";
+}
+
+static bool add(struct session *session, char *arguments, enum vmm_watch_kind access,
+                const char *usage)
 {
     if (!repl_need_guest(session))
         return false;
     if (!*arguments)
-        return repl_complain(session, "Say what to watch; write 'watch *ADDRESS', 'watch $cr3' or "
-                                      "'watch port 0x3f8'.");
+        return repl_complain(session, "Say what to watch; write %s.", usage);
     struct breakpoint *point = repl_add_breakpoint(session);
     if (!point)
         return false;
@@ -125,16 +150,33 @@ bool repl_watch(struct session *session, char *arguments)
                              sizeof point->text - 1);
     }
     snprintf(point->text, sizeof point->text, "%s", arguments);
+    point->access = access;
     if (!set(session, point)) {
         session->breakpoint_count--;
         return false;
     }
-    repl_say(session, "Watchpoint %u: %s%s%s%s\n", point->number, point->where,
+    repl_say(session, "%s %u: %s%s%s%s\n", title(point), point->number, point->where,
              *point->condition ? " if " : "", point->condition,
              vmm_watch_steps(session->guest.vm, point->watch)
                  ? "  (single-stepping: the guest runs slowly)"
                  : "");
     return true;
+}
+
+bool repl_watch(struct session *session, char *arguments)
+{
+    return add(session, arguments, VMM_WATCH_MEMORY,
+               "'watch *ADDRESS', 'watch $cr3' or 'watch port 0x3f8'");
+}
+
+bool repl_rwatch(struct session *session, char *arguments)
+{
+    return add(session, arguments, VMM_WATCH_READ, "'rwatch *ADDRESS'");
+}
+
+bool repl_awatch(struct session *session, char *arguments)
+{
+    return add(session, arguments, VMM_WATCH_ACCESS, "'awatch *ADDRESS'");
 }
 
 /* On a guest that was just loaded: what cannot be watched yet is taken away, after a sentence. */
@@ -196,11 +238,14 @@ void repl_show_watch(struct session *session)
     struct breakpoint *point = find(session, &hit);
     if (point) {
         point->hits++;
-        repl_say(session, "Watchpoint %u: %s\n", point->number, point->where);
+        repl_say(session, "%s %u: %s\n", title(point), point->number, point->where);
     }
-    if (hit.port || hit.in) {
+    const bool same = memcmp(hit.before, hit.after, sizeof hit.after) == 0;
+    if (hit.kind == VMM_WATCH_PORT) {
         repl_say(session, "  port 0x%x %s", hit.port, hit.in ? "read:" : "written:");
         put_value(session, "", hit.after, hit.length);
+    } else if (same && (hit.kind == VMM_WATCH_READ || hit.kind == VMM_WATCH_ACCESS)) {
+        put_value(session, hit.in ? "read" : "written again:", hit.after, hit.length);
     } else {
         put_value(session, "was", hit.before, hit.length);
         put_value(session, "is ", hit.after, hit.length);

@@ -33,7 +33,9 @@ bool vmm_break_delete(struct vmm_vm *vm, uint32_t linear);
 enum vmm_watch_kind {
     VMM_WATCH_MEMORY,   /**< bytes of memory, for a change of their value */
     VMM_WATCH_REGISTER, /**< a register, for a change of its value */
-    VMM_WATCH_PORT      /**< ports, for every access */
+    VMM_WATCH_PORT,     /**< ports, for every access */
+    VMM_WATCH_READ,     /**< bytes of memory, for being read by an instruction */
+    VMM_WATCH_ACCESS    /**< bytes of memory, for being read or written, changed or not */
 };
 
 /** A watchpoint. */
@@ -51,19 +53,21 @@ struct vmm_watch_hit {
     uint32_t linear; /**< linear address of the instruction that changed it, or at which the event
                         came whose delivery did */
     uint32_t length; /**< bytes of `before` and `after`; a register has 4 */
-    uint8_t before[64]; /**< what was there */
-    uint8_t after[64];  /**< what is there now; of a port, what was read or written */
-    uint16_t port;      /**< of VMM_WATCH_PORT */
-    bool in;            /**< it was read */
+    uint8_t before[64];       /**< what was there */
+    uint8_t after[64];        /**< what is there now; of a port, what was read or written */
+    uint16_t port;            /**< of VMM_WATCH_PORT */
+    bool in;                  /**< it was read */
+    enum vmm_watch_kind kind; /**< of the watchpoint */
 };
 
 /** Sets a watchpoint: vmm_run returns VMM_STOP_WATCH behind the instruction that changes what is
  * watched; there may be 32 in one VM. `number` (may be NULL) becomes its number. Memory is watched
  * by protection of its pages, control registers and ports by exits, so that the guest runs at
- * speed; for other registers it is stepped, instruction by instruction, and so it is under a
- * technique that does not tell: vmm_watch_steps. Returns VMM_OK, or with `error` set VMM_E_USAGE
- * (no such register, an impossible length), VMM_E_STATE (nothing is mapped there),
- * VMM_E_UNSUPPORTED (too many). */
+ * speed; for other registers and for reads it is stepped, instruction by instruction, and so it is
+ * under a technique that does not tell: vmm_watch_steps. A read is an operand's or the stack's of
+ * an instruction; what the processor reads for itself (tables, descriptors) is none. Returns
+ * VMM_OK, or with `error` set VMM_E_USAGE (no such register, an impossible length), VMM_E_STATE
+ * (nothing is mapped there), VMM_E_UNSUPPORTED (too many). */
 int vmm_watch_add(struct vmm_vm *vm, const struct vmm_watchpoint *watchpoint, unsigned *number,
                   struct vmm_error *error);
 
