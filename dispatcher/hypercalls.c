@@ -17,7 +17,7 @@ struct call {
     bool returns;           /* EAX is to become the result */
 };
 
-enum { CHUNK = 256, CONSOLE_MOST = 65536, GDT_MOST = 512 };
+enum { CHUNK = 256, CONSOLE_MOST = 65536 };
 
 /* ---- guest memory ---- */
 
@@ -79,9 +79,9 @@ static int32_t attach(struct call *c)
         return VMM_HC_E_ADDRESS;
     if (direct_paging_hold(&c->p->paging, machine) != DIRECT_OK)
         return VMM_HC_E_TYPE;
-    cpu_written(c->d->cpu, machine >> MEMORY_FRAME_SHIFT);
     c->p->shared = (void *)frame_map_page(c->p->vcpu->map, c->ebx);
-    *c->p->shared = (struct vmm_hc_shared){.pages = c->p->vcpu->map->pages};
+    c->p->shared_frame = machine >> MEMORY_FRAME_SHIFT;
+    *para_write_shared(c->d, c->p) = (struct vmm_hc_shared){.pages = c->p->vcpu->map->pages};
     program_board(c);
     return VMM_HC_VERSION;
 }
@@ -129,8 +129,8 @@ static bool acceptable(struct x86_descriptor entry)
 
 static int32_t set_gdt(struct call *c)
 {
-    struct x86_descriptor table[GDT_MOST];
-    if (c->ecx == 0 || c->ecx > GDT_MOST)
+    struct x86_descriptor table[PARA_GDT_ENTRIES];
+    if (c->ecx == 0 || c->ecx > PARA_GDT_ENTRIES)
         return VMM_HC_E_ARGUMENT;
     if (!read_guest(c, c->ebx, table, c->ecx * (uint32_t)sizeof *table))
         return VMM_HC_E_ADDRESS;
@@ -144,11 +144,11 @@ static int32_t set_gdt(struct call *c)
 
 static int32_t set_traps(struct call *c)
 {
-    struct vmm_hc_trap traps[256];
+    struct vmm_hc_trap traps[PARA_VECTORS];
     struct x86_segment segment;
     uint16_t code = (uint16_t)c->edx & ~X86_SELECTOR_RPL,
              stack = (uint16_t)(c->edx >> 16) & ~X86_SELECTOR_RPL;
-    if (c->ecx > 256)
+    if (c->ecx > PARA_VECTORS)
         return VMM_HC_E_ARGUMENT;
     if (!read_guest(c, c->ebx, traps, c->ecx * (uint32_t)sizeof *traps))
         return VMM_HC_E_ADDRESS;
@@ -175,15 +175,41 @@ static int32_t error_of(enum direct_result result)
     return errors[result];
 }
 
+/* A directory's entry of the VMM's slot is made as it comes into use, and taken away. */
+static void wrote_slot(const struct call *c, uint32_t machine)
+{
+    cpu_written(c->d->cpu, machine >> MEMORY_FRAME_SHIFT);
+}
+
+static int32_t pin_directory(const struct call *c, uint32_t machine)
+{
+    int32_t error = error_of(direct_paging_pin(&c->p->paging, machine, DIRECT_DIRECTORY));
+    if (!error)
+        wrote_slot(c, machine);
+    return error;
+}
+
+static int32_t unpin(const struct call *c, uint32_t machine)
+{
+    int32_t error = error_of(direct_paging_unpin(&c->p->paging, machine));
+    if (!error)
+        wrote_slot(c, machine);
+    return error;
+}
+
 /* The guest leaves the flat space for good with the first switch. */
 static int32_t switch_directory(struct call *c, uint32_t machine)
 {
     struct vcpu *v = c->p->vcpu;
     if (!c->p->shared)
         return VMM_HC_E_STATE;
+    const uint32_t old = c->p->paging.root;
     int32_t error = error_of(direct_paging_switch(&c->p->paging, machine));
     if (error)
         return error;
+    wrote_slot(c, machine);
+    if (old != FRAMES_NONE)
+        wrote_slot(c, old);
     c->s->cr0 |= X86_CR0_PG | X86_CR0_WP;
     c->s->cr3 = v->root = c->p->paging.root;
     c->d->linear = &c->d->cpu->physical;
@@ -204,9 +230,8 @@ static int32_t update(struct call *c, const struct vmm_hc_update *u, bool *flush
         return VMM_HC_E_STATE; /* all of memory is writable to it */
     switch (u->target) {
     case VMM_HC_PIN_TABLE: return error_of(direct_paging_pin(paging, u->value, DIRECT_TABLE));
-    case VMM_HC_PIN_DIRECTORY:
-        return error_of(direct_paging_pin(paging, u->value, DIRECT_DIRECTORY));
-    case VMM_HC_UNPIN: return error_of(direct_paging_unpin(paging, u->value));
+    case VMM_HC_PIN_DIRECTORY: return pin_directory(c, u->value);
+    case VMM_HC_UNPIN: return unpin(c, u->value);
     default: break;
     }
     if (u->target & 3)
@@ -290,14 +315,14 @@ static int32_t iret(struct call *c)
     c->s->cpl = outward ? 3 : 0;
     if (outward)
         drop_inner_segments(c->s);
-    c->p->shared->events_on = (frame.eflags & X86_IF) != 0;
+    para_write_shared(c->d, c->p)->events_on = (frame.eflags & X86_IF) != 0;
     c->returns = false;
     return 0;
 }
 
 static int32_t yield(struct call *c)
 {
-    c->p->shared->events_on = 1;
+    para_write_shared(c->d, c->p)->events_on = 1;
     c->d->halted = true;
     c->action = CPU_LEAVE;
     return 0;

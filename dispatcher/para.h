@@ -10,15 +10,19 @@
 #include "vcpu.h"
 #include "vmm/hypercall.h"
 
+#define PARA_VECTORS     256u
+#define PARA_GDT_ENTRIES 512u /* that a guest may name */
+
 struct para {
     struct vcpu *vcpu;
     struct direct_paging paging;
     struct vmm_hc_shared *shared; /* in guest memory; NULL before VMM_HC_ATTACH */
+    uint32_t shared_frame;        /* the machine's number of its frame */
     struct para_trap {
         uint32_t handler; /* 0: none */
         uint8_t ring;
         bool mask;
-    } trap[256];
+    } trap[PARA_VECTORS];
     uint16_t code, stack; /* selectors of the guest's kernel */
     uint32_t *tables;     /* machine addresses of the frames of P2M and M2P */
     uint32_t table_count;
@@ -34,6 +38,14 @@ static inline bool para_paged(const struct para *para)
 static inline bool para_events_on(const struct para *para)
 {
     return para->shared && para->shared->events_on;
+}
+
+/* The shared page, which the VMM is about to write to. */
+static inline struct vmm_hc_shared *para_write_shared(const struct dispatcher *dispatcher,
+                                                      struct para *para)
+{
+    cpu_written(dispatcher->cpu, para->shared_frame);
+    return para->shared;
 }
 
 /* Performs the hypercall that the guest, its EIP behind it, has made. */

@@ -70,6 +70,11 @@ struct technique {
     /* Whether the page at `offset` in the VMM's own 4 MB is writable for the guest's kernel,
      * because nothing in it is of use beyond one instruction of the guest's. NULL: none is. */
     bool (*lends)(const struct dispatcher *dispatcher, uint32_t offset);
+    /* What of dispatcher->own a snapshot has to keep, because it does not follow from the guest's
+     * state: a copy, to be freed with free(), NULL without memory; and puts it back, in a guest
+     * whose state and memory are those of then already. NULL: nothing. */
+    void *(*keep)(const struct dispatcher *dispatcher);
+    void (*put_back)(struct dispatcher *dispatcher, const void *kept);
     /* Frees dispatcher->own. May be NULL. */
     void (*destroy)(struct dispatcher *dispatcher);
     /* dispatcher->guest, or guest memory, was changed from outside, between runs. */

@@ -174,9 +174,9 @@ static enum cpu_action deliver(struct dispatcher *d, struct para *p, const struc
         return CPU_LEAVE;
     }
     if (event->vector == X86_PAGE && event->kind == X86_EXCEPTION)
-        p->shared->fault_address = s->cr2 = event->cr2;
+        para_write_shared(d, p)->fault_address = s->cr2 = event->cr2;
     if (trap->mask)
-        p->shared->events_on = 0;
+        para_write_shared(d, p)->events_on = 0;
     s->gpr[X86_ESP] = esp;
     s->eip = trap->handler;
     s->eflags &= ~(uint32_t)(X86_TF | X86_NT | X86_RF | X86_VM);
@@ -381,9 +381,9 @@ static bool para_interruptible(const struct dispatcher *d)
 /* An interrupt waits: a guest that masks events learns of it from the shared page. */
 static bool para_window(const struct dispatcher *d)
 {
-    const struct para *p = d->own;
-    if (p->shared)
-        p->shared->event_waits = 1;
+    struct para *p = d->own;
+    if (p->shared && !p->shared->event_waits)
+        para_write_shared(d, p)->event_waits = 1;
     return para_enabled(d);
 }
 
@@ -395,7 +395,7 @@ static void para_interrupt(struct dispatcher *d, uint8_t vector)
     record_event(&d->recorder, &event);
     record_result(&d->recorder, "deliver", "inject");
     cpu_modify(d->cpu);
-    p->shared->event_waits = 0;
+    para_write_shared(d, p)->event_waits = 0;
     show_flag(d->vcpu, p);
     deliver(d, p, &event);
     record_end(&d->recorder, &d->vcpu->state);
@@ -409,16 +409,23 @@ static void para_stopped(struct dispatcher *d)
     show_flag(d->vcpu, d->own);
 }
 
+/* The guest's own tables, or the flat ones before it has any. */
+static void use_space(struct vcpu *v, const struct para *p)
+{
+    if (para_paged(p)) {
+        v->root = p->paging.root;
+        return;
+    }
+    int what = shadow_switch(v->shadow, &v->state, &v->root);
+    assert(what >= 0); /* a pool that vcpu_init accepted holds one table at least */
+    (void)what;
+}
+
 static void para_modified(struct dispatcher *d)
 {
-    const struct para *p = d->own;
     struct vcpu *v = d->vcpu;
     cpu_modify(d->cpu);
-    if (!para_paged(p)) {
-        int what = shadow_switch(v->shadow, &v->state, &v->root);
-        assert(what >= 0); /* a pool that vcpu_init accepted holds one table at least */
-        (void)what;
-    }
+    use_space(v, d->own);
     vcpu_project(v);
     cpu_flush_tlb(d->cpu);
 }
@@ -435,6 +442,63 @@ static void para_walk(const struct dispatcher *d, struct vmm_walk *walk)
     direct_walk(d, walk);
 }
 
+/* ---- snapshots ----
+ *
+ * What the guest says by hypercalls it says once: it is not in its memory. */
+
+struct kept {
+    struct vmm_hc_shared *shared;
+    uint32_t shared_frame;
+    struct para_trap trap[PARA_VECTORS];
+    uint16_t code, stack;
+    struct direct_paging paging; /* its frames are behind this */
+    bool named;                  /* a GDT: `gdt`; else it is in memory, where GDTR says */
+    uint32_t entries;
+    struct x86_descriptor gdt[PARA_GDT_ENTRIES];
+    struct direct_frame frame[];
+};
+
+static void *para_keep(const struct dispatcher *d)
+{
+    const struct para *p = d->own;
+    const struct shadow_descriptor_table *gdt = &d->vcpu->tables.table[DESCRIPTORS_GDT];
+    struct kept *kept = calloc(1, sizeof *kept + p->paging.frames * sizeof *kept->frame);
+    if (!kept)
+        return 0;
+    kept->shared = p->shared;
+    kept->shared_frame = p->shared_frame;
+    memcpy(kept->trap, p->trap, sizeof kept->trap);
+    kept->code = p->code;
+    kept->stack = p->stack;
+    kept->paging = p->paging;
+    memcpy(kept->frame, p->paging.frame, p->paging.frames * sizeof *kept->frame);
+    kept->named = gdt->base == 0 && gdt->size;
+    kept->entries = kept->named ? gdt->size / (uint32_t)sizeof *kept->gdt : 0;
+    assert(kept->entries <= PARA_GDT_ENTRIES);
+    memcpy(kept->gdt, gdt->guest, kept->entries * sizeof *kept->gdt);
+    return kept;
+}
+
+static void para_put_back(struct dispatcher *d, const void *context)
+{
+    const struct kept *kept = context;
+    struct para *p = d->own;
+    struct vcpu *v = d->vcpu;
+    struct direct_frame *frame = p->paging.frame;
+    p->shared = kept->shared;
+    p->shared_frame = kept->shared_frame;
+    memcpy(p->trap, kept->trap, sizeof p->trap);
+    p->code = kept->code;
+    p->stack = kept->stack;
+    p->paging = kept->paging;
+    p->paging.frame = frame;
+    memcpy(frame, kept->frame, kept->paging.frames * sizeof *frame);
+    descriptors_set(&v->tables, DESCRIPTORS_GDT, kept->gdt, kept->entries);
+    use_space(v, p);
+    if (!kept->named)
+        vcpu_switch_tables(v);
+}
+
 const struct technique technique_para = {
     .name = "para",
     .virtualizes = true,
@@ -449,5 +513,7 @@ const struct technique technique_para = {
     .modified = para_modified,
     .walk = para_walk,
     .interpreter = direct_interpreter,
+    .keep = para_keep,
+    .put_back = para_put_back,
     .destroy = para_destroy,
 };

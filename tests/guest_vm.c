@@ -36,6 +36,28 @@ struct vmm_vm *boot(const char *technique, const uint8_t *bytes, size_t size)
     return create_vm(&config, &image);
 }
 
+const char *technique_of_a_kernel(size_t i)
+{
+    size_t count = 0;
+    while (vmm_technique(count))
+        count++;
+    return i == count ? "hw:shadow" : vmm_technique(i);
+}
+
+struct vmm_vm *boot_kernel(const char *technique)
+{
+    const bool shadow = strcmp(technique, "hw:shadow") == 0, para = strcmp(technique, "para") == 0;
+    size_t size;
+    uint8_t *bytes = read_guest(para ? "kernel-para.elf" : "kernel-virt.elf", &size);
+    const struct vmm_config config = {.memory_size = 16 << 20,
+                                      .technique = shadow ? "hw" : technique,
+                                      .mmu = shadow ? VMM_MMU_SHADOW : VMM_MMU_DEFAULT};
+    const struct vmm_image image = {.file = {.bytes = bytes, .size = (uint32_t)size}};
+    struct vmm_vm *vm = create_vm(&config, &image);
+    free(bytes);
+    return vm;
+}
+
 const char *technique_of_any_guest(size_t i)
 {
     const char *name;

@@ -1,6 +1,6 @@
 #!/bin/sh
 # `vmm gdb` and the real gdb: breakpoints at symbols, steps, registers, memory, a watchpoint, monitor
-# commands, detaching and coming back, ^C, under several techniques; who may connect; and that
+# commands, detaching and coming back, ^C, under every technique; who may connect; and that
 # garbage on the line ends nothing.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -82,8 +82,25 @@ shows() { # PATTERN...: each is in what gdb said
     done
 }
 
-for technique in bare trap; do
-    serve --listen unix:"$work/socket" -t $technique "$kernel"
+# Every technique, hw with both kinds of tables, para with its own build of the kernel.
+techniques=$("$vmm" run --help | sed -n 's/^Techniques: //p' | sed 's,(default),,; s,hw,hw:nested hw:shadow,')
+[ -n "$techniques" ] || fail 'the techniques are not listed'
+choose() { # TECHNIQUE[:MMU]: $options, $kernel
+    technique=$1
+    options="-t $(echo "$1" | sed 's/:/ --mmu /')"
+    kernel=$guests/kernel-virt.elf
+    [ "$1" = para ] && kernel=$guests/kernel-para.elf
+}
+plain() { # a run without gdb
+    # shellcheck disable=SC2086 # options are words
+    timeout 60 "$vmm" run $options "$kernel" </dev/null >"$work/plain" 2>/dev/null
+}
+
+# Stops, steps, registers, memory, and a guest that does not notice.
+for configuration in $techniques; do
+    choose "$configuration"
+    # shellcheck disable=SC2086 # options are words
+    serve --listen unix:"$work/socket" $options "$kernel"
     gdb_with "$kernel" <<'END'
 info symbol $pc
 info registers
@@ -108,44 +125,59 @@ print $eflags
 detach
 END
     shows '^_start in section' '^cr3 .*0x0' '^cpl .*0x0' 'Breakpoint 1, .*kernel_main (' \
-        '^=> .*<kernel_main+' '\$1 = 0x1234' ':.*0x11223344' "ring 0, technique $technique" \
-        'guest-physical' "^$technique: .* guest instructions" "did you mean 'monitor walk'" \
-        'monitor traps' 'Breakpoint 2, .*proc_start_first (' '^cr0 .*0x8' '\[ .*\]' 'detached'
-    # The kernel's own status is that of a run without gdb.
-    timeout 60 "$vmm" run -t $technique "$kernel" </dev/null >"$work/plain" 2>/dev/null
+        '^=> .*<kernel_main+' '\$1 = 0x1234' ':.*0x11223344' "ring 0, technique ${technique%:*}" \
+        'guest-physical' "^${technique%:*}: .* guest instructions" "did you mean 'monitor walk'" \
+        'monitor traps' 'Breakpoint 2, .*proc_start_first (' '^cr0 .*0x8' '^cr3 .*0x[0-9a-f]*000 ' \
+        '\[ .*\]' 'detached'
+    plain
     ends $?
     cmp -s "$work/console" "$work/plain" || fail "the console is another under gdb ($technique)"
     [ -e "$work/socket" ] && fail 'the socket is left behind'
+done
 
-    # A loop is interrupted, left alone, found again where it is, and killed; by TCP.
-    serve --listen 127.0.0.1:0 -t $technique "$guests/spin.elf"
-    {
-        printf 'target remote %s\ncontinue\nprint "stopped"\ninfo symbol $pc\ndetach\n' "$address"
-    } >"$work/script"
+# A running guest is interrupted, left alone, found again where it is, and killed; by TCP.
+for configuration in $techniques; do
+    choose "$configuration"
+    # shellcheck disable=SC2086 # options are words
+    serve --listen 127.0.0.1:0 $options "$kernel"
+    cat >"$work/script" <<END
+set pagination off
+target remote $address
+break kernel_main
+continue
+delete
+set {short}\$pc = (short)0xfeeb
+echo it loops\n
+continue
+print "stopped"
+info symbol \$pc
+detach
+END
     timeout -s KILL 60 sh -c 'echo $$ >"$0/pid"; exec gdb -nx -q -batch -x "$0/script" "$1"' \
-        "$work" "$guests/spin.elf" >"$work/out" 2>&1 </dev/null &
+        "$work" "$kernel" >"$work/out" 2>&1 </dev/null &
     interrupted=$!
     for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
-        grep -q Spinning "$work/console" && break
+        grep -q 'it loops' "$work/out" && break
         sleep 0.2
     done
+    sleep 0.5
     kill -INT "$(cat "$work/pid")"
     wait $interrupted
-    shows 'SIGINT' '"stopped"' '^main.* in section' 'detached'
-    gdb_with "$guests/spin.elf" <<'END'
+    shows 'SIGINT' '"stopped"' '^kernel_main.* in section' 'detached'
+    gdb_with "$kernel" <<'END'
 info symbol $pc
 kill
 END
-    shows '^main.* in section' 'killed'
+    shows '^kernel_main.* in section' 'killed'
     ends 0
 done
 
-# Under every technique: a variable is watched, its change is gone back to, and where the run began;
-# somebody else finds the guest where the first one left it.
-techniques=$("$vmm" run --help | sed -n 's/^Techniques: //p' | sed 's,(default),,; s,para,,')
-[ -n "$techniques" ] || fail 'the techniques are not listed'
-for technique in $techniques; do
-    serve --listen 127.0.0.1:0 -t "$technique" "$kernel"
+# A variable is watched, its change is gone back to, and where the run began; who reads it, and who
+# writes what is there already; somebody else finds the guest where the first one left it.
+for configuration in $techniques; do
+    choose "$configuration"
+    # shellcheck disable=SC2086 # options are words
+    serve --listen 127.0.0.1:0 $options "$kernel"
     gdb_with "$kernel" <<'END'
 break clock_tick
 continue
@@ -170,19 +202,30 @@ reverse-continue
 info symbol $pc
 break clock_tick
 continue
+delete
+rwatch *(int *)&ticks
+continue
+delete
+awatch *(int *)&ticks
+continue
+delete
+break clock_tick
+continue
 detach
 END
     shows 'Old value = 2' 'New value = 3' '\$1 = 3' 'Old value = 3' '\$2 = 2' \
         '^=> .*mov .*\$*0x' 'Breakpoint 3, .*kernel_main (' '^cpl .*0x0' \
         'No more reverse-execution history' '^_start in section' 'Breakpoint 4, .*clock_tick (' \
-        'detached'
+        'ardware read watchpoint 5' 'ardware access (read/write) watchpoint 6' '^Value = 1' \
+        'Breakpoint 7, .*clock_tick (' 'detached'
     # The two instructions shown are the same one.
     [ "$(grep '^=> ' "$work/out" | sort -u | wc -l)" = 1 ] ||
         fail "stepping back and forth leads elsewhere ($technique): $(cat "$work/out")"
-    timeout 60 "$vmm" run -t "$technique" "$kernel" </dev/null >"$work/plain" 2>/dev/null
+    plain
     ends $?
     cmp -s "$work/console" "$work/plain" || fail "the console is another after going back ($technique)"
 done
+kernel=$guests/kernel-virt.elf
 
 # Several VMs are threads: each is looked at by itself, all stop at a breakpoint of their own.
 technique=trap

@@ -57,10 +57,8 @@ Test(snapshot, a_restored_vm_is_what_it_was_and_goes_on_alike)
 {
     const char *technique;
     struct vmm_error error;
-    size_t size;
-    uint8_t *bytes = read_guest("kernel-virt.elf", &size);
-    for (size_t i = 0; (technique = technique_of_any_guest(i)); i++) {
-        struct vmm_vm *vm = boot(technique, bytes, size);
+    for (size_t i = 0; (technique = technique_of_a_kernel(i)); i++) {
+        struct vmm_vm *vm = boot_kernel(technique);
         vmm_run(vm, 1000000);
         uint64_t then = vmm_digest(vm), count = instructions(vm);
         struct vmm_snapshot *snapshot = vmm_snapshot_take(vm, &error);
@@ -80,7 +78,6 @@ Test(snapshot, a_restored_vm_is_what_it_was_and_goes_on_alike)
         vmm_snapshot_free(snapshot);
         vmm_destroy(vm);
     }
-    free(bytes);
 }
 
 Test(snapshot, floating_point_comes_back)
@@ -206,11 +203,9 @@ Test(history, a_jump_lands_in_the_state_of_a_forward_run, .timeout = 3600)
     const char *technique, *wanted = getenv("VMM_JUMPS");
     unsigned jumps = wanted ? (unsigned)atoi(wanted) : 40;
     uint64_t seed = 1974;
-    size_t size;
-    uint8_t *bytes = read_guest("kernel-virt.elf", &size);
     struct forward *states = calloc(jumps, sizeof *states);
-    for (size_t i = 0; (technique = technique_of_any_guest(i)); i++) {
-        struct vmm_vm *plain = boot(technique, bytes, size), *vm = boot(technique, bytes, size);
+    for (size_t i = 0; (technique = technique_of_a_kernel(i)); i++) {
+        struct vmm_vm *plain = boot_kernel(technique), *vm = boot_kernel(technique);
         run_forward(plain, states, jumps, &seed);
         keep_history(vm);
         vmm_run(vm, 2000000);
@@ -226,7 +221,6 @@ Test(history, a_jump_lands_in_the_state_of_a_forward_run, .timeout = 3600)
         vmm_destroy(vm);
     }
     free(states);
-    free(bytes);
 }
 
 Test(history, steps_back_undo_steps)
@@ -234,10 +228,8 @@ Test(history, steps_back_undo_steps)
     const char *technique;
     struct vmm_error error;
     enum { STEPS = 60 };
-    size_t size;
-    uint8_t *bytes = read_guest("kernel-virt.elf", &size);
-    for (size_t i = 0; (technique = technique_of_any_guest(i)); i++) {
-        struct vmm_vm *vm = boot(technique, bytes, size);
+    for (size_t i = 0; (technique = technique_of_a_kernel(i)); i++) {
+        struct vmm_vm *vm = boot_kernel(technique);
         struct forward states[STEPS];
         keep_history(vm);
         vmm_run(vm, 600000);
@@ -252,7 +244,6 @@ Test(history, steps_back_undo_steps)
         }
         vmm_destroy(vm);
     }
-    free(bytes);
 }
 
 Test(history, is_bounded)
@@ -445,10 +436,8 @@ Test(history, back_through_the_traps)
     const char *technique;
     struct vmm_error error;
     enum { TRAPS = 12 };
-    size_t size;
-    uint8_t *bytes = read_guest("kernel-virt.elf", &size);
-    for (size_t i = 0; (technique = technique_of_any_guest(i)); i++) {
-        struct vmm_vm *vm = boot(technique, bytes, size);
+    for (size_t i = 0; (technique = technique_of_a_kernel(i)); i++) {
+        struct vmm_vm *vm = boot_kernel(technique);
         uint64_t digests[TRAPS];
         keep_history(vm);
         vmm_stop_at_traps(vm, at_page_fault, NULL);
@@ -475,5 +464,4 @@ Test(history, back_through_the_traps)
         cr_expect_neq(vmm_digest(vm), digests[0], "%s", technique);
         vmm_destroy(vm);
     }
-    free(bytes);
 }

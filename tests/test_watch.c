@@ -228,11 +228,9 @@ Test(watch, a_kernels_stack_is_met_as_by_stepping)
 {
     enum { FROM = 800000, TO = 830000, ROOM = 400 };
     const char *technique;
-    size_t size;
-    uint8_t *bytes = read_guest("kernel-virt.elf", &size);
     static struct change changes[ROOM];
-    for (size_t i = 0; (technique = technique_of_any_guest(i)); i++) {
-        struct vmm_vm *vm = boot(technique, bytes, size), *stepped = boot(technique, bytes, size);
+    for (size_t i = 0; (technique = technique_of_a_kernel(i)); i++) {
+        struct vmm_vm *vm = boot_kernel(technique), *stepped = boot_kernel(technique);
         struct vmm_watch_hit hit;
         uint32_t stack;
         vmm_stop_at_traps(stepped, NULL, NULL);
@@ -257,7 +255,6 @@ Test(watch, a_kernels_stack_is_met_as_by_stepping)
         vmm_destroy(vm);
         vmm_destroy(stepped);
     }
-    free(bytes);
 }
 
 /* ---- reads ---- */
@@ -319,10 +316,9 @@ Test(watch, a_kernels_reads_are_the_same_under_every_technique)
     static uint64_t met[ROOM];
     const char *technique;
     unsigned expected = 0;
-    size_t size;
-    uint8_t *bytes = read_guest("kernel-virt.elf", &size);
-    for (size_t i = 0; (technique = technique_of_any_guest(i)); i++) {
-        struct vmm_vm *vm = boot(technique, bytes, size);
+    for (size_t i = 0; (technique = technique_of_a_kernel(i)); i++) {
+        struct vmm_vm *vm = boot_kernel(technique);
+        const bool other = strcmp(technique, "para") == 0; /* its kernel is another program */
         unsigned count = 0;
         uint32_t ticks;
         vmm_stop_at_traps(vm, NULL, NULL);
@@ -331,16 +327,17 @@ Test(watch, a_kernels_reads_are_the_same_under_every_technique)
                   vmm_symbol_address(vm, "ticks", &ticks));
         watch(vm, (struct vmm_watchpoint){VMM_WATCH_READ, ticks, 4, NULL});
         while (count < ROOM && vmm_run(vm, TO - instructions(vm)) == VMM_STOP_WATCH) {
-            if (i)
+            if (i && !other)
                 cr_assert_eq(instructions(vm), met[count], "%s: read %u", technique, count);
-            met[count++] = instructions(vm);
+            if (!i)
+                met[count] = instructions(vm);
+            count++;
         }
         expected = i ? expected : count;
         cr_assert_gt(count, 0);
-        cr_assert_eq(count, expected, "%s: %u reads, not %u", technique, count, expected);
+        cr_assert(other || count == expected, "%s: %u reads, not %u", technique, count, expected);
         vmm_destroy(vm);
     }
-    free(bytes);
 }
 
 /* ---- backwards ---- */

@@ -49,14 +49,6 @@ static bool is_live(const struct digest_live *live, uint32_t frame)
     return live->bits[frame / 8] >> frame % 8 & 1;
 }
 
-/* Guest-physical; FRAMES_NONE for what the guest does not have. Its tables may hold machine
- * addresses. */
-static uint32_t guest_physical(const struct vmm_vm *vm, uint32_t address)
-{
-    const struct dispatcher *d = &vm->dispatcher;
-    return d->linear == d->memory ? address : frame_map_guest(&vm->map, address);
-}
-
 static void note(struct digest_live *live, const struct vmm_vm *vm, uint32_t address)
 {
     uint32_t frame = address >> 12;
@@ -75,7 +67,7 @@ static void find_descriptors(struct digest_live *live, const struct vmm_vm *vm, 
         here = here < count ? here : count;
         if (x86_probe(vm->dispatcher.guest, vm->dispatcher.linear, at, 0, &walk) == X86_OK &&
             walk.end == X86_WALK_MAPPED) {
-            uint32_t physical = guest_physical(vm, walk.physical);
+            uint32_t physical = vm_physical(vm, walk.physical);
             if (physical < vm_memory_size(vm))
                 live->stretches[live->stretch_count++] = (struct digest_stretch){physical, here};
         }
@@ -95,7 +87,7 @@ void digest_find_live(struct digest_live *live, const struct vmm_vm *vm)
     }
     if (!x86_paging(s) || !x86_paging_supported(s))
         return;
-    const uint32_t root = guest_physical(vm, s->cr3 & X86_PAGE_MASK);
+    const uint32_t root = vm_physical(vm, s->cr3 & X86_PAGE_MASK);
     note(live, vm, root);
     const uint8_t *directory = vm_page(vm, root);
     for (unsigned i = 0; directory && i < ENTRIES; i++) {
@@ -103,7 +95,7 @@ void digest_find_live(struct digest_live *live, const struct vmm_vm *vm)
         memcpy(&entry, directory + 4 * i, sizeof entry);
         bool large = (entry & X86_PTE_PS) && (s->cr4 & X86_CR4_PSE);
         if ((entry & X86_PTE_P) && !large)
-            note(live, vm, guest_physical(vm, entry));
+            note(live, vm, vm_physical(vm, entry));
     }
 }
 

@@ -4,6 +4,7 @@
  *     the guest's state   which is the processor's own where nothing is virtualized
  *     the board           every device, every timer
  *     the dispatcher      statistics, records, idle time
+ *     the technique       what the guest has told it and can be asked for nowhere (para)
  *
  * What a technique derives from these (shadow tables, translations, decoded code) is not kept. It
  * is forgotten when a snapshot is taken, and again when it is restored, so that both runs from
@@ -29,6 +30,7 @@ struct vmm_snapshot {
     struct cpu_context *context;
     struct cpu_state real, guest;
     struct dispatcher dispatcher;
+    void *kept; /* of the technique's own; NULL: nothing */
     struct clock clock;
     uint8_t devices[DEVICES];
     uint64_t looks, timeline;
@@ -43,6 +45,7 @@ void vmm_snapshot_free(struct vmm_snapshot *snapshot)
         return;
     pages_leave(snapshot->pages);
     cpu_context_free(snapshot->context);
+    free(snapshot->kept);
     free(snapshot);
 }
 
@@ -116,6 +119,14 @@ static void take_rest(struct vmm_vm *vm, struct vmm_snapshot *s)
     memcpy(s->stop_text, vm->stop_text, sizeof s->stop_text);
 }
 
+static bool take_own(const struct vmm_vm *vm, struct vmm_snapshot *s)
+{
+    const struct technique *technique = vm->dispatcher.technique;
+    if (technique->keep)
+        s->kept = technique->keep(&vm->dispatcher);
+    return s->kept || !technique->keep;
+}
+
 struct vmm_snapshot *vmm_snapshot_take(struct vmm_vm *vm, struct vmm_error *error)
 {
     if (check(vm, error) != VMM_OK)
@@ -123,9 +134,8 @@ struct vmm_snapshot *vmm_snapshot_take(struct vmm_vm *vm, struct vmm_error *erro
     machine_turn(vm->machine, vm);
     vm->dispatcher.technique->modified(&vm->dispatcher);
     struct vmm_snapshot *s = calloc(1, sizeof *s);
-    if (s && take_memory(vm, s))
-        s->context = cpu_context_save(&vm->machine->cpu);
-    if (!s || !s->context) {
+    if (!s || !take_memory(vm, s) || !take_own(vm, s) ||
+        !(s->context = cpu_context_save(&vm->machine->cpu))) {
         vmm_snapshot_free(s);
         no_memory(error);
         return 0;
@@ -186,6 +196,8 @@ int snapshot_put_back(struct vmm_vm *vm, struct vmm_snapshot *s, struct vmm_erro
     put_back_state(vm, s);
     if (vm->vcpu && vm->vcpu->shadow)
         shadow_forget(vm->vcpu->shadow);
+    if (s->kept)
+        vm->dispatcher.technique->put_back(&vm->dispatcher, s->kept);
     vm->dispatcher.technique->modified(&vm->dispatcher);
     note_base(vm, s->pages);
     s->epoch = vm->base_epoch;

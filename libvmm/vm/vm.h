@@ -72,6 +72,14 @@ static inline const uint8_t *vm_page(const struct vmm_vm *vm, uint32_t physical)
     return physical < vm_memory_size(vm) ? memory->page(memory->context, physical, false) : 0;
 }
 
+/* What the guest's page tables lead to, as a guest-physical address: its tables may hold machine
+ * addresses. FRAMES_NONE if it is no memory of the guest's. */
+static inline uint32_t vm_physical(const struct vmm_vm *vm, uint32_t address)
+{
+    const struct dispatcher *d = &vm->dispatcher;
+    return d->linear == d->memory ? address : frame_map_guest(&vm->map, address);
+}
+
 /* The number of the machine frame behind the guest-physical page that holds `physical`. */
 static inline uint32_t vm_frame(const struct vmm_vm *vm, uint32_t physical)
 {

@@ -288,11 +288,12 @@ static int find_page(const struct vmm_vm *vm, uint32_t linear, uint32_t *page,
 {
     struct vmm_walk walk;
     vmm_walk(vm, linear, &walk);
-    if (!walk.guest.mapped || walk.guest.physical >= vm_memory_size(vm))
+    uint32_t physical = vm_physical(vm, walk.guest.physical);
+    if (!walk.guest.mapped || physical >= vm_memory_size(vm))
         return error_set(error, VMM_E_STATE,
                          "There is no memory at 0x%08x now; watch it when the guest has mapped it.",
                          linear);
-    *page = walk.guest.physical & X86_PAGE_MASK;
+    *page = physical & X86_PAGE_MASK;
     return VMM_OK;
 }
 

@@ -84,8 +84,9 @@ static bool touches(const struct vmm_vm *vm, uint32_t linear, uint32_t size,
     vmm_walk(vm, linear, &walk);
     if (!walk.guest.mapped)
         return false;
-    return overlap(walk.guest.physical, size, pages[0] | offset, first) ||
-           (length > first && overlap(walk.guest.physical, size, pages[1], length - first));
+    const uint32_t physical = vm_physical(vm, walk.guest.physical);
+    return overlap(physical, size, pages[0] | offset, first) ||
+           (length > first && overlap(physical, size, pages[1], length - first));
 }
 
 unsigned watch_access_of(const struct vmm_vm *vm, const struct watch_access *access,
