@@ -264,11 +264,16 @@ static bool info_breakpoints(struct session *session, char *arguments)
     (void)arguments;
     if (!session->breakpoint_count)
         repl_say(session, "There are no breakpoints; 'break ADDRESS' sets one.\n");
-    for (unsigned i = 0; i < session->breakpoint_count; i++)
-        repl_say(session, "%3u  %s%s%s  met %" PRIu64 " time%s\n", session->breakpoints[i].number,
-                 session->breakpoints[i].where, *session->breakpoints[i].condition ? " if " : "",
-                 session->breakpoints[i].condition, session->breakpoints[i].hits,
-                 session->breakpoints[i].hits == 1 ? "" : "s");
+    for (unsigned i = 0; i < session->breakpoint_count; i++) {
+        const struct breakpoint *point = &session->breakpoints[i];
+        const char *what = !point->watched                     ? ""
+                           : point->access == VMM_WATCH_READ   ? "reads: "
+                           : point->access == VMM_WATCH_ACCESS ? "accesses: "
+                                                               : "changes: ";
+        repl_say(session, "%3u  %s%s%s%s  met %" PRIu64 " time%s\n", point->number, what,
+                 point->where, *point->condition ? " if " : "", point->condition, point->hits,
+                 point->hits == 1 ? "" : "s");
+    }
     return true;
 }
 
