@@ -54,7 +54,8 @@ soname := libvmm.so.$(major)
 # the tables that name them.
 LEAVE_OUT ?=
 module_files := $(wildcard interpreter/routines/*.c) dispatcher/decision.c \
-  libvmm/arch/x86/deliver.c allocator/shadow_rights.c
+  libvmm/arch/x86/deliver.c allocator/shadow_rights.c \
+  interpreter/translate/plan.c
 module_tables := interpreter/interpreter.c dispatcher/modules.c libvmm/vm/module_deliver.c \
   libvmm/machine/microcode.c libvmm/isa/x86_32_svm.c dispatcher/technique_bare.c \
   allocator/shadow.c
@@ -135,7 +136,8 @@ $(OUT)/libvmm.so: $(call objects,$(library_sources)) $(OUT)/sources
 
 # A lab's module, loaded at the prompt, finds there what it may call.
 module_calls := -Wl,--export-dynamic-symbol=vmm_call_* -Wl,--export-dynamic-symbol=vmm_delivery_* \
-  -Wl,--export-dynamic-symbol=vmm_frame_*
+  -Wl,--export-dynamic-symbol=vmm_frame_* -Wl,--export-dynamic-symbol=vmm_code_* \
+  -Wl,--export-dynamic-symbol=vmm_exits_*
 $(OUT)/vmm: $(call objects,$(shell_sources)) $(OUT)/libvmm.a
 	$(call say,LD,$@)
 	$(Q)$(CC) -o $@ $^ $(vmm_ldflags) $(module_calls) $(library_libs) $(shell_libs) -ldl

@@ -5,6 +5,7 @@
 #include "arch/x86/descriptor.h"
 #include "dispatcher.h"
 #include "interpreter/interpreter.h"
+#include "interpreter/translate/translate.h"
 
 #ifdef WITHOUT_decision
 const struct decision_policy *const modules_own_decision = 0;
@@ -24,6 +25,12 @@ static const enum slot own_delivery = SLOT_EMPTY;
 static const enum slot own_delivery = SLOT_STANDARD;
 #endif
 
+#ifdef WITHOUT_plan
+static const struct translator_policy *const own_translator = 0;
+#else
+static const struct translator_policy *const own_translator = &translator_standard;
+#endif
+
 void modules_init(struct dispatch_modules *modules)
 {
     *modules = (struct dispatch_modules){
@@ -31,6 +38,8 @@ void modules_init(struct dispatch_modules *modules)
         .delivery = own_delivery,
         .nested = own_delivery,
         .shadow = own_shadow,
+        .translator = own_translator ? SLOT_STANDARD : SLOT_EMPTY,
+        .translate = own_translator,
     };
 }
 

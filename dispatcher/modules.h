@@ -15,13 +15,14 @@
 struct dispatcher;
 struct port_access;
 struct x86_instruction;
+struct translator_policy;
 
 enum slot { SLOT_STANDARD, SLOT_REPLACED, SLOT_EMPTY };
 
 /* What modules_init makes of it: everything is the library's own, or missing where this build
  * leaves it out. */
 struct dispatch_modules {
-    enum slot decision, delivery, nested, frames, shadow, ports;
+    enum slot decision, delivery, nested, frames, shadow, ports, translator;
     /* Returns an enum decision; `insn` is what raised `event`, NULL if it cannot be read, `monitor`
      * as in decision.h, and `standard` what the library's own policy says: to reflect, where this
      * build has none. */
@@ -35,6 +36,8 @@ struct dispatch_modules {
                     enum x86_status *status);
     /* Returns an enum x86_nested. */
     unsigned (*nest)(void *context, const struct x86_event *first, const struct x86_event *second);
+    /* Under bt; NULL: this build leaves the library's own out, and there is no other. */
+    const struct translator_policy *translate;
     void *context;  /* of all four */
     void *routines; /* what replaced interpreter routines find in their context */
 };

@@ -142,7 +142,7 @@ static struct bt *bt_of(struct dispatcher *d)
     const struct translator_client client = {b, remade, flushed};
     if (mixed_init(&b->mixed, d) && codespace_init(&b->codespace, &d->vcpu->tables, d->code_cache))
         b->translator = translator_create(&b->codespace.space, b->slot << 22, d->vcpu->map->pages,
-                                          &b->routines, &client);
+                                          &b->routines, &client, d->modules.translate);
     if (!b->translator) {
         bt_free(b);
         return 0;
@@ -311,9 +311,10 @@ static enum cpu_action branch(struct dispatcher *d, struct bt *b,
     direct_record(d, TRAP_CHAIN);
     record_step(&d->recorder, 'I');
     uint32_t to = 0;
+    bool chained = false;
     if (unit_at(d, b, where->target) && flushes == b->flushes)
-        to = translator_chain(b->translator, where);
-    record_result(&d->recorder, "translator", to ? "chained" : "interpreted");
+        to = translator_chain(b->translator, where, &chained);
+    record_result(&d->recorder, "translator", chained ? "chained" : to ? "found" : "interpreted");
     record_end(&d->recorder, &d->vcpu->state);
     if (!to) {
         b->inside = false;
@@ -486,6 +487,8 @@ static enum cpu_stop run(struct dispatcher *d, struct bt *b, uint64_t deadline)
             remapped(d, true, 0);
         if (!b->call_out && !b->near && translatable(d))
             unit = unit_at(d, b, d->vcpu->state.eip);
+        if (d->refused)
+            return CPU_STOP_LEFT;
         if (unit) {
             stop = run_translated(d, b, unit, deadline);
             if (over(d, b, stop))
@@ -507,6 +510,8 @@ static enum cpu_stop bt_run(struct dispatcher *d, uint64_t deadline)
         return CPU_STOP_FAILURE;
     if (mixed_is_user(d))
         return mixed_run_user(d, &b->mixed, deadline);
+    if (translator_policy(b->translator) != d->modules.translate)
+        translator_set_policy(b->translator, d->modules.translate);
     if (b->slot != shadow_slot(d->vcpu->shadow) ||
         memcmp(&b->routines, &d->vcpu->interpreter, sizeof b->routines)) {
         b->routines = d->vcpu->interpreter;

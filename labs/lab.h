@@ -33,14 +33,15 @@ typedef bool lab_allow(const struct lab_plan *plan, unsigned vm,
 struct lab_module {
     const char *slot; /* "interpreter.cli"; NULL behind the last */
     union {
-        vmm_routine *routine;       /* interpreter. and an instruction */
-        vmm_decide *decide;         /* dispatcher.decision */
-        vmm_deliver *deliver;       /* dispatcher.delivery */
-        vmm_nest *nest;             /* dispatcher.nested */
-        vmm_shadow_ask *ask;        /* allocator.shadow, with `keep` */
-        lab_give *give;             /* allocator.frames */
-        vmm_allow_port *allow_port; /* allocator.ports */
-        lab_allow *allow;           /* allocator.ports of several VMs */
+        vmm_routine *routine;                    /* interpreter. and an instruction */
+        vmm_decide *decide;                      /* dispatcher.decision */
+        vmm_deliver *deliver;                    /* dispatcher.delivery */
+        vmm_nest *nest;                          /* dispatcher.nested */
+        vmm_shadow_ask *ask;                     /* allocator.shadow, with `keep` */
+        lab_give *give;                          /* allocator.frames */
+        vmm_allow_port *allow_port;              /* allocator.ports */
+        lab_allow *allow;                        /* allocator.ports of several VMs */
+        const struct vmm_translator *translator; /* interpreter.translator */
     };
     vmm_shadow_keep *keep;
 };

@@ -10,7 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct lab_kind *const kinds[] = {&lab_kind_guest, &lab_kind_formal, &lab_kind_audit};
+static const struct lab_kind *const kinds[] = {&lab_kind_guest, &lab_kind_formal, &lab_kind_audit,
+                                               &lab_kind_translate};
 
 static const struct lab_kind *find_kind(const char *name)
 {

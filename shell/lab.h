@@ -83,7 +83,7 @@ struct lab_kind {
     bool (*run)(struct lab_job *job, struct lab_test *test);
 };
 
-extern const struct lab_kind lab_kind_guest, lab_kind_formal, lab_kind_audit;
+extern const struct lab_kind lab_kind_guest, lab_kind_formal, lab_kind_audit, lab_kind_translate;
 
 /* Reads lab.conf. False with `why` set. `lab->places` is given. */
 bool lab_read(struct lab *lab, char why[LAB_SENTENCE]);

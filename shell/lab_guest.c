@@ -4,7 +4,7 @@
  * not verdicts, of guests whose numbers are drawn after the build. Whatever else happens over
  * there - a crash, exit(0), text that looks like a result - leaves states missing, and a missing
  * state is a failed test with a sentence. */
-#include "shell/lab.h"
+#include "shell/lab_guest.h"
 
 #include "labs/grader/install.h"
 #include "shell/file.h"
@@ -28,7 +28,7 @@ enum {
 
 /* ---- building ---- */
 
-static bool prepare(const struct lab *lab, struct lab_test *test, char why[LAB_SENTENCE])
+bool lab_guest_prepare(const struct lab *lab, struct lab_test *test, char why[LAB_SENTENCE])
 {
     char folder[LAB_PATH], out[LAB_PATH];
     struct vmm_file file = {0};
@@ -52,12 +52,12 @@ static bool prepare(const struct lab *lab, struct lab_test *test, char why[LAB_S
     return good;
 }
 
-static bool build(struct lab_job *job)
+bool lab_guest_build(struct lab_job *job)
 {
     struct lab_result *result = job->result;
     return lab_compile(job->lab, job->submission, job->work, result->output,
                        sizeof result->output) &&
-           lab_accept(job, "vmm_call_ vmm_delivery_ vmm_frame_");
+           lab_accept(job, "vmm_call_ vmm_delivery_ vmm_frame_ vmm_code_ vmm_exits_");
 }
 
 /* ---- one test ---- */
@@ -72,7 +72,7 @@ struct trial {
     size_t size;
 };
 
-static unsigned seconds_for(clock_t used)
+unsigned lab_guest_seconds(clock_t used)
 {
     return LEAST_SECONDS + (unsigned)((double)used / CLOCKS_PER_SEC * SLOWER);
 }
@@ -93,7 +93,7 @@ static bool run_reference(struct lab_job *job, struct trial *trial)
     while (more && trial->wanted < LAB_STEPS)
         more = lab_machine_step(&machine, &trial->expected[trial->wanted++]);
     lab_machine_destroy(&machine);
-    trial->seconds = seconds_for(clock() - start);
+    trial->seconds = lab_guest_seconds(clock() - start);
     return trial->wanted > 0;
 }
 
@@ -178,17 +178,17 @@ static void judge(const struct lab_job *job, struct lab_test *test, const struct
     fail_test(job, test, trial->expected, i < trial->wanted ? i : i - 1, what);
 }
 
-static bool draw(struct lab_test *test, struct trial *trial)
+bool lab_guest_draw(const struct lab_test *test, uint8_t *guest, uint64_t *nonce)
 {
-    memcpy(trial->guest, test->guest, test->guest_size);
-    trial->size = test->guest_size;
-    if (lab_is_kernel(trial->guest, trial->size))
-        return getrandom(&trial->nonce, sizeof trial->nonce, 0) == sizeof trial->nonce;
-    if (getrandom(trial->guest + RANDOM_OFFSET, RANDOM_BYTES, 0) != RANDOM_BYTES ||
-        getrandom(&trial->nonce, sizeof trial->nonce, 0) != sizeof trial->nonce)
+    memcpy(guest, test->guest, test->guest_size);
+    if (getrandom(nonce, sizeof *nonce, 0) != sizeof *nonce)
+        return false;
+    if (lab_is_kernel(guest, test->guest_size))
+        return true;
+    if (getrandom(guest + RANDOM_OFFSET, RANDOM_BYTES, 0) != RANDOM_BYTES)
         return false;
     for (int i = 0; i < RANDOM_BYTES; i++)
-        trial->guest[RANDOM_OFFSET + i] |= 1; /* no number is small by chance: scores repeat */
+        guest[RANDOM_OFFSET + i] |= 1; /* no number is small by chance: scores repeat */
     return true;
 }
 
@@ -196,10 +196,12 @@ static bool run(struct lab_job *job, struct lab_test *test)
 {
     struct trial trial = {.expected = calloc(LAB_STEPS, sizeof *trial.expected),
                           .got = calloc(LAB_STEPS, sizeof *trial.got),
-                          .guest = malloc(test->guest_size)};
+                          .guest = malloc(test->guest_size),
+                          .size = test->guest_size};
     snprintf(job->why, sizeof job->why, "the host has no memory or no random numbers");
-    bool good = trial.expected && trial.got && trial.guest && draw(test, &trial) &&
-                run_reference(job, &trial) && run_module(job, &trial);
+    bool good = trial.expected && trial.got && trial.guest &&
+                lab_guest_draw(test, trial.guest, &trial.nonce) && run_reference(job, &trial) &&
+                run_module(job, &trial);
     if (good)
         judge(job, test, &trial);
     free(trial.expected);
@@ -209,4 +211,4 @@ static bool run(struct lab_job *job, struct lab_test *test)
 }
 
 const struct lab_kind lab_kind_guest = {
-    .name = "guest", .build = build, .prepare = prepare, .run = run};
+    .name = "guest", .build = lab_guest_build, .prepare = lab_guest_prepare, .run = run};

@@ -167,13 +167,21 @@ static void kill_page(struct translator *t, const struct origin *o)
 
 /* ---- writes ---- */
 
-/* Whether bytes [first, last] of the page that the unit's view `view` shows belong to it. */
-static bool overlaps(const struct unit *unit, uint32_t view, uint32_t first, uint32_t last)
+/* Whether writing bytes [first, last] of the page that the unit's view `view` shows is its end. */
+static bool is_stale(const struct translator *t, const struct unit *unit, uint32_t view,
+                     uint32_t first, uint32_t last)
 {
-    uint32_t begin = unit->eip & ~X86_PAGE_MASK, end = begin + unit->guest_size;
-    if (view == unit->page[0].view && first < end && last >= begin)
-        return true;
-    return view == unit->page[1].view && first + X86_PAGE_SIZE < end;
+    const struct vmm_unit shown = {.linear = unit->eip,
+                                   .length = unit->guest_size,
+                                   .cache = t->base + unit->place,
+                                   .size = unit->size,
+                                   .live = true,
+                                   .landing = unit->entry != 0,
+                                   .exits = unit->exit_count};
+    uint32_t page = unit->eip & X86_PAGE_MASK;
+    if (view != unit->page[0].view)
+        page += X86_PAGE_SIZE;
+    return t->policy->stale(t->policy->context, &shown, page + first, last - first + 1);
 }
 
 static uint32_t find_overlap(struct translator *t, const struct origin *o, uint32_t first,
@@ -181,7 +189,7 @@ static uint32_t find_overlap(struct translator *t, const struct origin *o, uint3
 {
     for (uint32_t view = o->views; view; view = t->view[view].next_physical)
         for (uint32_t unit = t->view[view].units; unit; unit = *next_of(&t->unit[unit], view))
-            if (overlaps(&t->unit[unit], view, first, last))
+            if (is_stale(t, &t->unit[unit], view, first, last))
                 return unit;
     return 0;
 }

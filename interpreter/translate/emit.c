@@ -93,23 +93,20 @@ static void put_call_out(struct draft *d, unsigned kind)
     m->exit = TRANSLATOR_CALL_OUT;
     m->kind = (uint8_t)kind;
     put_byte(d, TRAP);
-}
-
-void emit_call_out(struct draft *d, unsigned kind)
-{
-    put_call_out(d, kind);
     d->ends = true;
 }
 
-static uint32_t behind(const struct draft *d, const struct x86_instruction *insn)
-{
-    return d->eip + d->guest + insn->length;
-}
-
-/* A jump to the guest's `target`: until it is chained, an INT3 in the jump's place. */
+/* A jump to the guest's `target`: until it is chained, an INT3 in the jump's place. Where chaining
+ * is somebody else's the jump has to work without, too: it leads to an INT3 behind the unit. */
 static void put_jump(struct draft *d, struct mark *m, uint32_t target)
 {
     static const uint8_t unchained[JUMP_LENGTH] = {TRAP};
+    if (chained_by_others(d->t)) {
+        put_byte(d, JUMP);
+        d->exit[d->exits++] = (struct exit){.branch = (uint16_t)d->length, .target = target};
+        put_word(d, 0);
+        return;
+    }
     m->exit = TRANSLATOR_BRANCH;
     d->exit[d->exits++] = (struct exit){.at = (uint16_t)d->length,
                                         .branch = (uint16_t)(d->length + 1),
@@ -139,13 +136,12 @@ void emit_stubs(struct draft *d)
 
 /* ---- branches ---- */
 
-static void branch_jcc(struct draft *d, const struct x86_instruction *insn)
+static void branch_jcc(struct draft *d, const struct x86_instruction *insn, uint32_t target)
 {
     mark(d)->retires = 1;
     put_byte(d, 0x0f);
     put_byte(d, 0x80 | (insn->opcode & 15u));
-    d->exit[d->exits++] =
-        (struct exit){.branch = (uint16_t)d->length, .target = behind(d, insn) + insn->immediate};
+    d->exit[d->exits++] = (struct exit){.branch = (uint16_t)d->length, .target = target};
     put_word(d, 0);
 }
 
@@ -153,7 +149,7 @@ static void branch_jcc(struct draft *d, const struct x86_instruction *insn)
  *
  *     loop 1f; jmp short 2f; 1: jmp target; 2:
  */
-static void branch_loop(struct draft *d, const struct x86_instruction *insn)
+static void branch_loop(struct draft *d, const struct x86_instruction *insn, uint32_t target)
 {
     mark(d)->retires = 1;
     if (insn->address_size == 2)
@@ -162,26 +158,26 @@ static void branch_loop(struct draft *d, const struct x86_instruction *insn)
     put_byte(d, 2);
     mark(d)->guest = (uint16_t)(d->guest + insn->length);
     put(d, (const uint8_t[]){0xeb, JUMP_LENGTH}, 2);
-    put_jump(d, mark(d), behind(d, insn) + insn->immediate);
+    put_jump(d, mark(d), target);
 }
 
-static void branch_jmp(struct draft *d, const struct x86_instruction *insn)
+static void branch_jmp(struct draft *d, uint32_t target)
 {
     struct mark *m = mark(d);
     m->retires = 1;
-    put_jump(d, m, behind(d, insn) + insn->immediate);
+    put_jump(d, m, target);
     d->ends = true;
 }
 
-static void branch_call(struct draft *d, const struct x86_instruction *insn)
+static void branch_call(struct draft *d, const struct vmm_op *op)
 {
     enum { PUSH_IMMEDIATE = 0x68 };
     mark(d);
     put_byte(d, PUSH_IMMEDIATE);
-    put_word(d, behind(d, insn));
+    put_word(d, op->value);
     struct mark *m = mark_borrowed(d, 0, 4);
     m->retires = 1;
-    put_jump(d, m, behind(d, insn) + insn->immediate);
+    put_jump(d, m, op->target);
     d->ends = true;
 }
 
@@ -238,9 +234,9 @@ static void put_target(struct draft *d)
     put_absolute(d, MOV_STORE, X86_ECX, target_address(d));
 }
 
-static void indirect_ret(struct draft *d, const struct x86_instruction *insn)
+static void indirect_ret(struct draft *d, uint32_t bytes)
 {
-    int released = 4 + (int)insn->immediate;
+    int released = 4 + (int)bytes;
     mark(d);
     put_save(d, X86_ECX);
     mark_borrowed(d, ECX, 0);
@@ -290,7 +286,7 @@ static void indirect_jmp(struct draft *d, const struct x86_instruction *insn)
     put_jump_by_table(d, 0);
 }
 
-static void indirect_call(struct draft *d, const struct x86_instruction *insn)
+static void indirect_call(struct draft *d, const struct x86_instruction *insn, uint32_t pushed)
 {
     enum { PUSH_IMMEDIATE = 0x68 };
     mark(d);
@@ -299,7 +295,7 @@ static void indirect_call(struct draft *d, const struct x86_instruction *insn)
     put_operand(d, insn);
     put_target(d);
     put_byte(d, PUSH_IMMEDIATE);
-    put_word(d, behind(d, insn));
+    put_word(d, pushed);
     put_jump_by_table(d, 4);
 }
 
@@ -393,69 +389,16 @@ static void inline_push_state(struct draft *d, size_t offset)
     put_absolute(d, PUSH, PUSH_REG, state_address(d, offset));
 }
 
-/* ---- the choice ---- */
-
-/* Selectors of CS and SS carry the VMM's ring. */
-static bool shows_ring(const struct x86_instruction *insn)
+/* Where translations find a word of the virtual processor: VMM_OP_READ, _PUSH. */
+static size_t word_offset(unsigned word)
 {
-    return insn->sreg == X86_CS || insn->sreg == X86_SS;
+    return word < VMM_WORD_SELECTOR
+               ? offsetof(struct translator_state, cr) + word * sizeof(uint32_t)
+               : offsetof(struct translator_state, selector) +
+                     (word - VMM_WORD_SELECTOR) * sizeof(uint32_t);
 }
 
-static enum vmm_treatment of_sreg(const struct x86_instruction *insn)
-{
-    if (!shows_ring(insn))
-        return VMM_TREATED_IDENTICAL;
-    bool wide = insn->operand_size == 4;
-    if (insn->kind == X86_KIND_PUSH_SREG)
-        return wide ? VMM_TREATED_INLINE : VMM_TREATED_CALL_OUT;
-    if (insn->kind == X86_KIND_MOV_FROM_SREG && wide && insn->mod == 3)
-        return VMM_TREATED_INLINE;
-    return VMM_TREATED_CALL_OUT;
-}
-
-static bool is_standard(const struct draft *d, const struct x86_instruction *insn)
-{
-    return d->t->routines->routines[insn->kind] == interpreter_standard.routines[insn->kind];
-}
-
-/* What fits into a displacement of one byte. */
-enum { RET_MOST = 100 };
-
-static enum vmm_treatment choose(const struct draft *d, const struct x86_instruction *insn)
-{
-    bool wide = insn->operand_size == 4;
-    if (insn->flags & X86_INSN_LOCK)
-        return insn->kind == X86_KIND_OTHER ? VMM_TREATED_IDENTICAL : VMM_TREATED_CALL_OUT;
-    if (!is_standard(d, insn))
-        return VMM_TREATED_CALL_OUT;
-    switch (insn->kind) {
-    case X86_KIND_OTHER:
-    case X86_KIND_ARPL:
-    case X86_KIND_CLI:
-    case X86_KIND_STI: return VMM_TREATED_IDENTICAL;
-    case X86_KIND_RDTSC: /* intercepted, and answered without a world switch */
-    case X86_KIND_PAUSE: return VMM_TREATED_INLINE;
-    case X86_KIND_MOV_FROM_SREG:
-    case X86_KIND_MOV_TO_SREG:
-    case X86_KIND_PUSH_SREG:
-    case X86_KIND_POP_SREG: return of_sreg(insn);
-    case X86_KIND_LOAD_FAR_POINTER:
-        return insn->sreg == X86_SS ? VMM_TREATED_CALL_OUT : VMM_TREATED_IDENTICAL;
-    case X86_KIND_PUSHF:
-    case X86_KIND_POPF: return wide ? VMM_TREATED_INLINE : VMM_TREATED_CALL_OUT;
-    case X86_KIND_MOV_FROM_CR:
-        return insn->reg < 5 && insn->reg != 1 ? VMM_TREATED_INLINE : VMM_TREATED_CALL_OUT;
-    case X86_KIND_JMP:
-    case X86_KIND_JCC:
-    case X86_KIND_LOOP:
-    case X86_KIND_CALL: return wide ? VMM_TREATED_BRANCH : VMM_TREATED_CALL_OUT;
-    case X86_KIND_JMP_INDIRECT:
-    case X86_KIND_CALL_INDIRECT: return wide ? VMM_TREATED_INDIRECT : VMM_TREATED_CALL_OUT;
-    case X86_KIND_RET:
-        return wide && insn->immediate <= RET_MOST ? VMM_TREATED_INDIRECT : VMM_TREATED_CALL_OUT;
-    default: return VMM_TREATED_CALL_OUT;
-    }
-}
+/* ---- one instruction ---- */
 
 static void put_identical(struct draft *d, const struct x86_instruction *insn)
 {
@@ -463,63 +406,62 @@ static void put_identical(struct draft *d, const struct x86_instruction *insn)
     put(d, d->bytes, insn->length);
 }
 
-static void put_inline(struct draft *d, const struct x86_instruction *insn)
+static void put_branch(struct draft *d, const struct x86_instruction *insn, uint32_t target)
 {
-    switch (insn->kind) {
-    case X86_KIND_PUSHF: inline_pushf(d); break;
-    case X86_KIND_POPF: inline_popf(d); break;
-    case X86_KIND_RDTSC: put_identical(d, insn); break;
-    case X86_KIND_PAUSE: inline_pause(d); break;
-    case X86_KIND_MOV_FROM_CR:
-        inline_read_state(d, insn->rm,
-                          offsetof(struct translator_state, cr) + insn->reg * sizeof(uint32_t));
-        break;
-    case X86_KIND_MOV_FROM_SREG:
-        inline_read_state(d, insn->rm,
-                          offsetof(struct translator_state, selector) +
-                              insn->sreg * sizeof(uint32_t));
-        break;
-    default:
-        inline_push_state(d, offsetof(struct translator_state, selector) +
-                                 insn->sreg * sizeof(uint32_t));
-        break;
+    if (insn->kind == X86_KIND_JCC)
+        branch_jcc(d, insn, target);
+    else
+        branch_loop(d, insn, target);
+}
+
+static enum vmm_treatment treatment_of(const struct x86_instruction *insn, unsigned kind)
+{
+    switch (kind) {
+    case VMM_OP_COPY:
+        return insn->kind == X86_KIND_RDTSC ? VMM_TREATED_INLINE : VMM_TREATED_IDENTICAL;
+    case VMM_OP_NOTHING:
+    case VMM_OP_PUSH_FLAGS:
+    case VMM_OP_POP_FLAGS:
+    case VMM_OP_READ:
+    case VMM_OP_PUSH: return VMM_TREATED_INLINE;
+    case VMM_OP_JUMP:
+    case VMM_OP_BRANCH:
+    case VMM_OP_CALL: return VMM_TREATED_BRANCH;
+    case VMM_OP_JUMP_INDIRECT:
+    case VMM_OP_CALL_INDIRECT:
+    case VMM_OP_RET: return VMM_TREATED_INDIRECT;
+    default: return VMM_TREATED_CALL_OUT;
     }
 }
 
-static void put_branch(struct draft *d, const struct x86_instruction *insn)
+static void put_op(struct draft *d, const struct x86_instruction *insn, const struct vmm_op *op,
+                   unsigned kind)
 {
-    switch (insn->kind) {
-    case X86_KIND_JCC: branch_jcc(d, insn); break;
-    case X86_KIND_LOOP: branch_loop(d, insn); break;
-    case X86_KIND_JMP: branch_jmp(d, insn); break;
-    default: branch_call(d, insn); break;
+    switch (kind) {
+    case VMM_OP_COPY: put_identical(d, insn); break;
+    case VMM_OP_NOTHING: inline_pause(d); break;
+    case VMM_OP_PUSH_FLAGS: inline_pushf(d); break;
+    case VMM_OP_POP_FLAGS: inline_popf(d); break;
+    case VMM_OP_READ: inline_read_state(d, op->gpr, word_offset(op->word)); break;
+    case VMM_OP_PUSH: inline_push_state(d, word_offset(op->word)); break;
+    case VMM_OP_JUMP: branch_jmp(d, op->target); break;
+    case VMM_OP_BRANCH: put_branch(d, insn, op->target); break;
+    case VMM_OP_CALL: branch_call(d, op); break;
+    case VMM_OP_JUMP_INDIRECT: indirect_jmp(d, insn); break;
+    case VMM_OP_CALL_INDIRECT: indirect_call(d, insn, op->value); break;
+    case VMM_OP_RET: indirect_ret(d, op->value); break;
+    default: put_call_out(d, insn->kind); break;
     }
 }
 
-static void put_indirect(struct draft *d, const struct x86_instruction *insn)
+enum vmm_treatment emit_op(struct draft *d, const struct x86_instruction *insn,
+                           const struct vmm_op *op, bool shadowed)
 {
-    switch (insn->kind) {
-    case X86_KIND_RET: indirect_ret(d, insn); break;
-    case X86_KIND_JMP_INDIRECT: indirect_jmp(d, insn); break;
-    default: indirect_call(d, insn); break;
-    }
-}
-
-enum vmm_treatment emit_instruction(struct draft *d, const struct x86_instruction *insn,
-                                    bool shadowed)
-{
-    enum vmm_treatment treatment = choose(d, insn);
     /* The shadow lasts for one instruction of the cache's, too. */
-    if (shadowed && treatment != VMM_TREATED_IDENTICAL)
-        treatment = VMM_TREATED_CALL_OUT;
+    unsigned kind = shadowed && op->kind != VMM_OP_COPY ? VMM_OP_CALL_OUT : (unsigned)op->kind;
+    enum vmm_treatment treatment = treatment_of(insn, kind);
     unsigned first = d->marks;
-    switch (treatment) {
-    case VMM_TREATED_IDENTICAL: put_identical(d, insn); break;
-    case VMM_TREATED_INLINE: put_inline(d, insn); break;
-    case VMM_TREATED_BRANCH: put_branch(d, insn); break;
-    case VMM_TREATED_INDIRECT: put_indirect(d, insn); break;
-    default: emit_call_out(d, insn->kind); break;
-    }
+    put_op(d, insn, op, kind);
     for (unsigned i = first; i < d->marks; i++)
         d->mark[i].treatment = treatment & 7u;
     return treatment;

@@ -72,26 +72,26 @@ static void count_treatment(struct vmm_translation *s, enum vmm_treatment treatm
     }
 }
 
-/* Ends with `guest` behind the last instruction that was translated. An instruction that cannot be
- * read is called out for: the interpreter finds out why. */
-static void draft_unit(struct translator *t, struct draft *d, struct source *s)
+/* What `ops` says of the instructions, as far as there is room. One that cannot be read is called
+ * out for: the interpreter finds out why. */
+static void draft_unit(struct translator *t, struct draft *d, struct source *s,
+                       const struct vmm_op *ops, unsigned count)
 {
     bool shadowed = false;
     for (unsigned i = 0; !d->ends; i++) {
         struct x86_instruction insn;
         bool second = s->linear[1] != UNIT_NO_PAGE; /* entered by the instruction before */
-        if (i == UNIT_INSTRUCTIONS || second || d->length + UNIT_ROOM > UNIT_BYTES) {
+        if (i == count || second || d->length + UNIT_ROOM > UNIT_BYTES) {
             emit_continue(d);
             break;
         }
+        bool there = next_instruction(s, d->eip, d->guest, &insn);
+        if (!there)
+            insn = (struct x86_instruction){.kind = X86_KIND_OTHER};
         d->bytes = s->bytes + d->guest;
-        if (!next_instruction(s, d->eip, d->guest, &insn)) {
-            emit_call_out(d, X86_KIND_OTHER);
-            break;
-        }
-        d->bytes = s->bytes + d->guest;
-        enum vmm_treatment treatment = emit_instruction(d, &insn, shadowed);
-        count_treatment(&t->statistics, treatment);
+        enum vmm_treatment treatment = emit_op(d, &insn, &ops[i], shadowed);
+        if (there)
+            count_treatment(&t->statistics, treatment);
         shadowed = holds_interrupts(&insn);
         d->guest += insn.length;
     }
@@ -100,12 +100,43 @@ static void draft_unit(struct translator *t, struct draft *d, struct source *s)
         d->code[d->length++] = TRAP;
 }
 
+/* ---- for who plans ---- */
+
+struct translator_code {
+    struct source source;
+    uint32_t eip;
+};
+
+uint32_t translator_code_begin(const struct translator_code *code)
+{
+    return code->eip;
+}
+
+bool translator_code_at(const struct translator_code *code, uint32_t address,
+                        struct x86_instruction *insn, uint8_t bytes[X86_INSN_MAX])
+{
+    struct source source = code->source; /* what is looked at need not become part of the unit */
+    uint32_t offset = address - code->eip;
+    if (offset >= source.count || !next_instruction(&source, code->eip, offset, insn))
+        return false;
+    memcpy(bytes, source.bytes + offset, insn->length);
+    return true;
+}
+
+static unsigned plan(const struct translator *t, const struct source *source, uint32_t eip,
+                     struct vmm_op ops[VMM_UNIT_OPS])
+{
+    const struct translator_code code = {*source, eip};
+    return t->policy ? t->policy->plan(t->policy->context, t, &code, ops) : 0;
+}
+
 /* ---- placing ---- */
 
 static bool has_room(const struct translator *t, const struct draft *d)
 {
+    uint32_t exits = chained_by_others(t) && t->exit_room > VMM_EXITS ? VMM_EXITS : t->exit_room;
     return t->units < t->unit_room && t->marks + d->marks <= t->mark_room &&
-           t->exits + d->exits <= t->exit_room;
+           t->exits + d->exits <= exits;
 }
 
 /* Puts a draft into the cache, without a way to it. 0: there is no room. */
@@ -153,12 +184,16 @@ static uint32_t make(struct translator *t, const struct cpu_state *state,
                             .linear = {UNIT_NO_PAGE, UNIT_NO_PAGE},
                             .physical = {UNIT_NO_PAGE, UNIT_NO_PAGE}};
     struct draft draft = {.t = t, .eip = eip};
+    struct vmm_op ops[VMM_UNIT_OPS];
     if (!read_page(&source, 0, eip, UNIT_INSTRUCTIONS * X86_INSN_MAX) ||
         !consistency_allows(t, source.physical[0], time))
         return 0;
+    unsigned count = plan(t, &source, eip, ops);
+    if (!count)
+        return 0;
     if (landing)
         emit_landing(&draft);
-    draft_unit(t, &draft, &source);
+    draft_unit(t, &draft, &source, ops, count);
     if (source.linear[1] != UNIT_NO_PAGE && !consistency_allows(t, source.physical[1], time))
         return 0;
     uint32_t number = place_unit(t, &draft, &source);
@@ -242,7 +277,7 @@ bool translator_where(const struct translator *t, uint32_t pc, struct translator
                sizeof where->target);
         where->eip = where->target;
     }
-    if (unit->dead && at == unit->entry) {
+    if (unit->barred && at == unit->entry) {
         where->exit = TRANSLATOR_DEAD;
         where->eip = where->target = unit->eip;
         where->borrow = 0;
@@ -268,7 +303,7 @@ unsigned translator_retires(const struct translator *t, uint32_t pc, uint32_t si
     uint32_t at = pc - t->base - unit->place;
     unsigned count = 0;
     for (unsigned i = 0; i < unit->mark_count; i++) {
-        bool gone = unit->dead && (unsigned)(marks[i].at - unit->entry) < UNIT_LEAST;
+        bool gone = unit->barred && (unsigned)(marks[i].at - unit->entry) < UNIT_LEAST;
         count += marks[i].retires && !gone && marks[i].at >= at && marks[i].at - at < size;
     }
     return count;
@@ -303,7 +338,20 @@ void translator_flush(struct translator *t, uint32_t base)
     t->miss = place_draft(t, &draft);
     link_forget(t);
     make_popf_table(t);
+    if (t->policy && t->policy->flushed)
+        t->policy->flushed(t->policy->context);
     t->client.flushed(t->client.context);
+}
+
+void translator_set_policy(struct translator *t, const struct translator_policy *policy)
+{
+    t->policy = policy;
+    translator_flush(t, t->base);
+}
+
+const struct translator_policy *translator_policy(const struct translator *t)
+{
+    return t->policy;
 }
 
 struct vmm_translation translator_statistics(const struct translator *t)
@@ -348,7 +396,8 @@ static bool take_memory(struct translator *t, const struct translator_space *spa
 
 struct translator *translator_create(const struct translator_space *space, uint32_t base,
                                      uint32_t guest_pages, const struct interpreter *routines,
-                                     const struct translator_client *client)
+                                     const struct translator_client *client,
+                                     const struct translator_policy *policy)
 {
     struct translator *t = calloc(1, sizeof *t);
     if (!t)
@@ -357,6 +406,7 @@ struct translator *translator_create(const struct translator_space *space, uint3
     t->guest_pages = guest_pages;
     t->client = *client;
     t->routines = routines;
+    t->policy = policy;
     t->base = base;
     t->units = t->views = 1;
     if (take_memory(t, space)) {

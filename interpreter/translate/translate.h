@@ -14,9 +14,10 @@
  * instruction the guest is at, and which registers the unit has borrowed.
  *
  * The roles are DynamoRIO's (Bruening, 2004): translate.c reads, emit.c writes, link.c chains,
- * lookup.c finds, space.c gives room, consistency.c follows what the guest does to its code. All of
- * them only change the cache's memory and tables of their own. What belongs to others they ask for:
- * write traces by translator_request, and the processor's obedience to changed code by
+ * lookup.c finds, space.c gives room, consistency.c follows what the guest does to its code; what
+ * is a matter of choice in it - what an instruction becomes, where a unit ends - is plan.c's. All
+ * of them only change the cache's memory and tables of their own. What belongs to others they ask
+ * for: write traces by translator_request, and the processor's obedience to changed code by
  * `remade`. */
 #ifndef VMM_INTERPRETER_TRANSLATE_H
 #define VMM_INTERPRETER_TRANSLATE_H
@@ -28,6 +29,7 @@
 #include "arch/x86/memory.h"
 #include "interpreter/interpreter.h"
 #include "vmm/translate.h"
+#include "vmm/translator.h"
 
 #define TRANSLATOR_NOT_MADE UINT32_MAX
 
@@ -79,11 +81,49 @@ struct translator_client {
 
 struct translator;
 
+/* Code that is to be translated, for a policy. */
+struct translator_code;
+
+/* The address of its first instruction, and the instruction at `address`, in that page or the one
+ * behind it, with its bytes. False: it cannot be read. */
+uint32_t translator_code_begin(const struct translator_code *code);
+bool translator_code_at(const struct translator_code *code, uint32_t address,
+                        struct x86_instruction *insn, uint8_t bytes[X86_INSN_MAX]);
+
+/* What is to be decided about translations. */
+struct translator_policy {
+    void *context;
+    /* What each of the instructions becomes; returns how many, 0: there is to be no unit. Whoever
+     * asks somebody else looks at the answer first: emit.c believes what is here. */
+    unsigned (*plan)(void *context, const struct translator *translator,
+                     const struct translator_code *code, struct vmm_op ops[VMM_UNIT_OPS]);
+    /* Whether `count` bytes written at `address` make `unit` untrue. */
+    bool (*stale)(void *context, const struct vmm_unit *unit, uint32_t address, uint32_t count);
+    /* Whether an exit is chained. NULL: all are, and a unit that dies stops who comes to it.
+     * Otherwise exits that lead to a dead unit are translator_cut by `unlink`. */
+    bool (*link)(void *context, const struct vmm_exit *exit);
+    void (*unlink)(void *context, struct translator *translator, uint32_t unit);
+    /* All units have gone. May be NULL. */
+    void (*flushed)(void *context);
+};
+
+/* The library's own (plan.c), which a build may leave out. */
+extern const struct translator_policy translator_standard;
+
+/* Decides from now on; the translator is flushed. NULL: there is nobody, and no unit is made. */
+void translator_set_policy(struct translator *translator, const struct translator_policy *policy);
+const struct translator_policy *translator_policy(const struct translator *translator);
+
+/* The exit number `exit` is not chained any more. False: there is no such exit. */
+bool translator_cut(struct translator *translator, uint32_t exit);
+
 /* The translator of one VM of `guest_pages` pages; `space`'s arrays are copied, `routines` is the
- * VM's table: what is replaced in it is called out for. NULL if the host has no memory. */
+ * VM's table: what is replaced in it is called out for. `policy` may be NULL. NULL if the host has
+ * no memory. */
 struct translator *translator_create(const struct translator_space *space, uint32_t base,
                                      uint32_t guest_pages, const struct interpreter *routines,
-                                     const struct translator_client *client);
+                                     const struct translator_client *client,
+                                     const struct translator_policy *policy);
 void translator_destroy(struct translator *translator);
 
 /* Forgets all translations; from now on the memory is at linear address `base`. */
@@ -126,8 +166,10 @@ bool translator_where(const struct translator *translator, uint32_t pc,
                       struct translator_where *where);
 
 /* Chains the exit of `where` (TRANSLATOR_BRANCH, _DEAD) to the unit of its target, if that exists.
- * Returns the linear address at which the processor goes on, 0 if there is none. */
-uint32_t translator_chain(struct translator *translator, const struct translator_where *where);
+ * Returns the linear address at which the processor goes on, 0 if there is none; `*chained` is
+ * whether nobody will be asked next time. */
+uint32_t translator_chain(struct translator *translator, const struct translator_where *where,
+                          bool *chained);
 
 /* How many of the guest's instructions retire in `size` bytes at `pc`: struct cpu_client. */
 unsigned translator_retires(const struct translator *translator, uint32_t pc, uint32_t size);

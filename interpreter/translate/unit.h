@@ -7,9 +7,9 @@
 #include "translate.h"
 
 enum {
-    UNIT_INSTRUCTIONS = 32, /* of the guest, at the most */
-    UNIT_BYTES = 1024,      /* of the cache, at the most */
-    UNIT_ROOM = 128,        /* what one instruction and the unit's end may need */
+    UNIT_INSTRUCTIONS = VMM_UNIT_OPS,
+    UNIT_BYTES = 1024, /* of the cache, at the most */
+    UNIT_ROOM = 128,   /* what one instruction and the unit's end may need */
     UNIT_MARKS = 512,
     UNIT_EXITS = UNIT_INSTRUCTIONS + 2,
     UNIT_LEAST = 5, /* bytes: a jump fits over a dead unit's entry */
@@ -58,7 +58,9 @@ struct unit {
     struct {
         uint32_t view, next; /* its code's page, and the next unit there */
     } page[2];
-    bool dead, forwarded;
+    bool dead;
+    bool barred; /* and nobody comes in: its entry is an INT3, or a jump (`forwarded`) */
+    bool forwarded;
 };
 
 /* A page of code: a linear page that shows a guest-physical one. */
@@ -81,6 +83,7 @@ struct translator {
     struct translator_space space;
     struct translator_client client;
     const struct interpreter *routines;
+    const struct translator_policy *policy;
     uint32_t base;
     uint32_t bucket[UNIT_BUCKETS];
     struct unit *unit;
@@ -117,10 +120,10 @@ struct draft {
 
 /* ---- emit.c ---- */
 
-/* `shadowed`: interrupts are held off for this instruction, so it has to be one of the cache's. */
-enum vmm_treatment emit_instruction(struct draft *draft, const struct x86_instruction *insn,
-                                    bool shadowed);
-void emit_call_out(struct draft *draft, unsigned kind);
+/* Makes `op` of `insn`. `shadowed`: interrupts are held off for this instruction, so it has to be
+ * one of the cache's. */
+enum vmm_treatment emit_op(struct draft *draft, const struct x86_instruction *insn,
+                           const struct vmm_op *op, bool shadowed);
 /* Where indirect branches come to the unit, before its first instruction; and where they come to
  * if they find none. */
 void emit_landing(struct draft *draft);
@@ -129,6 +132,12 @@ void emit_miss(struct draft *draft);
 void emit_continue(struct draft *draft);
 /* Places the INT3s of exits that are not in place. */
 void emit_stubs(struct draft *draft);
+
+/* Whether exits are chained by somebody else, who has to cut them, too. */
+static inline bool chained_by_others(const struct translator *t)
+{
+    return t->policy && t->policy->link;
+}
 
 /* ---- space.c ---- */
 

@@ -61,6 +61,67 @@ static inline bool lab_allow_port(void *context, const struct vmm_port_access *a
     return tenant->module->allow(tenant->plan, tenant->vm, access);
 }
 
+/* A translator's functions, called for a lab: what the library's own would do is missing, and a
+ * unit may be cut to its first instruction, so that each can be looked at by itself. */
+struct lab_translator {
+    const struct vmm_translator *functions;
+    bool single;
+};
+
+static inline enum vmm_translate_end lab_translate(void *context, const struct vmm_code *code,
+                                                   struct vmm_draft *draft)
+{
+    const struct lab_translator *t = context;
+    enum vmm_translate_end end = t->functions->translate(NULL, code, draft);
+    if (t->single && end == VMM_TRANSLATED && draft->count > 1 && draft->count <= VMM_UNIT_OPS)
+        draft->count = 1;
+    return end == VMM_TRANSLATE_STANDARD ? VMM_TRANSLATE_MISSING : end;
+}
+
+static inline bool lab_link(void *context, const struct vmm_exit *exit)
+{
+    const struct lab_translator *t = context;
+    return !t->single && t->functions->link(NULL, exit);
+}
+
+static inline void lab_unlink(void *context, uint32_t unit, struct vmm_exits *exits)
+{
+    const struct lab_translator *t = context;
+    t->functions->unlink(NULL, unit, exits);
+}
+
+static inline bool lab_stale(void *context, const struct vmm_unit *unit, uint32_t address,
+                             uint32_t count)
+{
+    const struct lab_translator *t = context;
+    return t->functions->stale(NULL, unit, address, count);
+}
+
+static inline void lab_flushed(void *context)
+{
+    const struct lab_translator *t = context;
+    t->functions->flushed(NULL);
+}
+
+/* `t` lives as long as the VM. */
+static inline int lab_fill_translator(struct vmm_vm *vm, const struct lab_module *module,
+                                      bool single, struct lab_translator *t,
+                                      struct vmm_error *error)
+{
+    const struct vmm_translator *functions = module->translator;
+    *t = (struct lab_translator){functions, single};
+    if (!functions || !functions->translate)
+        return vmm_module_remove(vm, module->slot, error);
+    const struct vmm_translator shown = {
+        .translate = lab_translate,
+        .link = functions->link ? lab_link : NULL,
+        .unlink = functions->unlink ? lab_unlink : NULL,
+        .stale = functions->stale ? lab_stale : NULL,
+        .flushed = functions->flushed ? lab_flushed : NULL,
+    };
+    return vmm_module_replace_translator(vm, &shown, t, error);
+}
+
 /* The slots of the allocator, on one of several VMs. */
 static inline int lab_fill_tenant(struct lab_machine *machine, unsigned i,
                                   const struct lab_module *module, struct vmm_error *error)
@@ -96,6 +157,10 @@ static inline int lab_fill(struct vmm_vm *vm, const struct lab_module *module,
         return vmm_module_replace_delivery(vm, lab_deliver, context, error);
     if (strcmp(module->slot, "dispatcher.nested") == 0)
         return vmm_module_replace_nested(vm, module->nest, NULL, error);
+    if (strcmp(module->slot, "interpreter.translator") == 0) {
+        static struct lab_translator translator;
+        return lab_fill_translator(vm, module, false, &translator, error);
+    }
     if (strcmp(module->slot, "allocator.shadow") == 0)
         return vmm_module_replace_shadow(vm, lab_ask, lab_keep, context, error);
     return vmm_module_replace(vm, module->slot, lab_routine, context, error);

@@ -16,7 +16,7 @@ enum { FIRST = INTERPRETER_FIRST, END = INTERPRETER_END, NAME = 40 };
 
 /* ---- policies: slots that are no interpreter routine ---- */
 
-enum policy { DECISION, DELIVERY, NESTED, FRAMES, SHADOW, PORTS, POLICIES };
+enum policy { DECISION, DELIVERY, NESTED, FRAMES, SHADOW, PORTS, TRANSLATOR, POLICIES };
 
 static const struct {
     const char *name;
@@ -29,6 +29,7 @@ static const struct {
     [FRAMES] = {"allocator.frames", offsetof(struct dispatch_modules, frames), false},
     [SHADOW] = {"allocator.shadow", offsetof(struct dispatch_modules, shadow), false},
     [PORTS] = {"allocator.ports", offsetof(struct dispatch_modules, ports), true},
+    [TRANSLATOR] = {"interpreter.translator", offsetof(struct dispatch_modules, translator), false},
 };
 
 static unsigned policy_named(const char *name)
@@ -96,6 +97,8 @@ static enum slot *find_policy(struct vmm_vm *vm, const char *name)
     if (policy == SHADOW && !(vm->vcpu && vm->vcpu->shadow))
         return 0; /* nested tables */
     if (policy == FRAMES && !d->technique->on_demand)
+        return 0;
+    if (policy == TRANSLATOR && !d->technique->translator)
         return 0;
     return policy_slot(&d->modules, policy);
 }
@@ -240,13 +243,27 @@ static void use_shadow(struct vmm_vm *vm)
     vm->dispatcher.technique->modified(&vm->dispatcher);
 }
 
+/* So do translations. */
+static void use_translator(struct vmm_vm *vm)
+{
+    module_use_translator(vm->modules, &vm->dispatcher.modules);
+    if (!vm->loaded)
+        return;
+    machine_turn(vm->machine, vm);
+    vm->dispatcher.technique->modified(&vm->dispatcher);
+}
+
 bool module_start(struct vmm_vm *vm)
 {
-    if (vm->dispatcher.modules.shadow == SLOT_STANDARD || !vm->vcpu->shadow)
-        return true;
-    if (!modules_of(vm))
+    const struct dispatcher *d = &vm->dispatcher;
+    bool shadow = d->modules.shadow != SLOT_STANDARD && vm->vcpu->shadow;
+    bool translator = d->modules.translator != SLOT_STANDARD && d->technique->translator;
+    if ((shadow || translator) && !modules_of(vm))
         return false;
-    use_shadow(vm);
+    if (shadow)
+        use_shadow(vm);
+    if (translator)
+        use_translator(vm);
     return true;
 }
 
@@ -291,6 +308,20 @@ int vmm_module_replace_shadow(struct vmm_vm *vm, vmm_shadow_ask *function, vmm_s
     return code;
 }
 
+int vmm_module_replace_translator(struct vmm_vm *vm, const struct vmm_translator *translator,
+                                  void *context, struct vmm_error *error)
+{
+    int code;
+    struct modules *modules =
+        fill(vm, TRANSLATOR, translator && translator->translate, error, &code);
+    if (modules) {
+        modules->translator = *translator;
+        modules->translator_context = context;
+        use_translator(vm);
+    }
+    return code;
+}
+
 int vmm_module_replace_ports(struct vmm_vm *vm, vmm_allow_port *function, void *context,
                              struct vmm_error *error)
 {
@@ -320,6 +351,8 @@ static int set_policy(struct vmm_vm *vm, enum slot *slot, enum slot value, struc
     *slot = value;
     if (slot == &vm->dispatcher.modules.shadow)
         use_shadow(vm);
+    if (slot == &vm->dispatcher.modules.translator)
+        use_translator(vm);
     return VMM_OK;
 }
 

@@ -6,6 +6,7 @@
 #include "dispatcher/modules.h"
 #include "dispatcher/vcpu.h"
 #include "interpreter/interpreter.h"
+#include "interpreter/translate/translate.h"
 #include "vmm/module.h"
 
 struct modules {
@@ -21,9 +22,11 @@ struct modules {
     vmm_shadow_ask *shadow_ask;
     vmm_shadow_keep *shadow_keep;
     vmm_allow_port *allow;
+    struct vmm_translator translator;
     void *decide_context, *deliver_context, *nest_context, *give_context, *shadow_context,
-        *allow_context;
+        *allow_context, *translator_context;
     struct shadow_policy shadow_policy;
+    struct translator_policy translator_policy;
     struct dispatcher *dispatcher;
     char why[128]; /* how a routine misbehaved */
 };
@@ -46,6 +49,9 @@ bool module_start(struct vmm_vm *vm);
 /* Has the shadow tables of `vcpu` decided about by what is in the slot (module_shadow.c). All are
  * dropped. */
 void module_use_shadow(struct modules *modules, struct vcpu *vcpu, enum slot slot);
+
+/* Has translations decided about by what is in the slot (module_translate.c). */
+void module_use_translator(struct modules *modules, struct dispatch_modules *slots);
 
 /* Has the frames of `map` given, one by one, by what is in the slot (module_frames.c). */
 void module_use_frames(struct modules *modules, struct frame_map *map);

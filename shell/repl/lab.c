@@ -86,7 +86,9 @@ void repl_lab_report(struct session *session)
 static int fill(struct vmm_vm *vm, const struct lab_module *module, struct vmm_error *error)
 {
     void *context = (void *)module;
-    if (module->routine && strncmp(module->slot, "interpreter.", 12) == 0)
+    bool instruction = strncmp(module->slot, "interpreter.", 12) == 0 &&
+                       strcmp(module->slot, "interpreter.translator") != 0;
+    if (module->routine && instruction)
         return vmm_module_replace(vm, module->slot, routine, context, error);
     if (module->routine && strcmp(module->slot, "dispatcher.decision") == 0)
         return vmm_module_replace_decision(vm, decide, context, error);
@@ -139,7 +141,7 @@ static bool start(struct session *session, const char *number, const char *folde
     if (!new)
         return repl_complain(session, "There is no memory left.");
     bool good = lab_find(&new->lab, number, why) == 0 || repl_complain(session, "%s", why);
-    if (good && strcmp(new->lab.runner, "guest") != 0)
+    if (good && strcmp(new->lab.runner, "guest") != 0 && strcmp(new->lab.runner, "translate") != 0)
         good = repl_complain(
             session, "Lab %s has no module of a virtual machine; see its README.md.", number);
     if (good && !folder)

@@ -10,6 +10,7 @@
  *     allocator.frames      which frame of the machine a page of the guest's memory gets
  *     allocator.shadow      what a page fault is, and what a shadow page-table entry allows
  *     allocator.ports       which ports the guest may use
+ *     interpreter.translator  what code becomes under bt, and how its units are linked
  *     interpreter.cli       what CLI does; interpreter.mov_to_cr, interpreter.in_dx, ...
  *
  * A slot holds the library's own module, one of yours, or nothing: then the first trap that comes

@@ -17,6 +17,7 @@
 #include "vmm/theorem.h"
 #include "vmm/trace.h"
 #include "vmm/translate.h"
+#include "vmm/translator.h"
 #include "vmm/version.h"
 #include "vmm/vm.h"
 
