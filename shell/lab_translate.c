@@ -171,8 +171,8 @@ static bool equivalent(const struct lab_job *job, struct lab_test *test, const s
     return complete && !what[0];
 }
 
-/* What a translator is for: that the VMM is seldom needed. Half as much again as the library's own,
- * and a few, are allowed. */
+/* What a translator is for: that the VMM is seldom needed. Half as much again as by the library's
+ * own, and a few, are allowed. */
 static void add_cost(char *what, size_t room, const char *format, uint64_t got, uint64_t library)
 {
     size_t used = strlen(what);

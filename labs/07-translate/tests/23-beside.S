@@ -1,33 +1,47 @@
 /* name: data beside code
  * points: 3
- * hint: a write that hits no byte of a unit leaves it alone: without stale() all units of the page die
+ * hint: a write that hits no byte of a unit leaves it alone; without stale() all units of the page die
  */
 #include "guest.inc"
 begin:
     setup
-    mov $AT(routine), %esi
-    times 25
-    call routine
-    add %ecx, counter - routine(%esi)
-    incb -1(%esi)
-    call other
-    movb $0x90, other_end - routine(%esi)
+    mov $AT(one), %esi
+    times 28
+    call one
+    add %ecx, 8(%esi) /* the four bytes behind it */
     again
-    mov counter - routine(%esi), %eax
+    mov $AT(two), %esi
+    times 28
+    call two
+    add %ecx, -4(%esi) /* the four bytes before it */
+    again
+    mov $AT(three), %esi
+    times 28
+    call three
+    add %ecx, 0x100(%esi)
+    again
     finish
     .balign 4096
     .zero 64, 0x90
-routine:
+one:
+    add $5, %ecx
     inc %ecx
-    rol $3, %ecx
+    nop
+    nop
+    nop
     ret
-counter:
     .long 0
-other:
-    add %ecx, %eax
-    rol $3, %eax
+    .balign 4096
+    .zero 64, 0x90
+two:
+    add $5, %ecx
+    inc %ecx
     ret
-other_end:
-    .byte 0
+    .balign 4096
+    .zero 64, 0x90
+three:
+    add $5, %ecx
+    inc %ecx
+    ret
     .balign 4096
     tables

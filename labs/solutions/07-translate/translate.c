@@ -69,8 +69,6 @@ static enum vmm_op_kind transfer(struct vmm_op *op, const struct vmm_code_instru
 static enum vmm_op_kind treat(struct vmm_op *op, const struct vmm_code_instruction *insn)
 {
     bool wide = insn->operand_size == 4;
-    if (insn->lock && insn->kind != VMM_CODE_OTHER)
-        return VMM_OP_CALL_OUT;
     switch (insn->kind) {
     case VMM_CODE_OTHER:
     case VMM_CODE_CLI:

@@ -215,8 +215,9 @@ typedef void vmm_unlink(void *context, uint32_t unit, struct vmm_exits *exits);
 /** From now on the VMM is asked when the exit number `exit` is taken. */
 void vmm_exits_cut(struct vmm_exits *exits, uint32_t exit);
 
-/** The guest has written `count` bytes at linear address `address`, in a page that `unit` has code
- * of: whether the unit dies. */
+/** The guest has changed something in the `count` bytes at linear address `address`, in a page that
+ * `unit` has code of: whether the unit dies. It is asked for each word, so that `count` is 4 and
+ * `address` a multiple of it. */
 typedef bool vmm_stale(void *context, const struct vmm_unit *unit, uint32_t address,
                        uint32_t count);
 

@@ -1,0 +1,3 @@
+# fails: CLI and STI
+# mistake: STI is left to the VMM
+/^    case VMM_CODE_STI:$/d
