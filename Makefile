@@ -325,6 +325,8 @@ templates := $(wildcard shell/templates/*/*)
 # What students get; solutions stay here.
 lab_files := $(wildcard labs/*.h labs/README.md labs/[0-9]*/README.md labs/[0-9]*/lab.conf \
   labs/[0-9]*/starter/* labs/[0-9]*/tests/* labs/[0-9]*/guests/*)
+# Kernels that labs run.
+lab_kernels := $(BUILD)/guests/kernel.elf $(BUILD)/guests/kernel-virt.elf
 # What `vmm bench` measures with.
 bench_guests = $(patsubst %,$(BUILD)/guests/%.elf,nano nano-virt nano-para)
 private_libs = $(if $(ENGINE_BUNDLED),-L$${libdir}/libvmm) -lunicorn -lcapstone -ljansson -lzstd -lpthread -lm
@@ -362,8 +364,7 @@ install: $(libraries) $(program) $(OUT)/libvmm.pc $(lab_runners) guests $(manual
 	install -m 644 $(bench_guests) $(DESTDIR)$(datadir)/vmm/guests
 	$(foreach file,$(templates),install -D -m 644 $(file) \
 	  $(DESTDIR)$(datadir)/vmm/$(file:shell/%=%) &&) true
-	$(if $(program),install -D -m 644 $(BUILD)/guests/kernel-virt.elf \
-	  $(DESTDIR)$(datadir)/vmm/guests/kernel-virt.elf)
+	$(if $(program),install -m 644 $(lab_kernels) $(DESTDIR)$(datadir)/vmm/guests)
 	$(foreach file,$(lab_files),install -D -m 644 $(file) $(DESTDIR)$(datadir)/vmm/$(file) &&) true
 	$(foreach file,$(lab_runners),install -D -m 755 $(file) \
 	  $(DESTDIR)$(libdir)/libvmm/$(file:$(OUT)/%=%) &&) true
