@@ -264,7 +264,7 @@ bench: all $(bench_programs)
 # The page about repeated research, and its chart.
 research: all
 	@command -v gnuplot >/dev/null || scripts/setup.sh need gnuplot-nox
-	$(OUT)/vmm bench --no-time --page docs/research.md --chart docs/research.svg
+	$(OUT)/vmm bench --nano --macro --no-time --page docs/research.md --chart docs/research.svg
 
 # The variants share the guests, so these are there before a variant asks for them.
 # Ten million random instructions in the interpreter and on the machine: for the night.
@@ -328,7 +328,8 @@ lab_files := $(wildcard labs/*.h labs/README.md labs/[0-9]*/README.md labs/[0-9]
 # Kernels that labs run.
 lab_kernels := $(BUILD)/guests/kernel.elf $(BUILD)/guests/kernel-virt.elf
 # What `vmm bench` measures with.
-bench_guests = $(patsubst %,$(BUILD)/guests/%.elf,nano nano-virt nano-para)
+bench_guests = $(patsubst %,$(BUILD)/guests/%.elf,nano nano-virt nano-para kernel kernel-para) \
+  $(BUILD)/guests/disk.bin
 private_libs = $(if $(ENGINE_BUNDLED),-L$${libdir}/libvmm) -lunicorn -lcapstone -ljansson -lzstd -lpthread -lm
 
 $(OUT)/libvmm.pc: libvmm.pc.in FORCE

@@ -268,8 +268,30 @@ static bool may_go_on(const struct dispatcher *d)
            !(d->board->intr && direct_interruptible(d)) && translatable(d);
 }
 
-/* The same without leaving the engine, unless the instruction turns out to be the processor's. */
-static enum cpu_action call_out(struct dispatcher *d, struct bt *b)
+/* How many iterations the instruction at EIP has left: of REP MOVS, STOS and LODS; 1 for any other.
+ * A page of traced tables that a kernel fills or empties so is one call-out. Not where somebody
+ * looks at every instruction. */
+static uint32_t iterations(const struct dispatcher *d)
+{
+    const struct cpu_state *guest = &d->vcpu->state;
+    uint8_t bytes[X86_INSN_MAX];
+    struct x86_instruction insn = {0};
+    if (d->watch.met || d->cpu->break_count)
+        return 1;
+    size_t room =
+        x86_peek(guest, &d->vcpu->quiet, guest->seg[X86_CS].base + guest->eip, bytes, sizeof bytes);
+    if (!x86_decode(bytes, (unsigned)room, guest->seg[X86_CS].attributes & X86_SEG_DB, &insn) ||
+        !(insn.flags & X86_INSN_REP) || (insn.flags & X86_INSN_IO))
+        return 1;
+    unsigned opcode = insn.opcode & 0xFE; /* but for the width */
+    if (opcode == 0xA6 || opcode == 0xAE || insn.address_size != 4 || !guest->gpr[X86_ECX])
+        return 1; /* CMPS and SCAS may end before */
+    return guest->gpr[X86_ECX];
+}
+
+/* The same without leaving the engine, unless the instruction turns out to be the processor's. For
+ * `count` instructions, or to the VM's deadline. */
+static enum cpu_action call_out(struct dispatcher *d, struct bt *b, uint32_t count)
 {
     b->inside = false;
     b->mixed.strayed = true;
@@ -278,7 +300,9 @@ static enum cpu_action call_out(struct dispatcher *d, struct bt *b)
     b->mixed.within = true;
     b->mixed.deferred = false;
     b->called_out++;
-    b->attend = mixed_interpret(d, &b->mixed, cpu_now(d->cpu) + 1, &b->stop);
+    uint64_t until = cpu_now(d->cpu) + count;
+    b->attend = mixed_interpret(d, &b->mixed, until < d->cpu->deadline ? until : d->cpu->deadline,
+                                &b->stop);
     b->mixed.within = false;
     if (!b->attend)
         b->stop = CPU_STOP_LEFT;
@@ -295,7 +319,7 @@ static enum cpu_action call_out_for(struct dispatcher *d, struct bt *b, unsigned
     direct_record(d, TRAP_INSTRUCTION + kind);
     record_step(&d->recorder, 'I');
     record_result(&d->recorder, record_cause_name(TRAP_INSTRUCTION + kind), "called out");
-    enum cpu_action action = call_out(d, b);
+    enum cpu_action action = call_out(d, b, 1);
     record_end(&d->recorder, &d->vcpu->state);
     return d->recorder.stopped ? CPU_LEAVE : action;
 }
@@ -390,8 +414,8 @@ static enum cpu_action resolve(struct dispatcher *d, struct bt *b, const struct 
         if (event->error_code & X86_PAGE_WRITE)
             interpreter_cache_share(b->mixed.context.cache, result.guest);
         return result.slot_moved ? CPU_LEAVE : CPU_RETRY;
-    case SHADOW_TRUE_FAULT:
-    case SHADOW_TRACED: return call_out(d, b);
+    case SHADOW_TRUE_FAULT: return call_out(d, b, 1);
+    case SHADOW_TRACED: return call_out(d, b, iterations(d));
     case SHADOW_SLOT_TAKEN:
         dispatcher_refuse(d, "The guest maps all of its 4 GB, and leaves no room for the VMM's own "
                              "tables");

@@ -29,6 +29,8 @@ static void write_data(FILE *to, const struct bench *bench)
     for (size_t s = 0; s < bench->subjects; s++)
         fprintf(to, " %s", bench->subject[s].name);
     for (size_t o = 0; o < BENCH_OPERATIONS; o++) {
+        if (!bench->wanted[o])
+            continue;
         fprintf(to, "\n%s", bench_operations[o].name);
         for (size_t s = 0; s < bench->subjects; s++) {
             const struct bench_result *result = &bench->result[o][s];

@@ -7,30 +7,17 @@
 #include "shell/console.h"
 #include "shell/file.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-const struct bench_operation bench_operations[BENCH_OPERATIONS] = {
-    {"syscall", "INT 0x80 from ring 3, and IRET", 400},
-    {"in", "IN from port 0x80", 400},
-    {"crwrite", "MOV to CR0, TS toggled", 400},
-    {"callret", "near CALL and RET", 2000},
-    {"pgfault", "page fault of the kernel, and IRET", 400},
-    {"divzero", "divide error of the kernel, and IRET", 400},
-    {"ptemod", "an entry of a page table in use changed", 400},
-    {"ptebatch", "64 of them changed, then CR3 reloaded", 40},
-    {"ctxswitch", "CR3 and stack switched, 8 pages read", 200},
-    {"tick", "HLT, timer interrupt, end of interrupt, IRET", 100},
-    {"hypercall", "the plainest call of the VMM: CPUID, or a hypercall", 400},
-    {"flags", "interrupt flag saved, cleared, restored", 400},
-    {"fork", "64 pages copied on write, 8 of them written", 20},
-};
-
 enum {
     MEMORY = 17 << 20,
-    ABSENT = 1,             /* exit code of a guest that does not have the operation */
-    CENSUS = 4,             /* repetitions that are stepped through, at most */
+    ABSENT = 1, /* exit code of a guest that does not have the operation */
+    CENSUS = 4, /* repetitions that are stepped through, at most */
+    CENSUS_MACRO = 1,
+    REPEATS = 0x1FA,        /* offset of a word in the disk's boot sector */
     LIMIT = 1000000000,     /* instructions of any run */
     BOOT_LIMIT = 10000000,  /* instructions before the operation begins */
     TIMES = 5,              /* differences that a median is of */
@@ -46,6 +33,20 @@ struct run {
     double exits[EXIT_KINDS], all_exits, rooms;
 };
 
+/* Tells the guest what to do and how often: in `line`, or in its image. */
+static void instruct(const struct bench_operation *operation, unsigned n,
+                     const struct vmm_file *image, char line[64])
+{
+    *line = '\0';
+    if (operation->guest == GUEST_NANO)
+        snprintf(line, 64, "w=%s n=%u", operation->name, n);
+    else if (operation->guest == GUEST_KERNEL)
+        snprintf(line, 64, "run=forktest rounds=%u", n);
+    else if (operation->guest == GUEST_DISK && image->size >= REPEATS + sizeof n)
+        memcpy((uint8_t *)(uintptr_t)image->bytes + REPEATS, &n,
+               sizeof n); /* read by us, so ours */
+}
+
 static struct vmm_vm *make(const struct bench_subject *subject, const struct vmm_file *image,
                            const struct bench_operation *operation, unsigned n,
                            struct vmm_error *error)
@@ -53,7 +54,7 @@ static struct vmm_vm *make(const struct bench_subject *subject, const struct vmm
     char line[64];
     const struct vmm_config config = {
         .technique = subject->technique, .memory_size = MEMORY, .mmu = subject->mmu};
-    snprintf(line, sizeof line, "w=%s n=%u", operation->name, n);
+    instruct(operation, n, image, line);
     struct vmm_vm *vm = vmm_create(&config, error);
     const struct vmm_image loaded = {.file = *image, .cmdline = line};
     if (vm && vmm_load(vm, &loaded, error) == VMM_OK)
@@ -68,13 +69,15 @@ static void on_record(void *context, const struct vmm_record *record)
     *rooms += (double)strlen(record->walk);
 }
 
-static void count_exits(struct run *run)
+double bench_exits(const struct vmm_vm *vm, double exits[EXIT_KINDS])
 {
     struct vmm_cause_count cause;
-    for (size_t i = 0; vmm_cause(run->vm, i, &cause); i++) {
-        run->exits[bench_exit_of(cause.cause)] += (double)cause.count;
-        run->all_exits += (double)cause.count;
+    double all = 0;
+    for (size_t i = 0; vmm_cause(vm, i, &cause); i++) {
+        exits[bench_exit_of(cause.cause)] += (double)cause.count;
+        all += (double)cause.count;
     }
+    return all;
 }
 
 /* Runs it to its end. False with a sentence in result->why if that is not the one it should come
@@ -95,7 +98,7 @@ static bool run_whole(struct run *run, struct bench_result *result,
     vmm_run(run->vm, LIMIT);
     vmm_console_leave();
     vmm_statistics(run->vm, &run->statistics);
-    count_exits(run);
+    run->all_exits = bench_exits(run->vm, run->exits);
     bool ended = run->statistics.stop == VMM_STOP_EXIT, good = ended && !run->statistics.exit_code;
     result->absent = ended && run->statistics.exit_code == ABSENT;
     if (!good)
@@ -112,14 +115,22 @@ static double each(double twice, double once, unsigned n)
     return (twice - once) / n;
 }
 
+/* Operations in `n` repetitions. */
+static unsigned times(const struct bench_operation *operation, unsigned n)
+{
+    return operation->each ? n * operation->each : n;
+}
+
 static bool count(struct bench_result *result, const struct bench_subject *subject,
-                  const struct vmm_file *image, const struct bench_operation *operation)
+                  const struct vmm_file *image, const struct bench_operation *operation,
+                  unsigned counted)
 {
     struct run once, twice;
-    unsigned n = operation->counted;
+    unsigned n = counted;
     if (!run_whole(&once, result, subject, image, operation, n, true) ||
         !run_whole(&twice, result, subject, image, operation, 2 * n, true))
         return false;
+    n = times(operation, n);
     const struct vmm_statistics *a = &once.statistics, *b = &twice.statistics;
     struct bench_counts *counts = &result->counts;
     counts->instructions = each((double)b->guest_instructions, (double)a->guest_instructions, n);
@@ -138,16 +149,22 @@ static bool count(struct bench_result *result, const struct bench_subject *subje
 
 /* ---- counts of the architecture ---- */
 
-static bool step_through(const struct bench_subject *subject, const struct vmm_file *image,
+/* Runs the guest to `nano_begin` if it has such a place, counts to `nano_end` or to the end. */
+static bool step_through(const char *technique, const struct vmm_file *image,
                          const struct bench_operation *operation, unsigned n,
                          struct vmm_census *census, struct vmm_error *error)
 {
-    struct vmm_vm *vm = make(subject, image, operation, n, error);
+    const struct bench_subject subject = {.technique = technique};
+    struct vmm_vm *vm = make(&subject, image, operation, n, error);
     uint32_t begin, end;
     bool done = false;
     *census = (struct vmm_census){0};
-    if (vm && vmm_symbol_address(vm, "nano_begin", &begin) &&
-        vmm_symbol_address(vm, "nano_end", &end) && vmm_break_add(vm, begin, error) == VMM_OK) {
+    if (vm && operation->guest != GUEST_NANO) {
+        vmm_count(vm, BOOT_LIMIT, UINT_MAX, census);
+        done = vmm_run(vm, 1) == VMM_STOP_EXIT;
+    } else if (vm && vmm_symbol_address(vm, "nano_begin", &begin) &&
+               vmm_symbol_address(vm, "nano_end", &end) &&
+               vmm_break_add(vm, begin, error) == VMM_OK) {
         vmm_run(vm, BOOT_LIMIT);
         vmm_break_delete(vm, begin);
         done = vmm_count(vm, BOOT_LIMIT, end, census);
@@ -156,51 +173,66 @@ static bool step_through(const struct bench_subject *subject, const struct vmm_f
     return done;
 }
 
-/* What the operation in `image` consists of; the same whichever technique runs it, so that the bare
- * machine does, unless the image is for one technique alone. */
+/* What the operation in `image` consists of; the same whichever technique runs it. */
 static bool take_census(struct bench_counts *counts, const char *technique,
                         const struct vmm_file *image, const struct bench_operation *operation,
                         char why[256])
 {
-    const struct bench_subject subject = {.technique = technique};
-    unsigned n = operation->counted < CENSUS ? operation->counted : CENSUS;
+    unsigned most = operation->suite == SUITE_NANO ? CENSUS : CENSUS_MACRO;
+    unsigned n = operation->counted < most ? operation->counted : most;
     struct vmm_census a, b;
     struct vmm_error error = {0};
-    if (!step_through(&subject, image, operation, n, &a, &error) ||
-        !step_through(&subject, image, operation, 2 * n, &b, &error)) {
+    if (!step_through(technique, image, operation, n, &a, &error) ||
+        !step_through(technique, image, operation, 2 * n, &b, &error)) {
         snprintf(why, 256, "The operation cannot be stepped through.");
         return false;
     }
+    n = times(operation, n);
     counts->indirect = each((double)b.indirect, (double)a.indirect, n);
     counts->exceptions = each((double)b.exceptions, (double)a.exceptions, n);
     counts->system_calls = each((double)b.software_interrupts, (double)a.software_interrupts, n);
     counts->interrupts = each((double)b.interrupts, (double)a.interrupts, n);
     counts->ports = each((double)b.port_accesses, (double)a.port_accesses, n);
+    counts->port_instructions = each((double)b.port_instructions, (double)a.port_instructions, n);
     counts->control_writes = each((double)(b.control_writes + b.space_switches),
                                   (double)(a.control_writes + a.space_switches), n);
     counts->tlb_misses = each((double)b.tlb_misses, (double)a.tlb_misses, n);
     return true;
 }
 
-static const char *only_under(const struct bench_subject *subject)
+/* Who is stepped: the bare machine, unless the image is for one technique alone. What takes
+ * millions of steps the interpreter does, which executes the same instructions twenty times as
+ * fast. */
+static const char *stepped(const char *technique, const struct bench_operation *operation)
 {
-    return strcmp(subject->image, "nano-para") == 0 ? "para" : "bare";
+    if (strcmp(technique, "para") == 0)
+        return "para";
+    return operation->suite == SUITE_NANO ? "bare" : "interp";
 }
 
-/* The census of an earlier subject that runs the same image, if there is one. */
+static bool same_source(const struct bench *bench, size_t o, size_t i, size_t s)
+{
+    return strcmp(bench->result[o][i].image, bench->result[o][s].image) == 0 ||
+           (bench_operations[o].suite == SUITE_MACRO &&
+            strcmp(bench->subject[s].technique, "para") == 0);
+}
+
+/* The census of an earlier subject that runs the same image, if there is one. Of the paravirtual
+ * build of a larger guest the architecture's part is taken from the other one: what differs are
+ * traps, which are not counted here. */
 static bool borrow_census(struct bench *bench, size_t s, size_t o)
 {
     struct bench_counts *to = &bench->result[o][s].counts;
     for (size_t i = 0; i < s; i++) {
         const struct bench_counts *from = &bench->result[o][i].counts;
-        if (!bench->result[o][i].good ||
-            strcmp(bench->subject[i].image, bench->subject[s].image) != 0)
+        if (!bench->result[o][i].good || !same_source(bench, o, i, s))
             continue;
         to->indirect = from->indirect;
         to->exceptions = from->exceptions;
         to->system_calls = from->system_calls;
         to->interrupts = from->interrupts;
         to->ports = from->ports;
+        to->port_instructions = from->port_instructions;
         to->control_writes = from->control_writes;
         to->tlb_misses = from->tlb_misses;
         return true;
@@ -227,10 +259,11 @@ static bool time_once(double *ns, struct bench_result *result, const struct benc
 }
 
 static bool measure_time(struct bench_result *result, const struct bench_subject *subject,
-                         const struct vmm_file *image, const struct bench_operation *operation)
+                         const struct vmm_file *image, const struct bench_operation *operation,
+                         unsigned counted)
 {
     double difference[TIMES], once, twice = 0;
-    unsigned n = operation->counted;
+    unsigned n = counted;
     while (n < MOST_REPETITIONS && time_once(&twice, result, subject, image, operation, n) &&
            twice < LONG_ENOUGH)
         n *= 2;
@@ -238,7 +271,7 @@ static bool measure_time(struct bench_result *result, const struct bench_subject
         if (!time_once(&once, result, subject, image, operation, n) ||
             !time_once(&twice, result, subject, image, operation, 2 * n))
             return false;
-        difference[i] = each(twice, once, n);
+        difference[i] = each(twice, once, times(operation, n));
     }
     qsort(difference, TIMES, sizeof *difference, compare_doubles);
     result->host_ns = difference[TIMES / 2];
@@ -254,115 +287,79 @@ static int complain(struct vmm_error *error, int code, const char *text)
     return -1;
 }
 
-static int read_image(const struct bench *bench, const char *name, struct vmm_file *file,
-                      struct vmm_error *error)
+int bench_read(const char *folder, const char *name, struct vmm_file *file, struct vmm_error *error)
 {
     char path[BENCH_PATH + 32];
-    snprintf(path, sizeof path, "%s/%s.elf", bench->guests, name);
-    if (!vmm_file_read(path, file, error))
-        return -1;
-    file->name = name; /* `path` goes */
-    return 0;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return vmm_file_read(path, file, error) ? 0 : -1;
 }
 
-static void measure_one(struct bench *bench, size_t s, size_t o, const struct vmm_file *image)
+static int read_image(const struct bench *bench, const struct bench_operation *operation,
+                      const char *name, struct vmm_file *file, struct vmm_error *error)
+{
+    char whole[64];
+    snprintf(whole, sizeof whole, "%s.%s", name, operation->guest == GUEST_DISK ? "bin" : "elf");
+    int status = bench_read(bench->guests, whole, file, error);
+    file->name = name; /* `whole` goes */
+    return status;
+}
+
+/* The build of the guest that a technique needs; "" if there is none. */
+static const char *image_of(const struct bench_operation *operation, const char *technique)
+{
+    const char *image = operation->image;
+    if (strcmp(technique, "para") == 0)
+        image = operation->paravirtual;
+    else if (strcmp(technique, "trap") == 0)
+        image = operation->virtualizable;
+    return image ? image : "";
+}
+
+static void by_difference(struct bench *bench, size_t s, size_t o, const struct vmm_file *image)
+{
+    const struct bench_subject *subject = &bench->subject[s];
+    const struct bench_operation *operation = &bench_operations[o];
+    struct bench_result *result = &bench->result[o][s];
+    unsigned n = operation->counted * (operation->suite == SUITE_MACRO ? bench->scale : 1);
+    result->good = count(result, subject, image, operation, n) &&
+                   (borrow_census(bench, s, o) ||
+                    take_census(&result->counts, stepped(subject->technique, operation), image,
+                                operation, result->why)) &&
+                   (!bench->timed || measure_time(result, subject, image, operation, n));
+}
+
+static int measure_one(struct bench *bench, size_t s, size_t o, struct vmm_error *error)
 {
     const struct bench_subject *subject = &bench->subject[s];
     const struct bench_operation *operation = &bench_operations[o];
     struct bench_result *result = &bench->result[o][s];
     const struct bench_costs costs = bench_costs();
-    *result = (struct bench_result){0};
-    result->good = count(result, subject, image, operation) &&
-                   (borrow_census(bench, s, o) || take_census(&result->counts, only_under(subject),
-                                                              image, operation, result->why)) &&
-                   (!bench->timed || measure_time(result, subject, image, operation));
+    struct vmm_file image = {0};
+    int status = 0;
+    *result = (struct bench_result){.image = image_of(operation, subject->technique)};
+    if (!*result->image)
+        snprintf(result->why, sizeof result->why,
+                 "Technique %s runs kernels built for it alone, and of this guest there is no such "
+                 "build.",
+                 subject->technique);
+    else if (operation->guest == GUEST_LINUX)
+        bench_linux(bench, s, o);
+    else if ((status = read_image(bench, operation, result->image, &image, error)) == 0)
+        by_difference(bench, s, o, &image);
     if (result->good)
         result->cycles = bench_cycles(subject->kind, subject->references, &result->counts, &costs);
+    vmm_file_free(&image);
+    return status;
 }
 
 int bench_measure(struct bench *bench, struct vmm_error *error)
 {
-    for (size_t s = 0; s < bench->subjects; s++) {
-        const struct bench_subject *subject = &bench->subject[s];
-        struct vmm_file image = {0};
-        int status = read_image(bench, subject->image, &image, error);
-        for (size_t o = 0; o < BENCH_OPERATIONS && status == 0; o++) {
-            measure_one(bench, s, o, &image);
-            if (bench->result[o][s].interrupted)
-                status = complain(error, VMM_E_STATE, "interrupted");
-        }
-        vmm_file_free(&image);
-        if (status != 0)
-            return status;
-    }
-    return 0;
-}
-
-/* ---- orderings ---- */
-
-const struct bench_subject *bench_subject_of(const struct bench *bench, enum bench_column column)
-{
     for (size_t s = 0; s < bench->subjects; s++)
-        if (bench->subject[s].column == column)
-            return &bench->subject[s];
-    return NULL;
-}
-
-void bench_ordering_text(const struct bench_ordering *ordering, char *text, size_t room)
-{
-    static const char *const columns[] = {"native", "software VMM", "hardware VMM"};
-    static const char *const relations[] = {[LESS] = "<", [MUCH_LESS] = "<<", [EQUAL] = "="};
-    snprintf(text, room, "%s: %s %s %s", ordering->operation, columns[ordering->left],
-             relations[ordering->relation], columns[ordering->right]);
-}
-
-static const struct bench_result *result_of(const struct bench *bench, const char *operation,
-                                            const struct bench_subject *subject)
-{
-    for (size_t o = 0; o < BENCH_OPERATIONS; o++)
-        if (strcmp(bench_operations[o].name, operation) == 0)
-            return &bench->result[o][subject - bench->subject];
-    return NULL;
-}
-
-static bool holds_with(const struct bench_ordering *ordering, const struct bench_subject *left,
-                       const struct bench_result *l, const struct bench_subject *right,
-                       const struct bench_result *r, const struct bench_costs *costs)
-{
-    return bench_holds(ordering->relation,
-                       bench_cycles(left->kind, left->references, &l->counts, costs),
-                       bench_cycles(right->kind, right->references, &r->counts, costs));
-}
-
-void bench_check(const struct bench *bench, const struct bench_ordering *ordering,
-                 struct bench_check *check)
-{
-    static const double factors[] = {0.7, 1.3};
-    const struct bench_subject *left = bench_subject_of(bench, ordering->left),
-                               *right = bench_subject_of(bench, ordering->right);
-    *check = (struct bench_check){.verdict = ORDER_UNKNOWN};
-    if (!left || !right)
-        return;
-    const struct bench_result *l = result_of(bench, ordering->operation, left),
-                              *r = result_of(bench, ordering->operation, right);
-    if (!l->good || !r->good)
-        return;
-    check->left = l->cycles;
-    check->right = r->cycles;
-    check->left_exits = l->all_exits;
-    check->right_exits = r->all_exits;
-    bool holds = bench_holds(ordering->relation, l->cycles, r->cycles);
-    check->verdict = holds ? ORDER_HOLDS : ORDER_FAILS;
-    for (unsigned primitive = 0; primitive < COST_PRIMITIVES; primitive++)
-        for (unsigned f = 0; f < 2; f++) {
-            const struct bench_costs costs = bench_costs_with(primitive, factors[f]);
-            check->perturbed++;
-            if (holds_with(ordering, left, l, right, r, &costs) == holds) {
-                check->survived++;
-                continue;
-            }
-            size_t used = strlen(check->breaks);
-            snprintf(check->breaks + used, sizeof check->breaks - used, "%s%s %s", used ? ", " : "",
-                     bench_sources[primitive].name, f ? "+30 %" : "-30 %");
+        for (size_t o = 0; o < BENCH_OPERATIONS; o++) {
+            if (bench->wanted[o] && measure_one(bench, s, o, error) != 0)
+                return -1;
+            if (bench->result[o][s].interrupted)
+                return complain(error, VMM_E_STATE, "interrupted");
         }
+    return 0;
 }

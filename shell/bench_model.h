@@ -58,7 +58,8 @@ enum bench_exit {
 /* What one operation consists of: averages. */
 struct bench_counts {
     /* by architecture, counted on the bare machine */
-    double indirect, exceptions, system_calls, interrupts, ports, control_writes, tlb_misses;
+    double indirect, exceptions, system_calls, interrupts, control_writes, tlb_misses;
+    double ports, port_instructions; /* REP INS is one of these, and many of those */
     /* by technique */
     double instructions, direct, translated, interpreted, emulated;
     double exits[EXIT_KINDS], rooms; /* rooms of the VMM that its traps passed through */
@@ -81,10 +82,11 @@ double bench_cycles(enum bench_kind kind, unsigned references, const struct benc
 
 /* ---- what was published ---- */
 
-/* Columns of Adams and Agesen's table of nanobenchmarks. */
+/* Columns of Adams and Agesen's tables. */
 enum bench_column { PAPER_NATIVE, PAPER_SOFTWARE, PAPER_HARDWARE, PAPER_COLUMNS };
 
-/* Cycles of an operation in that table; 0 if it is not there. */
+/* What an operation takes there: cycles of a nanobenchmark, seconds of a macrobenchmark; 0 if it is
+ * not there. */
 double bench_paper(const char *operation, enum bench_column column);
 
 /* The column that a technique reproduces, PAPER_COLUMNS if none. `shadow`: with shadow page tables.

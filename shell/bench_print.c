@@ -9,19 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static double published(const struct bench_subject *subject, size_t operation)
-{
-    return subject->column == PAPER_COLUMNS
-               ? 0
-               : bench_paper(bench_operations[operation].name, subject->column);
-}
-
-/* By how much the model is off, in per cent of what was published. */
-static double off(double cycles, double paper)
-{
-    return 100 * (cycles - paper) / paper;
-}
-
 static const char *const verdicts[] = {
     [ORDER_HOLDS] = "holds", [ORDER_FAILS] = "does not hold", [ORDER_UNKNOWN] = "not decided"};
 
@@ -40,20 +27,26 @@ static json_t *run_json(const struct bench *bench, size_t operation, size_t s)
     const struct bench_subject *subject = &bench->subject[s];
     const struct bench_result *result = &bench->result[operation][s];
     const struct bench_counts *n = &result->counts;
-    double paper = published(subject, operation);
+    double paper = bench_published(bench, operation, s);
+    bool macro = bench_operations[operation].suite == SUITE_MACRO;
     if (!result->good)
-        return json_pack("{s:s, s:s, s:s}", "technique", subject->name, "image", subject->image,
+        return json_pack("{s:s, s:s, s:s}", "technique", subject->name, "image", result->image,
                          "failure", result->why);
-    json_t *json = json_pack(
-        "{s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o}", "technique", subject->name,
-        "image", subject->image, "instructions", n->instructions, "direct", n->direct, "translated",
-        n->translated, "interpreted", n->interpreted, "emulated", n->emulated, "exits",
-        result->all_exits, "rooms", n->rooms, "cycles", result->cycles, "census", counts_json(n));
+    json_t *json = json_pack("{s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o}", "technique",
+                             subject->name, "image", result->image, "instructions", n->instructions,
+                             "direct", n->direct, "translated", n->translated, "interpreted",
+                             n->interpreted, "emulated", n->emulated, "exits", result->all_exits,
+                             "rooms", n->rooms, "cycles", result->cycles, "census", counts_json(n));
     if (bench->timed)
         json_object_set_new(json, "host_ns", json_real(result->host_ns));
+    if (macro)
+        json_object_set_new(json, "over_bare", json_real(bench_over_bare(bench, operation, s)));
+    if (macro && bench->timed)
+        json_object_set_new(json, "host_over_bare",
+                            json_real(bench_host_over_bare(bench, operation, s)));
     if (paper > 0) {
-        json_object_set_new(json, "paper_cycles", json_real(paper));
-        json_object_set_new(json, "error_percent", json_real(off(result->cycles, paper)));
+        json_object_set_new(json, macro ? "paper_over_native" : "paper_cycles", json_real(paper));
+        json_object_set_new(json, "error_percent", json_real(bench_error(bench, operation, s)));
     }
     return json;
 }
@@ -64,6 +57,8 @@ static json_t *orderings_json(const struct bench *bench)
     for (size_t i = 0; i < bench_ordering_count; i++) {
         struct bench_check check;
         char text[64];
+        if (!bench->wanted[bench_operation_of(bench_orderings[i].operation)])
+            continue;
         bench_check(bench, &bench_orderings[i], &check);
         bench_ordering_text(&bench_orderings[i], text, sizeof text);
         json_array_append_new(
@@ -90,6 +85,8 @@ static bool print_json(const struct bench *bench)
 {
     json_t *operations = json_array();
     for (size_t o = 0; o < BENCH_OPERATIONS; o++) {
+        if (!bench->wanted[o])
+            continue;
         json_t *runs = json_array();
         for (size_t s = 0; s < bench->subjects; s++)
             json_array_append_new(runs, run_json(bench, o, s));
@@ -106,30 +103,43 @@ static bool print_json(const struct bench *bench)
 
 /* ---- CSV ---- */
 
+/* A number, or nothing where there is none. */
+static void print_number(const char *format, double value)
+{
+    putchar(',');
+    if (value > 0)
+        printf(format, value);
+}
+
+static void print_row(const struct bench *bench, size_t o, size_t s)
+{
+    const struct bench_result *result = &bench->result[o][s];
+    const struct bench_counts *n = &result->counts;
+    bool macro = bench_operations[o].suite == SUITE_MACRO;
+    double paper = bench_published(bench, o, s);
+    printf("%s,%s,%s,", bench_operations[o].name, bench->subject[s].name, result->image);
+    if (!result->good) {
+        puts(",,,,,,,,,,,,");
+        return;
+    }
+    printf("%.3f,%.3f,%.3f,%.3f,%.3f,%.3f,%.3f", n->instructions, n->direct, n->translated,
+           n->interpreted, n->emulated, result->all_exits, n->rooms);
+    print_number("%.1f", bench->timed ? result->host_ns : 0);
+    printf(",%.1f", result->cycles);
+    print_number("%.0f", macro ? 0 : paper);
+    print_number("%.3f", macro ? bench_over_bare(bench, o, s) : 0);
+    print_number("%.3f", macro && bench->timed ? bench_host_over_bare(bench, o, s) : 0);
+    print_number("%.3f", macro ? paper : 0);
+    putchar('\n');
+}
+
 static bool print_csv(const struct bench *bench)
 {
     puts("operation,technique,image,instructions,direct,translated,interpreted,emulated,exits,"
-         "rooms,host_ns,cycles,paper_cycles");
+         "rooms,host_ns,cycles,paper_cycles,over_bare,host_over_bare,paper_over_native");
     for (size_t o = 0; o < BENCH_OPERATIONS; o++)
-        for (size_t s = 0; s < bench->subjects; s++) {
-            const struct bench_subject *subject = &bench->subject[s];
-            const struct bench_result *result = &bench->result[o][s];
-            const struct bench_counts *n = &result->counts;
-            double paper = published(subject, o);
-            printf("%s,%s,%s,", bench_operations[o].name, subject->name, subject->image);
-            if (!result->good) {
-                puts(",,,,,,,,,");
-                continue;
-            }
-            printf("%.3f,%.3f,%.3f,%.3f,%.3f,%.3f,%.3f,", n->instructions, n->direct, n->translated,
-                   n->interpreted, n->emulated, result->all_exits, n->rooms);
-            if (bench->timed)
-                printf("%.1f", result->host_ns);
-            printf(",%.1f,", result->cycles);
-            if (paper > 0)
-                printf("%.0f", paper);
-            putchar('\n');
-        }
+        for (size_t s = 0; s < bench->subjects && bench->wanted[o]; s++)
+            print_row(bench, o, s);
     return !ferror(stdout);
 }
 
@@ -151,11 +161,12 @@ static void set_count(struct libscols_line *line, size_t column, double value)
 
 static void fill_line(struct libscols_line *line, const struct bench *bench, size_t o, size_t s)
 {
-    const struct bench_subject *subject = &bench->subject[s];
     const struct bench_result *result = &bench->result[o][s];
-    double paper = published(subject, o);
+    bool macro = bench_operations[o].suite == SUITE_MACRO;
+    double paper = bench_published(bench, o, s);
+    size_t column = 6;
     table_cell(line, 0, "%s", s ? "" : bench_operations[o].name);
-    table_cell(line, 1, "%s", subject->name);
+    table_cell(line, 1, "%s", bench->subject[s].name);
     if (!result->good) {
         table_cell(line, 2, "-");
         return;
@@ -163,22 +174,34 @@ static void fill_line(struct libscols_line *line, const struct bench *bench, siz
     set_count(line, 2, result->counts.instructions);
     set_count(line, 3, result->all_exits);
     if (bench->timed)
-        table_cell(line, 4, "%.1f", result->host_ns);
+        table_cell(line, 4, "%.*f", macro ? 0 : 1, result->host_ns);
     table_cell(line, 5, "%.0f", result->cycles);
+    if (macro && bench->timed)
+        table_cell(line, column, "%.2f", bench_host_over_bare(bench, o, s));
+    if (macro)
+        table_cell(line, column + 1, "%.2f", bench_over_bare(bench, o, s));
+    column += macro ? 2 : 0;
     if (paper > 0) {
-        table_cell(line, 6, "%.0f", paper);
-        table_cell(line, 7, "%+.0f", off(result->cycles, paper));
+        table_cell(line, column, macro ? "%.2f" : "%.0f", paper);
+        table_cell(line, column + 1, "%+.0f", bench_error(bench, o, s));
     }
 }
 
-static bool print_operations(const struct bench *bench)
+static bool print_operations(const struct bench *bench, enum bench_suite suite)
 {
-    static const char *const columns[] = {"operation", "technique",    "instructions", "exits",
-                                          "host ns",   "model cycles", "paper",        "error %"};
-    struct libscols_table *table = new_table(columns, sizeof columns / sizeof *columns, 2);
+    static const char *const nano[] = {"operation", "technique",    "instructions", "exits",
+                                       "host ns",   "model cycles", "paper",        "error %"},
+                             *const macro[] = {
+                                 "operation",    "technique", "instructions", "exits",   "host ns",
+                                 "model cycles", "host x",    "model x",      "paper x", "error %"};
+    struct libscols_table *table = suite == SUITE_NANO
+                                       ? new_table(nano, sizeof nano / sizeof *nano, 2)
+                                       : new_table(macro, sizeof macro / sizeof *macro, 2);
     for (size_t o = 0; o < BENCH_OPERATIONS && table; o++)
         for (size_t s = 0; s < bench->subjects; s++) {
-            struct libscols_line *line = scols_table_new_line(table, NULL);
+            struct libscols_line *line = NULL;
+            if (bench->wanted[o] && bench_operations[o].suite == suite)
+                line = scols_table_new_line(table, NULL);
             if (line)
                 fill_line(line, bench, o, s);
         }
@@ -193,7 +216,9 @@ static bool print_orderings(const struct bench *bench)
         "ordering of the paper", "here", "unless", "cycles", "exits", "survives"};
     struct libscols_table *table = new_table(columns, sizeof columns / sizeof *columns, 3);
     for (size_t i = 0; i < bench_ordering_count && table; i++) {
-        struct libscols_line *line = scols_table_new_line(table, NULL);
+        struct libscols_line *line = NULL;
+        if (bench->wanted[bench_operation_of(bench_orderings[i].operation)])
+            line = scols_table_new_line(table, NULL);
         struct bench_check check;
         char text[64];
         if (!line)
@@ -209,19 +234,28 @@ static bool print_orderings(const struct bench *bench)
         table_cell(line, 4, "%.4g, %.4g", check.left_exits, check.right_exits);
         table_cell(line, 5, "%u of %u", check.survived, check.perturbed);
     }
-    putchar('\n');
     bool written = table && scols_print_table(table) == 0;
     scols_unref_table(table);
     return written;
 }
 
-static void print_failures(const struct bench *bench)
+/* What is wrong, once for all techniques that it is wrong with. */
+static void print_failures(const struct bench *bench, size_t o)
 {
-    for (size_t s = 0; s < bench->subjects; s++)
-        for (size_t o = 0; o < BENCH_OPERATIONS; o++)
-            if (!bench->result[o][s].good && !bench->result[o][s].absent)
-                printf("\n%s, %s: %s\n", bench_operations[o].name, bench->subject[s].name,
-                       bench->result[o][s].why);
+    for (size_t s = 0; s < bench->subjects; s++) {
+        const struct bench_result *results = bench->result[o];
+        bool told = results[s].good || results[s].absent;
+        for (size_t i = 0; i < s && !told; i++)
+            told = !results[i].good && strcmp(results[i].why, results[s].why) == 0;
+        if (told)
+            continue;
+        printf("\n%s, %s", bench_operations[o].name, bench->subject[s].name);
+        for (size_t i = s + 1; i < bench->subjects; i++)
+            if (!results[i].good && !results[i].absent &&
+                strcmp(results[i].why, results[s].why) == 0)
+                printf(", %s", bench->subject[i].name);
+        printf(": %s\n", results[s].why);
+    }
 }
 
 bool bench_print(const struct bench *bench, enum format format)
@@ -231,7 +265,13 @@ bool bench_print(const struct bench *bench, enum format format)
     case FORMAT_CSV: return print_csv(bench);
     default: break;
     }
-    bool written = print_operations(bench) && print_orderings(bench);
-    print_failures(bench);
+    bool written = true;
+    for (unsigned suite = 0; suite < SUITES; suite++)
+        if (bench_wants(bench, suite))
+            written = written && print_operations(bench, suite) && putchar('\n') != EOF;
+    written = written && print_orderings(bench);
+    for (size_t o = 0; o < BENCH_OPERATIONS; o++)
+        if (bench->wanted[o])
+            print_failures(bench, o);
     return written && !ferror(stdout);
 }

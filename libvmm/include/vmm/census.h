@@ -23,6 +23,7 @@ struct vmm_census {
     uint64_t software_interrupts; /**< INT n, INT3, INTO */
     uint64_t interrupts;          /**< external ones */
     uint64_t port_accesses;       /**< IN, OUT and each iteration of INS and OUTS */
+    uint64_t port_instructions;   /**< IN, OUT, INS and OUTS, however often repeated */
     uint64_t control_writes;      /**< MOV to CR0, CR2 and CR4, LMSW, CLTS */
     uint64_t space_switches;      /**< MOV to CR3 */
     uint64_t tlb_misses;          /**< see vmm_count */
@@ -30,10 +31,11 @@ struct vmm_census {
 
 /** Runs the guest instruction by instruction, adding to `census`, until it stops for good, has
  * retired `instructions` more, or is before the instruction at the linear address `until`. Meant
- * for a VM under "bare": under another technique some events are the VMM's. The TLB that misses are
+ * for a VM under "bare", or under "interp", which is faster and counts the same: under another
+ * technique some events are the VMM's. The TLB that misses are
  * counted for is one of 64 entries, fully associative, for data, and the same for instructions (the
- * Pentium 4's for data; Intel's optimization manual), replaced least recently used; a change of CR3
- * empties them, INVLPG takes one away, and pages of 4 MB are treated as if they were small.
+ * Pentium 4's for data; Intel's optimization manual), replaced least recently used, with one entry
+ * for a page of 4 MB; a load of CR3 empties them but for global pages, and INVLPG takes one away.
  * Returns true if `until` was reached. */
 bool vmm_count(struct vmm_vm *vm, uint64_t instructions, uint32_t until, struct vmm_census *census);
 
