@@ -17,17 +17,6 @@ static void port_init(void)
 {
 }
 
-/* The VMM's console takes what is written at once. */
-static void put_chars(const char *bytes, size_t count)
-{
-    vmm_hypercall(VMM_HC_CONSOLE_WRITE, (uint32_t)bytes, count, 0);
-}
-
-static bool received(char *c)
-{
-    return vmm_hypercall(VMM_HC_CONSOLE_READ, (uint32_t)c, 1, 0) == 1;
-}
-
 #else
 
 static void port_init(void)

@@ -1,9 +1,6 @@
 # Into the kernel and out of it: a stub for every vector, the one way back, the switch between two
 # kernel stacks, and the copy that may fault.
 #include "arch.h"
-#ifdef PARAVIRTUAL
-#include <vmm/hypercall.h>
-#endif
 
     .text
 # Each stub leaves the same frame: where the processor pushes no error code, a 0 stands for it.
@@ -45,9 +42,7 @@ trap_return:
     popal
     addl $8, %esp               # vector, error
 #ifdef PARAVIRTUAL
-    pushl %eax
-    movl $VMM_HC_IRET, %eax
-    int $VMM_HC_VECTOR
+    jmp leave_kernel
 #else
     iretl
 #endif

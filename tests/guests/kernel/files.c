@@ -7,6 +7,9 @@ static const struct file files[] = {
               "constructed if the set of sensitive instructions for that computer is a subset of\n"
               "the set of privileged instructions.\n"},
     {"empty", ""},
+#ifdef LAB
+    {"cmdline", command_line},
+#endif
 };
 
 const struct file *file_at(uint32_t index)

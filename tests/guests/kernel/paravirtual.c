@@ -42,6 +42,54 @@ void arch_begin(void)
         wrong_machine();
 }
 
+/* ---- the console: the VMM takes what is written at once ---- */
+
+void put_chars(const char *bytes, size_t count)
+{
+    vmm_hypercall(VMM_HC_CONSOLE_WRITE, (uint32_t)bytes, count, 0);
+}
+
+bool received(char *c)
+{
+    return vmm_hypercall(VMM_HC_CONSOLE_READ, (uint32_t)c, 1, 0) == 1;
+}
+
+/* ---- traps and the timer ---- */
+
+void tables_init(void)
+{
+    static struct vmm_hc_trap traps[50];
+    for (unsigned vector = 0; vector <= 48; vector++)
+        traps[vector] = (struct vmm_hc_trap){(uint8_t)vector, 0, 1, 0, trap_stubs[vector]};
+    traps[3].ring = 3;
+    traps[49] = (struct vmm_hc_trap){SYSCALL_VECTOR, 3, 1, 0, trap_stubs[49]};
+    vmm_hypercall(VMM_HC_SET_GDT, (uint32_t)gdt, sizeof gdt / sizeof gdt[0], 0);
+    /* The stack segment has to say that we are at ring 1. */
+    asm volatile("ljmp %0, $1f\n"
+                 "1:\tmovw %w1, %%ds\n\tmovw %w1, %%es\n\tmovw %w2, %%ss\n\t"
+                 "movw %w3, %%fs\n\tmovw %w3, %%gs" ::"i"(KERNEL_CODE),
+                 "r"(KERNEL_DATA), "r"(KERNEL_DATA | 1), "r"(0)
+                 : "memory");
+    vmm_hypercall(VMM_HC_SET_TRAPS, (uint32_t)traps, 50, KERNEL_CODE | KERNEL_DATA << 16);
+}
+
+void timer_init(uint32_t hz)
+{
+    vmm_hypercall(VMM_HC_SET_TIMER, 1193182 / hz, 0, 0);
+}
+
+void set_kernel_stack(uint32_t top)
+{
+    shared.kernel_stack = top;
+}
+
+asm(".text\n"
+    ".globl leave_kernel\n"
+    "leave_kernel:\n\t"
+    "pushl %eax\n\t"
+    "movl $6, %eax\n\t" /* VMM_HC_IRET */
+    "int $0x82");
+
 /* ---- batches ---- */
 
 void entries_done(void)

@@ -7,8 +7,20 @@
 
 extern volatile struct vmm_hc_shared shared;
 
+extern uint64_t gdt[6];
+extern uint32_t trap_stubs[];
+
 /* Makes sure that there is a VMM to ask; ends the run with a sentence if not. */
 void arch_begin(void);
+
+void tables_init(void);
+void timer_init(uint32_t hz);
+void set_kernel_stack(uint32_t top);
+/* Jumped to by entry.S, with the stack as IRET wants it. */
+void leave_kernel(void);
+
+void put_chars(const char *bytes, size_t count);
+bool received(char *c);
 
 /* ---- the interrupt flag is a word in memory ---- */
 

@@ -7,7 +7,7 @@
 enum { VECTORS = 256, INTERRUPT_GATE = 0x8E, USER_GATE = 0xEE, PAGE_FAULT = 14 };
 enum { IRQ_TIMER, IRQ_KEYBOARD, IRQ_CASCADE, IRQ_SERIAL = 4 };
 
-static uint64_t gdt[6] __attribute__((aligned(8))) = {
+uint64_t gdt[6] __attribute__((aligned(8))) = {
     [KERNEL_CODE >> 3] = 0x00CF9B000000FFFF,
     [KERNEL_DATA >> 3] = 0x00CF93000000FFFF,
     [USER_CODE >> 3] = 0x00CFFB000000FFFF,
@@ -22,32 +22,10 @@ void arch_describe(void)
     print("arch: paravirtual build, what is privileged is asked of the VMM\n");
 }
 
-static void tables_init(void)
-{
-    static struct vmm_hc_trap traps[50];
-    for (unsigned vector = 0; vector <= 48; vector++)
-        traps[vector] = (struct vmm_hc_trap){(uint8_t)vector, 0, 1, 0, trap_stubs[vector]};
-    traps[3].ring = 3;
-    traps[49] = (struct vmm_hc_trap){SYSCALL_VECTOR, 3, 1, 0, trap_stubs[49]};
-    vmm_hypercall(VMM_HC_SET_GDT, (uint32_t)gdt, sizeof gdt / sizeof gdt[0], 0);
-    /* The stack segment has to say that we are at ring 1. */
-    asm volatile("ljmp %0, $1f\n"
-                 "1:\tmovw %w1, %%ds\n\tmovw %w1, %%es\n\tmovw %w2, %%ss\n\t"
-                 "movw %w3, %%fs\n\tmovw %w3, %%gs" ::"i"(KERNEL_CODE),
-                 "r"(KERNEL_DATA), "r"(KERNEL_DATA | 1), "r"(0)
-                 : "memory");
-    vmm_hypercall(VMM_HC_SET_TRAPS, (uint32_t)traps, 50, KERNEL_CODE | KERNEL_DATA << 16);
-}
-
 void trap_init(uint32_t hz)
 {
     tables_init();
-    vmm_hypercall(VMM_HC_SET_TIMER, 1193182 / hz, 0, 0);
-}
-
-void set_kernel_stack(uint32_t top)
-{
-    shared.kernel_stack = top;
+    timer_init(hz);
 }
 
 static void end_of_interrupt(void)

@@ -243,5 +243,9 @@ const struct program programs[] = {
     {"sleep", sleep_main},
     {"stacktest", stacktest_main},
     {"uptime", uptime_main},
+#ifdef LAB
+    {"work", work_main},
+    {"line", line_main},
+#endif
     {NULL, NULL},
 };

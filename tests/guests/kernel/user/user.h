@@ -55,5 +55,7 @@ extern const struct program programs[]; /* ends with a null name */
 int shell_main(int argc, char **argv);
 int selftest_main(int argc, char **argv);
 int faults_main(int argc, char **argv);
+int work_main(int argc, char **argv); /* these two: labs/08-hypercalls */
+int line_main(int argc, char **argv);
 
 #endif
