@@ -188,8 +188,13 @@ endef
 $(foreach file,$(wildcard labs/solutions/*/suspects/[0-9]*.c),$(eval $(call suspect_rules,$(file),$(word \
   3,$(subst /, ,$(file))))))
 
-.PHONY: lab-runners
-lab-runners: $(lab_runners)
+# The kernel that a student's file becomes a part of: labs/NN/kernel.
+lab_gives := $(patsubst labs/%/kernel/Makefile,%,$(wildcard labs/*/kernel/Makefile))
+.PHONY: lab-runners lab-gives
+lab-runners: $(lab_runners) lab-gives
+lab-gives:
+	+$(Q)$(foreach lab,$(lab_gives),$(MAKE) --no-print-directory $(if $(V),,-s) -C labs/$(lab)/kernel \
+	  OUT=$(abspath $(OUT))/labs/$(lab)/give $(guest_tools) &&) true
 
 fuzz_driver = $(if $(filter driver,$(FUZZ_ENGINE)),$(OUT)/tests/fuzz/driver.o)
 $(OUT)/fuzz_%: $(OUT)/tests/fuzz/fuzz_%.o $(OUT)/tests/fuzz/guest.o $(OUT)/shell.a $(OUT)/libvmm.a $(fuzz_driver)
@@ -220,7 +225,7 @@ run: all
 	@[ -t 0 ] && [ -t 1 ] || batch=-batch; \
 	$(OUT)/vmm debug $$batch -x shell/tour.vmm $(BUILD)/guests/kernel-virt.elf
 
-check: $(program) $(OUT)/libvmm.so $(test_programs) guests $(lab_runners) manuals
+check: $(program) $(OUT)/libvmm.so $(test_programs) guests lab-runners manuals
 	@VMM_BUILD=$(abspath $(OUT)) scripts/run-tests $(OUT)/test-logs $(test_programs) $(test_scripts)
 
 # Mistakes made in the VMM on purpose, each of which the audit has to find.
@@ -239,7 +244,7 @@ check-real: all
 
 # The labs' own test: starter, reference solution and mutants of each, every step of every README,
 # every hostile submission, the whole handout. Of each of these `check` has a sample.
-check-labs: $(program) $(lab_runners) guests
+check-labs: $(program) lab-runners guests
 	@VMM_BUILD=$(abspath $(OUT)) labs/check
 	@VMM_BUILD=$(abspath $(OUT)) labs/follow-readme
 	@VMM_BUILD=$(abspath $(OUT)) VMM_ALL_LABS=1 TEST_TIMEOUT=900 scripts/run-tests \
@@ -247,10 +252,10 @@ check-labs: $(program) $(lab_runners) guests
 
 # What an instructor hands out (labs/README.md): LABS='02-dispatch 03-interpret' for some of them.
 LABS ?=
-handout: $(program) $(lab_runners) guests
+handout: $(program) lab-runners guests
 	@labs/handout students $(OUT) $(OUT)/handout/vmm-labs.tar.xz $(LABS)
 
-autograder: $(program) $(lab_runners) guests
+autograder: $(program) lab-runners guests
 	@for lab in $(or $(LABS),$(labs)); do \
 	  labs/handout autograder $(OUT) $(OUT)/handout/autograder-$$lab.zip $$lab || exit 1; done
 
@@ -352,7 +357,7 @@ $(OUT)/completion/%: scripts/completion $(program)
 	$(Q)scripts/completion $* $(program) >$@
 
 # Where the engine is not the machine's own, its archives go along for static linking.
-install: $(libraries) $(program) $(OUT)/libvmm.pc $(lab_runners) guests $(manuals) $(completions)
+install: $(libraries) $(program) $(OUT)/libvmm.pc lab-runners guests $(manuals) $(completions)
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(includedir)/vmm
 	install -m 644 $(headers) $(DESTDIR)$(includedir)/vmm
 	install -m 644 $(OUT)/libvmm.a $(DESTDIR)$(libdir)
@@ -369,6 +374,8 @@ install: $(libraries) $(program) $(OUT)/libvmm.pc $(lab_runners) guests $(manual
 	$(foreach file,$(lab_files),install -D -m 644 $(file) $(DESTDIR)$(datadir)/vmm/$(file) &&) true
 	$(foreach file,$(lab_runners),install -D -m 755 $(file) \
 	  $(DESTDIR)$(libdir)/libvmm/$(file:$(OUT)/%=%) &&) true
+	$(if $(lab_runners),cd $(OUT) && find $(lab_gives:%=labs/%/give) -type f -exec install -D -m 644 \
+	  {} $(DESTDIR)$(libdir)/libvmm/{} \;)
 	$(if $(ENGINE_BUNDLED),install -d $(DESTDIR)$(libdir)/libvmm)
 	$(if $(ENGINE_BUNDLED),install -m 644 $(ENGINE_LIBS) $(DESTDIR)$(libdir)/libvmm)
 	$(foreach page,$(manuals),install -D -m 644 $(page) \

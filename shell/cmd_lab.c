@@ -85,11 +85,13 @@ static int copy(const char *folder, const char *name, const char *to)
     return VMM_SUCCESS;
 }
 
-/* What was built for students: modules of the VMM that they are to look into. */
+/* What was built for students: modules of the VMM that they are to look into, and what is in the
+ * folder give. */
 static int copy_built(const struct lab *lab)
 {
     struct dirent **entries;
-    int count = scandir(lab->places.built, &entries, is_module, alphasort), status = VMM_SUCCESS;
+    int count = scandir(lab->places.built, &entries, is_module, alphasort);
+    int status = copy(lab->places.built, "give/.", lab->name);
     for (int i = 0; i < count; i++) {
         if (status == VMM_SUCCESS)
             status = copy(lab->places.built, entries[i]->d_name, lab->name);

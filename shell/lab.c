@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 static const struct lab_kind *const kinds[] = {&lab_kind_guest, &lab_kind_formal, &lab_kind_audit,
-                                               &lab_kind_translate};
+                                               &lab_kind_translate, &lab_kind_kernel};
 
 static const struct lab_kind *find_kind(const char *name)
 {

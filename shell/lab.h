@@ -83,7 +83,8 @@ struct lab_kind {
     bool (*run)(struct lab_job *job, struct lab_test *test);
 };
 
-extern const struct lab_kind lab_kind_guest, lab_kind_formal, lab_kind_audit, lab_kind_translate;
+extern const struct lab_kind lab_kind_guest, lab_kind_formal, lab_kind_audit, lab_kind_translate,
+    lab_kind_kernel;
 
 /* Reads lab.conf. False with `why` set. `lab->places` is given. */
 bool lab_read(struct lab *lab, char why[LAB_SENTENCE]);
@@ -122,6 +123,11 @@ bool lab_run_runner(struct lab_job *job, const char *argument, const void *input
 bool lab_compile(const struct lab *lab, const char *submission, const char *folder, char *output,
                  size_t room);
 
+/* Compiles the student's file as a part of a kernel and links it with the rest of it, which is in
+ * `places->built`/give, into kernel.elf in `folder`. */
+bool lab_compile_kernel(const struct lab *lab, const char *submission, const char *folder,
+                        char *output, size_t room);
+
 /* Builds a test's guest, a flat binary; what it includes is in the lab's own folder of tests, or in
  * `places->guests`. */
 bool lab_assemble(const struct lab *lab, const char *source, const char *out,
@@ -134,6 +140,9 @@ bool lab_assemble_confined(const struct lab *lab, const char *folder, const char
 /* Copies what is handed in into `folder`. False with `output` set: something is missing. */
 bool lab_collect(const struct lab *lab, const char *submission, const char *folder, char *output,
                  size_t room);
+
+/* Copies one file from folder to folder, readable for everybody. */
+bool lab_copy_file(const char *from_folder, const char *to_folder, const char *name);
 
 /* "FOLDER/NAME"; false if it does not fit. */
 bool lab_join(char path[LAB_PATH], const char *folder, const char *name);

@@ -17,7 +17,7 @@ static const char *tool(const char *variable, const char *otherwise)
     return value && value[0] ? value : otherwise;
 }
 
-static bool copy_file(const char *from_folder, const char *to_folder, const char *name)
+bool lab_copy_file(const char *from_folder, const char *to_folder, const char *name)
 {
     char from[LAB_PATH], to[LAB_PATH], bytes[16384];
     if (!lab_join(from, from_folder, name) || !lab_join(to, to_folder, name))
@@ -40,14 +40,14 @@ static bool copy_headers(const struct lab *lab, const char *folder)
         return false;
     return lab_run(LAB_WORDS("cp", "-rL", "--", vmm, to), output, sizeof output, 60) == 0 &&
            lab_run(LAB_WORDS("chmod", "-R", "a+rX", to), output, sizeof output, 60) == 0 &&
-           copy_file(lab->places.labs, folder, lab->header);
+           lab_copy_file(lab->places.labs, folder, lab->header);
 }
 
 bool lab_collect(const struct lab *lab, const char *submission, const char *folder, char *output,
                  size_t room)
 {
     for (size_t i = 0; i < lab->file_count; i++)
-        if (!copy_file(submission, folder, lab->files[i])) {
+        if (!lab_copy_file(submission, folder, lab->files[i])) {
             snprintf(output, room, "'%s' cannot be read.", lab->files[i]);
             return false;
         }
@@ -75,6 +75,42 @@ bool lab_compile(const struct lab *lab, const char *submission, const char *fold
     return false;
 }
 
+/* The files of the kernel that a student's is compiled and linked with. */
+static bool copy_kernel(const struct lab *lab, const char *folder)
+{
+    char give[LAB_PATH], sources[LAB_PATH];
+    return lab_join(give, lab->places.built, "give") && lab_join(sources, give, "kernel") &&
+           lab_copy_file(give, folder, "kernel.o") && lab_copy_file(sources, folder, "layout.h") &&
+           lab_copy_file(sources, folder, "kernel.ld");
+}
+
+bool lab_compile_kernel(const struct lab *lab, const char *submission, const char *folder,
+                        char *output, size_t room)
+{
+    output[0] = '\0';
+    if (!copy_headers(lab, folder) || !copy_kernel(lab, folder)) {
+        snprintf(output, room, "The kernel cannot be copied into a temporary folder: %s.",
+                 strerror(errno));
+        return false;
+    }
+    if (!lab_collect(lab, submission, folder, output, room))
+        return false;
+    if (lab_run_confined(
+            LAB_WORDS((char *)tool("GUEST_CC", "cc"), "-m32", "-march=i686", "-mgeneral-regs-only",
+                      "-std=gnu17", "-O2", "-g", "-ffreestanding", "-fno-pic", "-fno-pie",
+                      "-fno-stack-protector", "-fno-asynchronous-unwind-tables",
+                      "-fcf-protection=none", "-fno-builtin", "-fno-omit-frame-pointer",
+                      "-mpreferred-stack-boundary=2", "-fno-tree-loop-distribute-patterns", "-Wall",
+                      "-Wextra", "-I.", "-nostdlib", "-static", "-no-pie", "-Wl,-m,elf_i386",
+                      "-Wl,-z,noexecstack", "-Wl,-z,max-page-size=4096", "-Wl,--build-id=none",
+                      "-Wl,-T,kernel.ld", "-o", "kernel.elf", (char *)lab->files[0], "kernel.o"),
+            folder, output, room, 120) == 0)
+        return true;
+    if (!output[0])
+        snprintf(output, room, "The compiler cannot be run.");
+    return false;
+}
+
 bool lab_assemble(const struct lab *lab, const char *source, const char *out,
                   char why[LAB_SENTENCE])
 {
@@ -93,7 +129,7 @@ bool lab_assemble_confined(const struct lab *lab, const char *folder, const char
 {
     char starter[LAB_PATH];
     return lab_join(starter, lab->places.lab, "starter") &&
-           copy_file(starter, folder, "guest.inc") &&
+           lab_copy_file(starter, folder, "guest.inc") &&
            lab_run_confined(LAB_WORDS((char *)tool("GUEST_CC", "cc"), "-m32", "-nostdlib",
                                       "-static", "-no-pie", "-Wl,-Ttext=0x100000",
                                       "-Wl,-e,0x100000", "-Wl,--oformat=binary",

@@ -19,7 +19,8 @@ static bool furnish(struct lab_job *job, const void *input, size_t size, char ja
         !lab_join(module, job->work, "module.so") || !lab_join(inside, jail, "module.so"))
         return false;
     mkdir(jail, 0755);
-    if (access(inside, F_OK) != 0 && link(module, inside) != 0)
+    /* A kind whose student's part is a guest has it in the input. */
+    if (access(module, F_OK) == 0 && access(inside, F_OK) != 0 && link(module, inside) != 0)
         return false;
     FILE *file = fopen(path, "we");
     bool good = file && fwrite(input, 1, size, file) == size;

@@ -4,6 +4,7 @@
 #include "shell/repl/lab.h"
 
 #include "labs/grader/install.h"
+#include "labs/grader/kernel.h"
 #include "shell/lab_find.h"
 
 #include <dlfcn.h>
@@ -134,6 +135,32 @@ static bool load(struct session *session, struct repl_lab *new, const char *fold
     return new->functions || repl_complain(session, "%s", dlerror());
 }
 
+/* Makes FOLDER/kernel.elf, which is the guest from now on. */
+static bool load_kernel(struct session *session, struct repl_lab *new, const char *folder)
+{
+    static const struct lab_module none[] = {{.slot = NULL}};
+    char work[LAB_PATH], path[LAB_PATH], output[8192];
+    if (!lab_make_folder(work))
+        return repl_complain(session, "No temporary folder can be made.");
+    bool built = lab_compile_kernel(&new->lab, folder, work, output, sizeof output);
+    if (output[0])
+        fprintf(stderr, "%s", output);
+    bool copied = built && lab_copy_file(work, folder, "kernel.elf");
+    lab_remove_folder(work);
+    if (!copied)
+        return repl_complain(session, "'%s' in '%s' cannot be %s.", new->lab.files[0], folder,
+                             built ? "made into a kernel there" : "built");
+    char *image = lab_join(path, folder, "kernel.elf") ? strdup(path) : NULL;
+    if (!image)
+        return repl_complain(session, "There is no memory left.");
+    free(session->image_name);
+    session->options.image = session->image_name = image;
+    if (!session->options.config.memory_size)
+        session->options.config.memory_size = KERNEL_MEMORY;
+    new->functions = none;
+    return true;
+}
+
 static bool start(struct session *session, const char *number, const char *folder)
 {
     char why[LAB_SENTENCE];
@@ -141,12 +168,14 @@ static bool start(struct session *session, const char *number, const char *folde
     if (!new)
         return repl_complain(session, "There is no memory left.");
     bool good = lab_find(&new->lab, number, why) == 0 || repl_complain(session, "%s", why);
-    if (good && strcmp(new->lab.runner, "guest") != 0 && strcmp(new->lab.runner, "translate") != 0)
+    const bool kernel = good && strcmp(new->lab.runner, "kernel") == 0;
+    if (good && !kernel && strcmp(new->lab.runner, "guest") != 0 &&
+        strcmp(new->lab.runner, "translate") != 0)
         good = repl_complain(
             session, "Lab %s has no module of a virtual machine; see its README.md.", number);
     if (good && !folder)
         folder = access(new->lab.name, X_OK) == 0 ? new->lab.name : ".";
-    if (!good || !load(session, new, folder)) {
+    if (!good || !(kernel ? load_kernel : load)(session, new, folder)) {
         if (new->module)
             dlclose(new->module);
         free(new);
@@ -157,9 +186,10 @@ static bool start(struct session *session, const char *number, const char *folde
     if (strcmp(new->lab.technique, "trap") != 0 && guest_technique(new->lab.technique))
         session->options.config.technique = guest_technique(new->lab.technique);
     /* From the entry again: what the library's modules did before is not the student's. */
-    if (session->guest.vm && !repl_load(session))
+    if ((kernel || session->guest.vm) && !repl_load(session))
         return false;
-    repl_say(session, "Lab %ld, from %s: its modules are in place%s.\n", new->lab.number, folder,
+    repl_say(session, "Lab %ld, from %s: %s%s.\n", new->lab.number, folder,
+             kernel ? "its kernel is built" : "its modules are in place",
              session->guest.vm ? ", and the guest stands at its entry" : "");
     return true;
 }

@@ -1,0 +1,3 @@
+# fails: the console
+# mistake: a hypercall for each byte
+s/part = count < MOST ? count : MOST;/part = 1;/

@@ -1,0 +1,3 @@
+# fails: a long text
+# mistake: the same part again
+/^    *bytes += done;$/d

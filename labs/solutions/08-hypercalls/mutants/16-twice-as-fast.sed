@@ -1,0 +1,3 @@
+# fails: the timer's period
+# mistake: half the divisor
+s,HERTZ / hz,HERTZ / hz / 2,

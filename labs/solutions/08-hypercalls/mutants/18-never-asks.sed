@@ -1,0 +1,3 @@
+# fails: an event that waits
+# mistake: what waits is not asked for
+s/    if (shared.event_waits)/    if (false)/

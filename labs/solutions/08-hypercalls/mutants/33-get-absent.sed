@@ -1,0 +1,3 @@
+# fails: entries as they were written
+# mistake: what is no address is translated
+s/return value \& P ? /return value ? /

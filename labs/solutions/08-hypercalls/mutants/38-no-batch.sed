@@ -1,0 +1,3 @@
+# fails: two hundred entries
+# mistake: a hypercall for each update
+s/    if (queued == QUEUE)/    if (queued)/

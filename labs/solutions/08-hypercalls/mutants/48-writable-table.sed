@@ -1,0 +1,3 @@
+# fails: entries as they were written
+# mistake: a table stays writable
+/^void table_begin/,/^}/s/map_own(frame, P)/map_own(frame, P | W)/

@@ -1,0 +1,3 @@
+# fails: a directory becomes data
+# mistake: what was a directory stays one
+/VMM_HC_UNPIN/d

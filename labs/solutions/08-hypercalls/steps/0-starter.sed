@@ -1,0 +1,2 @@
+# step: starter
+# expect: the console has: glue: arch_begin is not written yet
