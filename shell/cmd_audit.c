@@ -134,13 +134,14 @@ static json_t *violations_json(const struct vmm_audit *audit)
 static bool print_json(const struct vmm_audit *audit)
 {
     json_t *json = json_pack(
-        "{s:s, s:b, s:o, s:{s:I, s:I, s:o}, s:{s:f}, s:I, s:I, s:s}", "technique", audit->technique,
-        "equivalent", (int)audit->equivalent, "divergence",
+        "{s:s, s:b, s:o, s:{s:I, s:I, s:o}, s:{s:f}, s:I, s:I, s:s, s:I, s:I}", "technique",
+        audit->technique, "equivalent", (int)audit->equivalent, "divergence",
         audit->equivalent ? json_null() : divergence_json(&audit->divergence), "resource_control",
         "entries", (json_int_t)audit->entries, "violation_count",
         (json_int_t)audit->violation_count, "violations", violations_json(audit), "efficiency",
         "direct", audit->direct, "instructions", (json_int_t)audit->instructions, "comparisons",
-        (json_int_t)audit->comparisons, "stop", vmm_stop_name(audit->stop));
+        (json_int_t)audit->comparisons, "stop", vmm_stop_name(audit->stop), "rerun",
+        (json_int_t)audit->rerun, "snapshot", (json_int_t)audit->snapshot);
     bool written = json && json_dumpf(json, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0;
     putchar('\n');
     json_decref(json);
@@ -180,6 +181,15 @@ static void print_divergence(const struct vmm_audit_divergence *d)
         printf("and %zu more\n", d->difference_count - VMM_AUDIT_DIFFERENCES);
 }
 
+static void print_search(const struct vmm_audit *audit)
+{
+    printf("Search            %" PRIu64 " instructions run again, ", audit->rerun);
+    if (audit->snapshot)
+        printf("from the snapshot at %" PRIu64 "\n", audit->snapshot);
+    else
+        printf("from the start: there is no snapshot\n");
+}
+
 static bool print_table(const struct vmm_audit *audit)
 {
     printf("%s: %s after %" PRIu64 " instructions, %" PRIu64 " comparisons with bare\n",
@@ -189,6 +199,8 @@ static bool print_table(const struct vmm_audit *audit)
            audit->violation_count ? "FAILS" : "holds", audit->entries);
     printf("Efficiency        %.2f %% of the instructions executed directly\n",
            100 * audit->direct);
+    if (!audit->equivalent)
+        print_search(audit);
     for (size_t i = 0; i < audit->violation_count && i < VMM_AUDIT_VIOLATIONS; i++)
         printf("  at %" PRIu64 ": %s\n", audit->violations[i].instruction,
                audit->violations[i].text);

@@ -5,6 +5,7 @@
 #include "vm/audit.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <vmm/vmm.h>
@@ -163,6 +164,121 @@ Test(audit, at_every_exit_nothing_heals_unseen)
     cr_expect_gt(healthy.comparisons, 2);
 }
 
+/* ---- the search ---- */
+
+/* mov esp, 0x80000; mov ecx, 2000000; dec ecx; jnz; pushfd; pop eax; mov al, 0; out 0xf4, al */
+static const uint8_t late[] = {0xbc, 0x00, 0x00, 0x08, 0x00, 0xb9, 0x80, 0x84, 0x1e, 0x00,
+                               0x49, 0x75, 0xfd, 0x9c, 0x58, 0xb0, 0x00, 0xe6, 0xf4};
+enum { LATE = 4000003 }; /* PUSHFD, which pushes the real IF under `trap` (docs/trap.md) */
+
+static void change_nothing(void *context, struct vmm_vm *vm)
+{
+    (void)context;
+    (void)vm;
+}
+
+/* From the last snapshot what is run again is a part of the run; who replaces modules has it all
+ * run again four times, and the same is found. */
+Test(audit, the_search_begins_at_a_snapshot)
+{
+    struct vmm_audit audit[3];
+    struct vmm_error error;
+    for (size_t i = 0; i < 3; i++) {
+        const struct vmm_audit_request request = {
+            .config = {.technique = "trap", .memory_size = 2 << 20},
+            .image = {.kind = "flat@0x100000", .file = {.bytes = late, .size = sizeof late}},
+            .exits = i == 1,
+            .prepare = i == 2 ? change_nothing : NULL};
+        cr_assert_eq(vmm_audit(&request, &audit[i], &error), VMM_OK, "%s", error.text);
+        const struct vmm_audit_divergence *d = &audit[i].divergence;
+        cr_assert_not(audit[i].equivalent);
+        cr_expect_eq(d->instruction, LATE, "%zu: %llu", i, (unsigned long long)d->instruction);
+        cr_expect_eq(d->eip, 0x10000d);
+        cr_expect_str_eq(d->text, "pushfd");
+        cr_expect(d->silent);
+        cr_expect_eq(d->difference_count, audit[0].divergence.difference_count);
+        cr_expect_str_eq(d->explanation, audit[0].divergence.explanation);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        cr_expect_gt(audit[i].snapshot, LATE / 2);
+        cr_expect_leq(audit[i].snapshot, LATE);
+        cr_expect_leq(audit[i].rerun, 4 * (LATE + 100000 - audit[i].snapshot));
+    }
+    cr_expect_eq(audit[2].snapshot, 0);
+    cr_expect_gt(audit[2].rerun, 3 * (uint64_t)LATE);
+}
+
+/* Both machines step by step, with the registers and the top of the stack compared at each: what
+ * the audit names as the first divergence of our kernel's normal build is where they part. */
+static struct vmm_vm *kernel_under(const char *technique, const struct vmm_file *file)
+{
+    struct vmm_error error;
+    const struct vmm_config config = {.technique = technique, .keep_going = true};
+    const struct vmm_image image = {.file = *file};
+    struct vmm_vm *vm = vmm_create(&config, &error);
+    cr_assert_not_null(vm, "%s", error.text);
+    cr_assert_eq(vmm_load(vm, &image, &error), VMM_OK, "%s", error.text);
+    return vm;
+}
+
+struct step {
+    struct vmm_registers registers;
+    uint8_t stack[16];
+};
+
+static struct step step(struct vmm_vm *vm)
+{
+    struct step now = {0};
+    vmm_run(vm, 1);
+    vmm_registers(vm, &now.registers);
+    vmm_read_linear(vm, now.registers.segment_base[2] + now.registers.gpr[4], now.stack,
+                    sizeof now.stack);
+    return now;
+}
+
+Test(audit, the_first_divergence_is_where_single_steps_part)
+{
+    static uint8_t bytes[1 << 20];
+    struct vmm_file file = {.name = "kernel.elf", .bytes = bytes};
+    char path[4096];
+    const char *build = getenv("VMM_BUILD");
+    snprintf(path, sizeof path, "%s/guests/kernel.elf", build ? build : "build");
+    FILE *from = fopen(path, "rb");
+    if (!from)
+        cr_skip_test("there is no %s", path);
+    file.size = (uint32_t)fread(bytes, 1, sizeof bytes, from);
+    fclose(from);
+
+    struct vmm_audit audit;
+    struct vmm_error error;
+    const struct vmm_audit_request request = {
+        .config = {.technique = "trap"}, .image = {.file = file}, .most = 100000};
+    cr_assert_eq(vmm_audit(&request, &audit, &error), VMM_OK, "%s", error.text);
+    cr_assert_not(audit.equivalent);
+    cr_expect_str_eq(audit.divergence.class_name, "sensitive, unprivileged");
+
+    struct vmm_vm *bare = kernel_under("bare", &file), *trap = kernel_under("trap", &file);
+    uint64_t parted = 0;
+    for (uint64_t i = 1; i <= audit.divergence.instruction && !parted; i++) {
+        uint64_t digests[] = {0, 0};
+        if (i == audit.divergence.instruction) {
+            struct vmm_registers now;
+            vmm_registers(bare, &now);
+            cr_expect_eq(now.eip, audit.divergence.eip);
+            digests[0] = vmm_digest(bare);
+            digests[1] = vmm_digest(trap);
+        }
+        cr_expect_eq(digests[0], digests[1], "before the instruction all of the state is the same");
+        struct step a = step(bare), b = step(trap);
+        if (memcmp(&a, &b, sizeof a) != 0)
+            parted = i;
+    }
+    cr_expect_eq(parted, audit.divergence.instruction, "%llu, not %llu", (unsigned long long)parted,
+                 (unsigned long long)audit.divergence.instruction);
+    vmm_destroy(bare);
+    vmm_destroy(trap);
+}
+
 /* ---- resource control ---- */
 
 /* in al, 0x21 (the 8259A's mask); in al, 0x22 (nobody's); jmp self */
@@ -230,10 +346,18 @@ static uint32_t *leaf(struct vmm_vm *vm)
     return entry;
 }
 
+static void check_resources(struct vmm_vm *vm, struct vmm_audit *audit)
+{
+    uint32_t *pages = audit_pages(vm);
+    cr_assert_not_null(pages);
+    audit_resources(vm, pages, audit);
+    free(pages);
+}
+
 static void expect_violation(struct vmm_vm *vm, const char *words)
 {
     struct vmm_audit audit = {0};
-    audit_resources(vm, &audit);
+    check_resources(vm, &audit);
     cr_assert_eq(audit.violation_count, 1, "%zu", audit.violation_count);
     cr_assert(strstr(audit.violations[0].text, words) != NULL, "%s", audit.violations[0].text);
     cr_assert_eq(audit.violations[0].instruction, 3);
@@ -243,7 +367,7 @@ Test(audit, no_violation_where_nothing_is_planted)
 {
     struct vmm_vm *vm = running();
     struct vmm_audit audit = {0};
-    audit_resources(vm, &audit);
+    check_resources(vm, &audit);
     cr_assert_eq(audit.violation_count, 0, "%s", audit.violations[0].text);
     vmm_destroy(vm);
 }

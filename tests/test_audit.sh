@@ -75,6 +75,9 @@ has '<first_silent> in ring 0: pushfd'
 audit 1 --format csv "$guests/sensitive.elf"
 has '^trap,0,[0-9]*,0x[0-9a-f]*,"pushfd","sensitive, unprivileged",0,'
 
+audit 1 "$guests/sensitive.elf"
+has '^Search  *[0-9]* instructions run again, from the start: there is no snapshot$'
+
 audit 2 -t bare "$guests/hello.elf"
 audit 2 -t nonsense "$guests/hello.elf"
 audit 2 --every 0 "$guests/hello.elf"

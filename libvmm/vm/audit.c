@@ -1,8 +1,7 @@
 /* The lockstep of an audit. The bare machine and the technique run the same guest with the same
- * input to the same instruction count, and are compared by state digest and console output. Time is
- * counted in instructions, so each run is the same as the one before: where the two differ, both
- * are run again from the start, and the interval from "equal" to "different" is cut into parts,
- * until it is one instruction long. */
+ * input to the same instruction count, and are compared by state digest and console output. Where
+ * the two differ, the instruction is looked for (audit_find.c); for that a snapshot of both is
+ * taken now and then where they are equal. */
 #include "vmm/audit.h"
 
 #include <stdio.h>
@@ -16,16 +15,16 @@
 #include "vmm/debug.h"
 #include "vmm/record.h"
 
-enum { EVERY_DEFAULT = 100000, PARTS = 64 };
+enum { EVERY_DEFAULT = 100000, SNAPSHOT_EVERY = 1 << 20, SNAPSHOT_SHARE = 16 };
 
 /* ---- two machines ---- */
 
 static void take_output(void *context, const uint8_t *bytes, size_t count)
 {
-    struct audit_side *side = context;
+    struct audit_printed *printed = &((struct audit_side *)context)->printed;
     for (size_t i = 0; i < count; i++) {
-        side->output_hash = digest_mix(side->output_hash, bytes[i]);
-        side->tail[side->output_count++ % sizeof side->tail] = (char)bytes[i];
+        printed->hash = digest_mix(printed->hash, bytes[i]);
+        printed->tail[printed->count++ % sizeof printed->tail] = (char)bytes[i];
     }
 }
 
@@ -58,23 +57,22 @@ static bool start_side(struct audit_side *side, const struct vmm_audit_request *
     return side->vm && vmm_load(side->vm, &request->image, error) == VMM_OK;
 }
 
-static void stop_pair(struct audit_pair *pair)
+void audit_stop(struct audit_pair *pair)
 {
+    audit_base_free(&pair->base);
     audit_memory_free(pair->memory);
     vmm_destroy(pair->bare.vm);
     vmm_destroy(pair->other.vm);
-    pair->memory = 0;
-    pair->bare.vm = pair->other.vm = 0;
+    *pair = (struct audit_pair){0};
 }
 
-static bool start_pair(struct audit_pair *pair, const struct vmm_audit_request *request,
-                       struct vmm_error *error)
+bool audit_start(struct audit_pair *pair, const struct vmm_audit_request *request,
+                 struct vmm_error *error)
 {
-    pair->other.vm = 0;
-    pair->memory = 0;
+    *pair = (struct audit_pair){0};
     if (!start_side(&pair->bare, request, "bare", error) ||
         !start_side(&pair->other, request, request->config.technique, error)) {
-        stop_pair(pair);
+        audit_stop(pair);
         return false;
     }
     if (request->prepare)
@@ -82,12 +80,12 @@ static bool start_pair(struct audit_pair *pair, const struct vmm_audit_request *
     pair->memory = audit_memory_new(pair);
     if (!pair->memory) {
         error_set(error, VMM_E_MEMORY, "The host has no memory to compare two machines.");
-        stop_pair(pair);
+        audit_stop(pair);
     }
     return pair->memory != 0;
 }
 
-static uint64_t count_of(const struct audit_side *side)
+uint64_t audit_count(const struct audit_side *side)
 {
     return dispatcher_instructions(&side->vm->dispatcher);
 }
@@ -98,17 +96,15 @@ static bool ended(const struct audit_side *side)
     return stop != VMM_STOP_LIMIT && stop != VMM_STOP_NONE && stop != VMM_STOP_TRAP;
 }
 
-/* Runs both to `target`. A technique may be in the middle of something there and stop an
- * instruction later: then the other one follows. */
-static void advance(struct audit_pair *pair, uint64_t target)
+void audit_advance(struct audit_pair *pair, uint64_t target)
 {
     struct audit_side *sides[] = {&pair->bare, &pair->other};
     for (unsigned round = 0; round < 4; round++) {
         for (unsigned i = 0; i < 2; i++) {
-            if (!ended(sides[i]) && count_of(sides[i]) < target)
-                vmm_run(sides[i]->vm, target - count_of(sides[i]));
-            if (!ended(sides[i]) && count_of(sides[i]) > target)
-                target = count_of(sides[i]);
+            if (!ended(sides[i]) && audit_count(sides[i]) < target)
+                vmm_run(sides[i]->vm, target - audit_count(sides[i]));
+            if (!ended(sides[i]) && audit_count(sides[i]) > target)
+                target = audit_count(sides[i]);
         }
     }
 }
@@ -116,101 +112,18 @@ static void advance(struct audit_pair *pair, uint64_t target)
 /* One may have noticed its end where the other is only about to: no difference yet. What a silent
  * instruction made different may have healed since, when its word was overwritten; that it came to
  * another result is known all the same. */
-static bool equal(struct audit_pair *pair)
+bool audit_equal(struct audit_pair *pair)
 {
     const struct audit_side *a = &pair->bare, *b = &pair->other;
     if (vmm_silent_total(b->vm))
         return false;
-    if (count_of(a) != count_of(b) || a->output_count != b->output_count ||
-        a->output_hash != b->output_hash)
+    if (audit_count(a) != audit_count(b) || a->printed.count != b->printed.count ||
+        a->printed.hash != b->printed.hash)
         return false;
     if (ended(a) && ended(b) &&
         (a->vm->stop != b->vm->stop || a->vm->board.exit_code != b->vm->board.exit_code))
         return false;
     return audit_same(pair);
-}
-
-/* ---- the instruction ---- */
-
-/* Cuts [low, high], equal at low and different at high, to one instruction. False: the machines
- * cannot be made again, or the difference does not show again. */
-static bool narrow(const struct vmm_audit_request *request, uint64_t *low, uint64_t *high,
-                   struct vmm_error *error)
-{
-    struct audit_pair pair;
-    bool found = true;
-    while (found && *high - *low > 1) {
-        uint64_t stride = (*high - *low + PARTS - 1) / PARTS, at = *low;
-        if (!start_pair(&pair, request, error))
-            return false;
-        advance(&pair, at);
-        for (found = false; !found && at < *high;) {
-            *low = at;
-            at = *high - at < stride ? *high : at + stride;
-            advance(&pair, at);
-            found = !equal(&pair);
-        }
-        *high = at;
-        stop_pair(&pair);
-    }
-    if (!found)
-        error_set(error, VMM_E_STATE,
-                  "A difference before instruction %llu did not show again in another run of the "
-                  "same guest; the machine does not repeat itself.",
-                  (unsigned long long)*high);
-    return found;
-}
-
-static void keep_event(void *context, const struct vmm_record *record)
-{
-    char *event = context;
-    enum { ROOM = sizeof((struct vmm_audit_divergence *)0)->vm_event };
-    /* Hidden faults are the allocator's own business. */
-    if (strcmp(record->cause, "hidden_fault") != 0)
-        snprintf(event, ROOM, "%s: %s", record->cause, record->outcome ? record->outcome : "");
-}
-
-static void look(const struct vmm_vm *vm, struct vmm_audit_divergence *d)
-{
-    const struct cpu_state *s = vm->dispatcher.guest;
-    d->eip = s->eip;
-    d->linear = s->seg[X86_CS].base + s->eip;
-    d->ring = s->cpl;
-    d->code16 = vmm_code16(vm);
-    d->length = (uint8_t)vmm_read_linear(vm, d->linear, d->bytes, sizeof d->bytes);
-}
-
-/* Both run to the last equal state once more, and then the one instruction. */
-static bool step_apart(const struct vmm_audit_request *request, uint64_t low,
-                       struct vmm_audit_divergence *d, struct vmm_error *error)
-{
-    struct audit_pair pair;
-    if (!start_pair(&pair, request, error))
-        return false;
-    advance(&pair, low);
-    struct audit_words *before = audit_words(&pair);
-    uint64_t silent = vmm_silent_total(pair.other.vm);
-    look(pair.bare.vm, d);
-    vmm_watch(pair.bare.vm, keep_event, d->bare_event);
-    vmm_watch(pair.other.vm, keep_event, d->vm_event);
-    advance(&pair, low + 1);
-    d->silent = vmm_silent_total(pair.other.vm) > silent;
-    audit_compare(&pair, before, d);
-    audit_explain(pair.other.vm, d);
-    free(before);
-    stop_pair(&pair);
-    return true;
-}
-
-static bool find_divergence(const struct vmm_audit_request *request, uint64_t low, uint64_t high,
-                            struct vmm_audit *audit, struct vmm_error *error)
-{
-    audit->equivalent = false;
-    audit->divergence.property = "equivalence";
-    if (!narrow(request, &low, &high, error))
-        return false;
-    audit->divergence.instruction = high;
-    return step_apart(request, low, &audit->divergence, error);
 }
 
 /* ---- the audit ---- */
@@ -239,8 +152,8 @@ static bool more(const struct vmm_audit_request *request, const struct audit_pai
 static bool compare(struct audit_pair *pair, struct vmm_audit *audit)
 {
     audit->comparisons++;
-    audit_resources(pair->other.vm, audit);
-    return equal(pair);
+    audit_resources(pair->other.vm, audit_frames(pair->memory), audit);
+    return audit_equal(pair);
 }
 
 /* Called at every trap of a side. Where the guest got an event the record says so; a record that
@@ -259,7 +172,7 @@ static bool note_trap(void *context, const struct vmm_record *record)
 /* How many events the guest got since its last instruction retired. */
 static unsigned events_of(const struct audit_side *side)
 {
-    return side->trap_instructions == count_of(side) ? side->events : 0;
+    return side->trap_instructions == audit_count(side) ? side->events : 0;
 }
 
 /* Was the trap hidden, so that its instruction is still to be executed? Then the allocator may have
@@ -267,7 +180,7 @@ static unsigned events_of(const struct audit_side *side)
 static bool unfinished(const struct audit_side *side)
 {
     const struct cpu_state *s = side->vm->dispatcher.guest;
-    return count_of(side) == side->trap_instructions &&
+    return audit_count(side) == side->trap_instructions &&
            s->seg[X86_CS].base + s->eip == side->trap_linear;
 }
 
@@ -277,12 +190,13 @@ static bool unfinished(const struct audit_side *side)
 static bool follow(struct audit_pair *pair)
 {
     struct audit_side *bare = &pair->bare, *other = &pair->other;
-    advance(pair, count_of(other));
+    audit_advance(pair, audit_count(other));
     bare->stops = true;
-    while (!ended(bare) && count_of(bare) == count_of(other) && events_of(bare) < events_of(other))
+    while (!ended(bare) && audit_count(bare) == audit_count(other) &&
+           events_of(bare) < events_of(other))
         vmm_run(bare->vm, 1);
     bare->stops = false;
-    return count_of(bare) != count_of(other) || events_of(bare) == events_of(other);
+    return audit_count(bare) != audit_count(other) || events_of(bare) == events_of(other);
 }
 
 static void watch_traps(struct audit_pair *pair, bool watch)
@@ -299,20 +213,27 @@ static bool advance_by_traps(struct audit_pair *pair, struct vmm_audit *audit, u
     struct audit_side *other = &pair->other;
     bool same = true;
     watch_traps(pair, true);
-    while (same && !ended(other) && count_of(other) < target) {
-        vmm_run(other->vm, target - count_of(other));
+    while (same && !ended(other) && audit_count(other) < target) {
+        vmm_run(other->vm, target - audit_count(other));
         if (other->vm->stop != VMM_STOP_TRAP)
             break;
         if (unfinished(other) || !follow(pair)) {
-            audit_resources(other->vm, audit);
+            audit_resources(other->vm, audit_frames(pair->memory), audit);
             continue;
         }
         same = compare(pair, audit);
         if (same)
-            *low = count_of(other);
+            *low = audit_count(other);
     }
     watch_traps(pair, false);
     return same;
+}
+
+/* A snapshot costs some milliseconds, and what the technique has derived: they become rarer as the
+ * run becomes longer, so that the way back is a small part of it. */
+static bool snapshot_due(const struct audit_base *base, uint64_t now)
+{
+    return now - base->at >= SNAPSHOT_EVERY && now - base->at >= now / SNAPSHOT_SHARE;
 }
 
 /* Runs in lockstep to the end, or to the first difference: then `*high` is where it showed, and
@@ -321,7 +242,7 @@ static bool lockstep(const struct vmm_audit_request *request, struct audit_pair 
                      struct vmm_audit *audit, uint64_t *low, uint64_t *high)
 {
     uint64_t every = request->every ? request->every : EVERY_DEFAULT;
-    bool same = equal(pair);
+    bool same = audit_equal(pair);
     for (*low = *high = 0; same && more(request, pair, *high);) {
         *low = *high;
         *high = UINT64_MAX - *low < every ? UINT64_MAX : *low + every;
@@ -329,12 +250,14 @@ static bool lockstep(const struct vmm_audit_request *request, struct audit_pair 
             *high = request->most;
         if (request->exits && !advance_by_traps(pair, audit, *high, low)) {
             /* By count alone an event is compared before it is delivered. */
-            *high = count_of(&pair->other) + 1;
+            *high = audit_count(&pair->other) + 1;
             same = false;
             break;
         }
-        advance(pair, *high);
+        audit_advance(pair, *high);
         same = compare(pair, audit);
+        if (same && snapshot_due(&pair->base, *high))
+            audit_base_take(pair, request);
     }
     measure(pair->other.vm, audit);
     return same;
@@ -369,12 +292,11 @@ int vmm_audit(const struct vmm_audit_request *request, struct vmm_audit *audit,
     *audit = (struct vmm_audit){.equivalent = true};
     if (check_request(request, error) != VMM_OK)
         return error->code;
-    if (!start_pair(&pair, request, error))
+    if (!audit_start(&pair, request, error))
         return error->code;
     audit_guard(&guard, pair.other.vm, audit);
-    bool same = lockstep(request, &pair, audit, &low, &high);
-    stop_pair(&pair);
-    if (!same && !find_divergence(request, low, high, audit, error))
-        return error->code;
-    return VMM_OK;
+    bool found = lockstep(request, &pair, audit, &low, &high) ||
+                 audit_find(request, &pair, low, high, audit, error);
+    audit_stop(&pair);
+    return found ? VMM_OK : error->code;
 }

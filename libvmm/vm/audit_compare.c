@@ -137,19 +137,21 @@ static void compare_devices(const struct audit_pair *pair, struct vmm_audit_dive
 
 static void describe_output(const struct audit_side *side, char *text, size_t room)
 {
-    enum { SHOWN = 12, RING = sizeof side->tail };
-    uint64_t count = side->output_count, shown = count < SHOWN ? count : SHOWN;
+    enum { SHOWN = 12, RING = sizeof side->printed.tail };
+    uint64_t count = side->printed.count, shown = count < SHOWN ? count : SHOWN;
     size_t used = (size_t)snprintf(text, room, "%llu bytes, the last:", (unsigned long long)count);
     for (uint64_t i = count - shown; i < count && used < room; i++)
-        used += (size_t)snprintf(text + used, room - used, " %02x", (uint8_t)side->tail[i % RING]);
+        used += (size_t)snprintf(text + used, room - used, " %02x",
+                                 (uint8_t)side->printed.tail[i % RING]);
 }
 
 static void compare_output(const struct audit_pair *pair, struct vmm_audit_divergence *d)
 {
     const struct audit_side *a = &pair->bare, *b = &pair->other;
     struct vmm_audit_difference *found =
-        a->output_count != b->output_count || a->output_hash != b->output_hash ? add(d, "console")
-                                                                               : 0;
+        a->printed.count != b->printed.count || a->printed.hash != b->printed.hash
+            ? add(d, "console")
+            : 0;
     if (found) {
         describe_output(a, found->bare, sizeof found->bare);
         describe_output(b, found->vm, sizeof found->vm);

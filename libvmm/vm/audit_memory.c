@@ -119,6 +119,11 @@ uint32_t *audit_pages(const struct vmm_vm *vm)
     return page;
 }
 
+const uint32_t *audit_frames(const struct audit_memory *memory)
+{
+    return memory->page;
+}
+
 struct audit_memory *audit_memory_new(const struct audit_pair *pair)
 {
     struct audit_memory *memory = calloc(1, sizeof *memory);

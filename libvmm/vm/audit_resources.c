@@ -27,7 +27,7 @@
 struct check {
     const struct vmm_vm *vm;
     struct vmm_audit *audit;
-    uint32_t *page; /* guest-physical page number by machine frame, UINT32_MAX for none */
+    const uint32_t *page; /* guest-physical page number by machine frame, UINT32_MAX for none */
     uint32_t frames;
 };
 
@@ -220,20 +220,15 @@ static void check_account(struct check *check)
                   known);
 }
 
-void audit_resources(const struct vmm_vm *vm, struct vmm_audit *audit)
+void audit_resources(const struct vmm_vm *vm, const uint32_t *pages, struct vmm_audit *audit)
 {
-    struct check check = {.vm = vm, .audit = audit};
+    struct check check = {.vm = vm, .audit = audit, .page = pages};
     if (!engine_guards_msrs(vm->machine->cpu.engine))
         violation(&check, "the guest can reach model-specific registers without an exit");
     /* Under a technique that walks no shadow tables there are none to check. */
     if (!vm->vcpu || !vm->dispatcher.technique->walk)
         return;
     check.frames = memory_frames(&vm->machine->memory);
-    check.page = audit_pages(vm);
-    if (!check.page) {
-        violation(&check, "the host has no memory to check the shadow tables");
-        return;
-    }
     for (uint32_t page = 0; page < vm->map.pages; page++)
         if (!frame_map_unbacked(&vm->map, page << MEMORY_FRAME_SHIFT) &&
             owner_of(&check, vm->map.frame[page] << MEMORY_FRAME_SHIFT) != vm->owner)
@@ -241,7 +236,6 @@ void audit_resources(const struct vmm_vm *vm, struct vmm_audit *audit)
                       page << MEMORY_FRAME_SHIFT);
     check_tables(&check);
     check_account(&check);
-    free(check.page);
 }
 
 /* ---- devices ---- */

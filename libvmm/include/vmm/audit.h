@@ -88,6 +88,10 @@ struct vmm_audit {
     uint64_t entries;                       /**< shadow entries that were looked at */
     size_t violation_count;                 /**< violations found, kept or not */
     struct vmm_audit_violation violations[VMM_AUDIT_VIOLATIONS]; /**< the first of them */
+    uint64_t rerun;    /**< instructions that each machine ran again to find the divergence */
+    uint64_t snapshot; /**< where it began each time: the instruction at which the last snapshots of
+                            both, equal, were taken; 0: power-on, as there are none (too early, or
+                            `prepare` is set, as a module may have a state of its own) */
     double direct; /**< share of the instructions that the processor executed by itself, 0 to 1 */
 };
 
