@@ -1,7 +1,7 @@
 #!/bin/sh
 # Lab 8, where the student's file is a part of a guest: what is tried instead of doing the lab scores
-# 0, for a reason that is told, and leaves nothing; and what the prompt shows of it.
-# (Starter, reference and mutants: test_labs_check.sh.)
+# 0, for a reason that is told, and leaves nothing; and what the prompt shows of it. Some of that, or
+# all if VMM_ALL_LABS is set (make check-labs). (Starter, reference and mutants: test_labs_check.sh.)
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${VMM_BUILD:-$PWD/build}
@@ -38,6 +38,11 @@ cp "$tree"/labs/08-hypercalls/tests/01-*.conf "$tree"/labs/08-hypercalls/tests/0
     "$tree"/labs/08-hypercalls/tests/09-*.conf "$tree"/labs/08-hypercalls/tests/20-*.conf few
 
 judge() { # NAME WORDS: the submission in hostile/ scores 0 and is told WORDS
+    case ${VMM_ALL_LABS:+all}:$1 in
+    all:* | *:'the expected text' | *:'endless output' | *:'random hypercalls' | *:ports) ;;
+    *:"the kernel's own functions" | *:'an empty file') ;;
+    *) return ;;
+    esac
     count=$((count + 1))
     timeout 300 "$vmm" lab grade 8 hostile --tests few --format json -o result.json >out 2>err
     python3 - "$2" <<'END' || fail "$1: $(cat err) $(head -c 1500 result.json)"

@@ -75,7 +75,7 @@ uint32_t read_cr2(void)
     return shared.fault_address;
 }
 
-/* ---- events ---- */
+/* ---- time, and a word for the interrupt flag ---- */
 
 void timer_init(uint32_t hz)
 {
