@@ -74,6 +74,114 @@ static enum vmm_decision decide(void *context, const struct vmm_trap *trap)
     return decision;
 }
 
+/* ---- a translator that crashes ---- */
+
+static struct lab_translator translator; /* of the student's */
+
+/* One question to it, and the answer that holds if there comes none. */
+struct question {
+    const struct vmm_code *code;
+    struct vmm_draft *draft;
+    const struct vmm_exit *exit;
+    const struct vmm_unit *unit;
+    struct vmm_exits *exits;
+    uint32_t number, address, count;
+    enum vmm_translate_end end;
+    bool answer;
+};
+
+static void ask_translate(struct question *q)
+{
+    q->end = lab_translate(&translator, q->code, q->draft);
+}
+
+static void ask_link(struct question *q)
+{
+    q->answer = lab_link(&translator, q->exit);
+}
+
+static void ask_unlink(struct question *q)
+{
+    lab_unlink(&translator, q->number, q->exits);
+}
+
+static void ask_stale(struct question *q)
+{
+    q->answer = lab_stale(&translator, q->unit, q->address, q->count);
+}
+
+static void ask_flushed(struct question *q)
+{
+    (void)q;
+    lab_flushed(&translator);
+}
+
+static void ask(void (*what)(struct question *), struct question *q)
+{
+    int signal = sigsetjmp(back, 1);
+    if (signal == 0) {
+        guard(true);
+        what(q);
+    } else {
+        crash = strsignal(signal);
+    }
+    guard(false);
+}
+
+static enum vmm_translate_end translate(void *context, const struct vmm_code *code,
+                                        struct vmm_draft *draft)
+{
+    struct question q = {.code = code, .draft = draft, .end = VMM_TRANSLATE_MISSING};
+    (void)context;
+    ask(ask_translate, &q);
+    return q.end;
+}
+
+static bool link_exit(void *context, const struct vmm_exit *exit)
+{
+    struct question q = {.exit = exit};
+    (void)context;
+    ask(ask_link, &q);
+    return q.answer;
+}
+
+static void unlink_unit(void *context, uint32_t unit, struct vmm_exits *exits)
+{
+    struct question q = {.number = unit, .exits = exits};
+    (void)context;
+    ask(ask_unlink, &q);
+}
+
+static bool stale(void *context, const struct vmm_unit *unit, uint32_t address, uint32_t count)
+{
+    struct question q = {.unit = unit, .address = address, .count = count, .answer = true};
+    (void)context;
+    ask(ask_stale, &q);
+    return q.answer;
+}
+
+static void flushed(void *context)
+{
+    struct question q = {.answer = false};
+    (void)context;
+    ask(ask_flushed, &q);
+}
+
+static int fill_translator(struct vmm_vm *vm, const struct lab_module *module,
+                           struct vmm_error *error)
+{
+    const struct vmm_translator *functions = module->translator;
+    translator = (struct lab_translator){functions, false};
+    const struct vmm_translator guarded = {
+        .translate = translate,
+        .link = functions->link ? link_exit : NULL,
+        .unlink = functions->unlink ? unlink_unit : NULL,
+        .stale = functions->stale ? stale : NULL,
+        .flushed = functions->flushed ? flushed : NULL,
+    };
+    return vmm_module_replace_translator(vm, &guarded, NULL, error);
+}
+
 void repl_lab_report(struct session *session)
 {
     if (crash)
@@ -87,9 +195,10 @@ void repl_lab_report(struct session *session)
 static int fill(struct vmm_vm *vm, const struct lab_module *module, struct vmm_error *error)
 {
     void *context = (void *)module;
-    bool instruction = strncmp(module->slot, "interpreter.", 12) == 0 &&
-                       strcmp(module->slot, "interpreter.translator") != 0;
-    if (module->routine && instruction)
+    bool translates = strcmp(module->slot, "interpreter.translator") == 0;
+    if (translates && module->translator && module->translator->translate)
+        return fill_translator(vm, module, error);
+    if (module->routine && !translates && strncmp(module->slot, "interpreter.", 12) == 0)
         return vmm_module_replace(vm, module->slot, routine, context, error);
     if (module->routine && strcmp(module->slot, "dispatcher.decision") == 0)
         return vmm_module_replace_decision(vm, decide, context, error);
