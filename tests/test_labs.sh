@@ -116,6 +116,40 @@ grep -q 'The module crashed: Segmentation fault' out && grep -q '^eax' out ||
 (cd "$solution" && echo continue | timeout 120 "$vmm" debug --lab 3 "$build/guests/kernel-virt.elf") >out 2>&1
 grep -q '^The guest ended with exit code 0' out || fail "a kernel with the reference: $(tail -3 out)"
 
+# A lab with a technique of its own: a translator, under bt.
+cd "$TMPDIR" && "$vmm" lab start 7 >out 2>err && (cd 07-translate && make -s 08-pushf.bin) >log 2>&1 ||
+    fail "the guest of lab 7: $(cat err log)"
+cd "$work" || exit 1
+translator() { # FOLDER: commands by standard input
+    (cd "$1" && timeout 60 "$vmm" debug --load flat@0x100000 "$TMPDIR/07-translate/08-pushf.bin") >out 2>&1
+}
+translator "$TMPDIR/07-translate" <<'END'
+lab start 7
+trap
+END
+grep -q '^Module missing: this virtual machine has no interpreter.translator' out ||
+    fail "the starter of lab 7 at the prompt: $(cat out)"
+mkdir -p "$TMPDIR/copied" "$TMPDIR/crashes"
+solution7=$tree/labs/solutions/07-translate
+sed -f "$solution7/mutants/01-pushf-copied.sed" "$solution7/translate.c" >"$TMPDIR/copied/translate.c"
+sed '/^static bool link_exit/,/^}/s/return true;/return *(volatile int *)8;/' "$solution7/translate.c" \
+    >"$TMPDIR/crashes/translate.c"
+translator "$TMPDIR/copied" <<'END'
+lab start 7
+until 20
+trap
+why
+translate 0x100085
+END
+grep -q '^00100085 *pushfd *[0-9a-f]* *pushfd *$' out || fail "a copied pushf at the prompt: $(cat out)"
+translator "$TMPDIR/crashes" <<'END'
+lab start 7
+continue
+END
+grep -q 'The module crashed: Segmentation fault' out && grep -q '^The guest ended with exit code 1' out ||
+    fail "a link that crashes at the prompt: $(cat out)"
+rm -rf "$TMPDIR"/*
+
 # ---- reports ----
 
 sed -f "$solution/mutants/01-cli-nothing.sed" "$solution/interpret.c" >mutant/interpret.c

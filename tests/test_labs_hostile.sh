@@ -36,14 +36,15 @@ fail() {
 # One test is enough: each is a process of its own.
 cp "$tree/labs/03-interpret/tests/06-hlt.S" "$tree/labs/03-interpret/tests/guest.inc" one
 solution=$tree/labs/solutions/03-interpret/interpret.c
+lab=3
 grade() {
-    "$vmm" lab grade 3 hostile --tests one --format json -o result.json >out 2>err
+    "$vmm" lab grade $lab hostile --tests one --format json -o result.json >out 2>err
 }
 # hostile/interpret.c is graded; WORDS have to be in the outputs.
 judge() { # NAME WORDS
     case ${VMM_ALL_LABS:+all}:$1 in
     all:* | *:'exit(0)' | *:'a wild pointer' | *:'forged evidence' | *:fork | *:'a new file') ;;
-    *:'reading a file' | *:"the library's functions" | *:'no C' | *:'nonsense as an outcome') ;;
+    *:'reading a file' | *:"the library's functions" | *:'no C' | *:'nonsense as an outcome' | *:'lengths at random') ;;
     *) return ;;
     esac
     count=$((count + 1))
@@ -194,5 +195,34 @@ judge 'nonsense as an outcome' 'misbehaved'
 printf '/* name: endless\n * points: 1\n * hint: none */\n#include "guest.inc"\nbegin:\n    inc %%eax\n    jmp begin\n' >one/06-hlt.S
 cp "$solution" hostile/interpret.c
 grade || fail 'a guest without an end'
+
+# ---- a translator, which is asked again and again ----
+
+lab=7
+rm one/*
+cp "$tree/labs/07-translate/tests/21-next.S" "$tree/labs/07-translate/tests/guest.inc" one
+solution=$tree/labs/solutions/07-translate/translate.c
+translator() { # NAME WORDS SED-SCRIPT, of the reference
+    { echo "$includes" && sed "$3" "$solution"; } >hostile/translate.c
+    cmp -s "$solution" hostile/translate.c && fail "$1 is the reference"
+    judge "$1" "$2"
+}
+cp "$solution" hostile/translate.c
+grade || fail "the translator of lab 7: $(cat result.json)"
+begin='/^static enum vmm_translate_end translate/,/^}/s/uint32_t at = code->address;'
+translator 'exit(0) while it translates' 'ended the process itself, with status 0' "$begin/&exit(0);/"
+translator 'a crash while it translates' 'crashed: Segmentation fault' "$begin/&*(volatile int *)8 = 1;/"
+translator 'an endless translation' 'never returns' "$begin/&for (volatile int i = 0;; i++);/"
+translator 'a draft beyond its end' 'crashed' "$begin/&for (int i = 0; i < 4000; i++) draft->op[i].length = 77;/"
+translator 'a great many instructions' '4294967295 instructions' "$begin/&draft->count = UINT32_MAX; return VMM_TRANSLATED;/"
+translator 'lengths at random' 'misbehaved' "s/at += insn.length;/op->length = (uint8_t)rand(); &/"
+translator 'the library'"'"'s own translator' 'Module missing' "s/return VMM_TRANSLATED;/return VMM_TRANSLATE_STANDARD;/"
+translator 'the library'"'"'s plan' 'what the file has to define is missing' \
+    "s/^static bool ends_unit(/extern const struct vmm_translator translator_standard;\n&/;$begin/&if (translator_standard.link) return VMM_TRANSLATED;/"
+translator 'a jump into the monitor' 'Instruction' "s/op->target = behind + insn->immediate;/op->target = 0xffc00000;/"
+translator 'exits that there are not' 'misbehaved' "s/vmm_exits_cut(to_cut, exit);/vmm_exits_cut(to_cut, exit + 70000);/"
+translator 'a crash while it unlinks' 'crashed: Segmentation fault' "s/vmm_exits_cut(to_cut, exit);/vmm_exits_cut((void *)to_cut + 4096, exit);/"
+translator 'forged states' 'channel itself' "$begin/&char fake[4096]; memset(fake, 1, sizeof fake); if (write(3, fake, sizeof fake) < 0) abort();/"
+translator 'no answer but exit' 'ended the process itself, with status 0' '/^static bool stale/,/^}/s/(void)context;/exit(0);/'
 echo "$count hostile submissions"
 exit $bad
