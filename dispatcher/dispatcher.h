@@ -76,6 +76,10 @@ struct dispatcher {
     char reason[160];  /* why, without a full stop */
     uint64_t emulated; /* instructions that interpreter routines simulated */
     uint64_t patched;  /* places whose instruction was rewritten to trap */
+    struct {           /* nested page faults: hw_walk.c */
+        uint64_t pages, tables; /* that the guest, or the processor for it, did not reach */
+        uint64_t references;    /* that the walks to those pages make in two dimensions */
+    } walks;
     struct silent_place {
         const char *name; /* the manual's mnemonic */
         uint32_t linear;

@@ -280,28 +280,29 @@ bool hw_switches_tasks(const struct dispatcher *d, const struct x86_instruction 
 
 /* ---- what is told of an exit ---- */
 
-/* Section 15.10.2: TYPE, STR, REP, the size at bits 4 to 6, the address size at 7 to 9, the port.
- */
+/* Section 15.10.2: TYPE, STR, REP, the size at bits 4 to 6, the address size at 7 to 9, the segment
+ * that OUTS reads from at 10 to 12 (0 is ES, where INS writes), the port. */
 static uint64_t port_info(const struct cpu_state *state, const struct x86_instruction *insn)
 {
     bool in = insn->kind == X86_KIND_IN_IMMEDIATE || insn->kind == X86_KIND_IN_DX ||
               insn->kind == X86_KIND_INS;
     bool repeat = insn->flags & (X86_INSN_REP | X86_INSN_REPNE);
-    return (uint64_t)port_of(state, insn) << 16 |
+    unsigned segment = insn->kind == X86_KIND_OUTS ? insn->segment : (unsigned)X86_ES;
+    return (uint64_t)port_of(state, insn) << 16 | segment << 10 |
            (insn->flags & X86_INSN_STRING ? (insn->address_size == 4 ? 1u << 8 : 1u << 7) : 0u) |
            (unsigned)insn->width << 4 | (unsigned)repeat << 3 |
            (insn->flags & X86_INSN_STRING ? 1u << 2 : 0u) | in;
 }
 
 void hw_exit_info(const struct dispatcher *d, const struct cpu_exit *exit, unsigned code,
-                  uint64_t *info1, uint64_t *info2)
+                  const struct hw_fault *fault, uint64_t *info1, uint64_t *info2)
 {
     const struct cpu_state *state = &d->cpu->state;
     const struct x86_instruction *insn = &exit->insn;
     *info1 = *info2 = 0;
     switch (code) {
-    case VMCB_EXIT_NPF:
-        *info1 = exit->error;
+    case VMCB_EXIT_NPF: /* section 15.25.6 */
+        *info1 = exit->error | (fault->table ? VMCB_NPF_TABLE : VMCB_NPF_FINAL);
         *info2 = exit->physical;
         return;
     case VMCB_EXIT_IOIO:

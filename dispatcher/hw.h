@@ -57,8 +57,18 @@ bool hw_always_intercepts(const struct dispatcher *dispatcher, const struct cpu_
 bool hw_may_switch_tasks(const struct x86_instruction *insn);
 bool hw_switches_tasks(const struct dispatcher *dispatcher, const struct x86_instruction *insn);
 
-/* EXITINFO1 and EXITINFO2 for it (APM volume 2, section 15.10.2 and others). */
+/* A nested page fault at a guest-physical address, by the guest's state of now (hw_walk.c). */
+struct hw_fault {
+    bool table;            /* the processor wanted an entry of a guest's page table */
+    unsigned guest_levels; /* that the walk goes through: 0 (paging off), 1 or 2 */
+    unsigned references;   /* entries that such a walk reads in both dimensions */
+};
+struct hw_fault hw_fault(const struct dispatcher *dispatcher, uint32_t physical,
+                         const struct x86_event *delivering);
+
+/* EXITINFO1 and EXITINFO2 for it (APM volume 2, section 15.10.2 and others). `fault` is of a nested
+ * page fault; others need none. */
 void hw_exit_info(const struct dispatcher *dispatcher, const struct cpu_exit *exit, unsigned code,
-                  uint64_t *info1, uint64_t *info2);
+                  const struct hw_fault *fault, uint64_t *info1, uint64_t *info2);
 
 #endif

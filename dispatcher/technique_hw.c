@@ -184,9 +184,20 @@ static bool refused_port(struct dispatcher *d, const struct cpu_exit *exit, unsi
     return *action != CPU_RETRY;
 }
 
+/* What is not in the nested table cannot be in the TLB: a miss that the VMM sees. */
+static struct hw_fault count_walk(struct dispatcher *d, const struct cpu_exit *exit)
+{
+    struct hw_fault fault = hw_fault(d, exit->physical, exit->delivering);
+    d->walks.tables += fault.table;
+    d->walks.pages += !fault.table;
+    d->walks.references += fault.table ? 0 : fault.references;
+    return fault;
+}
+
 static enum cpu_action hw_exit(struct dispatcher *d, const struct cpu_exit *exit)
 {
     unsigned code = hw_exit_code(exit);
+    struct hw_fault fault = {0};
     enum cpu_action action;
     uint64_t info1, info2;
     if (exit->kind == CPU_STEPPED) {
@@ -198,7 +209,9 @@ static enum cpu_action hw_exit(struct dispatcher *d, const struct cpu_exit *exit
     if (refused_port(d, exit, code, &action))
         return action;
     code = hw_reported(d, code);
-    hw_exit_info(d, exit, code, &info1, &info2);
+    if (code == VMCB_EXIT_NPF)
+        fault = count_walk(d, exit);
+    hw_exit_info(d, exit, code, &fault, &info1, &info2);
     begin(d, code, info1, info2, exit->kind == CPU_NESTED_FAULT ? exit->delivering : 0);
     action = handle(d, exit);
     record_end(&d->recorder, &d->vcpu->state);

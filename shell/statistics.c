@@ -4,6 +4,7 @@
 
 #include "shell/table.h"
 
+#include <vmm/debug.h>
 #include <vmm/record.h>
 #include <vmm/translate.h>
 
@@ -120,21 +121,45 @@ static json_t *translation_json(const struct vmm_vm *vm)
     return object;
 }
 
+/* NULL if there are no nested page tables. */
+static json_t *nested_json(const struct vmm_vm *vm)
+{
+    struct vmm_nested_walks walks;
+    if (!vmm_nested_walks(vm, &walks))
+        return NULL;
+    return json_pack("{s:I, s:I, s:I, s:f, s:I, s:I}", "misses", (json_int_t)walks.pages,
+                     "guest_tables", (json_int_t)walks.tables, "references",
+                     (json_int_t)walks.references, "references_per_miss",
+                     share(walks.references, walks.pages), "fills", (json_int_t)walks.fills,
+                     "frames", (json_int_t)walks.frames);
+}
+
+static void print_nested(FILE *to, const struct vmm_vm *vm)
+{
+    struct vmm_nested_walks walks;
+    if (vmm_nested_walks(vm, &walks))
+        fprintf(to,
+                "\n%" PRIu64 " TLB misses seen, %.2f references each, %" PRIu64
+                " guest page tables missed on the way",
+                walks.pages, share(walks.references, walks.pages), walks.tables);
+}
+
 static json_t *vm_json(const struct vmm_vm *vm)
 {
     struct report report;
     const struct vmm_statistics *s = &report.statistics;
     collect(&report, vm);
     return json_pack(
-        "{s:s, s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o*, s:o, s:o, s:I, s:s, s:i}",
+        "{s:s, s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o*, s:o*, s:o, s:o, s:I, s:s, "
+        "s:i}",
         "technique", s->technique, "stop", vmm_stop_name(s->stop), "exit_code",
         (json_int_t)s->exit_code, "status", s->status, "guest_instructions",
         (json_int_t)s->guest_instructions, "direct", (json_int_t)s->direct, "translated",
         (json_int_t)s->translated, "interpreted", (json_int_t)s->interpreted, "emulated",
         (json_int_t)s->emulated, "patched", (json_int_t)s->patched, "virtual_time",
-        (json_int_t)s->virtual_time, "translation", translation_json(vm), "exits",
-        exits_json(&report.exits), "silent", silent_json(vm), "host_ns", (json_int_t)s->host_ns,
-        "digest", report.digest, "digest_masked", (int)report.masked);
+        (json_int_t)s->virtual_time, "translation", translation_json(vm), "nested_walks",
+        nested_json(vm), "exits", exits_json(&report.exits), "silent", silent_json(vm), "host_ns",
+        (json_int_t)s->host_ns, "digest", report.digest, "digest_masked", (int)report.masked);
 }
 
 static bool print_json(FILE *to, const struct vmm_vm *const *vms, size_t count)
@@ -248,6 +273,7 @@ static bool print_table(FILE *to, const struct vmm_vm *vm)
     if (s->patched)
         fprintf(to, "\n%" PRIu64 " instructions patched", s->patched);
     print_translation(to, vm);
+    print_nested(to, vm);
     fprintf(to, "\n%.6f s virtual, %.3f s host", (double)s->virtual_time / 1e8, host);
     if (s->guest_instructions && s->host_ns)
         fprintf(to, ", %.1f million instructions a second",

@@ -191,9 +191,14 @@ help expr
 info tlb
 technique bare
 info tlb
+technique hw
+continue
+info tlb
+walk $esp
+why
 END
 shows 'popfd (9d)' 'control sensitive' 'Theorem 1' 'control sensitive    tries' 'phys(A)' 'misses (hidden faults)' \
-    'keeps what it found in its TLB'
+    'keeps what it found in its TLB' 'so far the VMM has met [0-9]* TLB misses, [0-9.]* entries read for each'
 mistake 'classify' 'Which instruction'
 mistake 'classify xyzzy' '.'
 mistake 'print eax' "did you mean '\$eax'"

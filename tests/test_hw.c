@@ -125,6 +125,7 @@ static uint64_t all_exits(const struct vmm_vm *vm)
 /* The last record of that exit. */
 struct wanted {
     const char *exit;
+    uint32_t address; /* EXITINFO2; 0: any */
     struct vmm_record record;
     unsigned count;
 };
@@ -132,7 +133,8 @@ struct wanted {
 static void look_for(void *context, const struct vmm_record *record)
 {
     struct wanted *wanted = context;
-    if (!record->exit || strcmp(record->exit, wanted->exit) != 0)
+    if (!record->exit || strcmp(record->exit, wanted->exit) != 0 ||
+        (wanted->address && record->exit_info2 != wanted->address))
         return;
     wanted->record = *record;
     wanted->count++;
@@ -263,16 +265,33 @@ Test(hw, exit_information_of_a_port_access)
 {
     static const struct {
         uint8_t length, bytes[4];
-        uint64_t info1;
+        uint64_t info1, qualification; /* the latter by SDM volume 3, table 28-5 */
     } accesses[] = {
-        {2, {0xe4, 0x80}, 0x80u << 16 | 1 << 4 | 1},                        /* in al, 0x80 */
-        {2, {0xe7, 0x80}, 0x80u << 16 | 4 << 4},                            /* out 0x80, eax */
-        {3, {0x66, 0xef, 0x90}, 0x80u << 16 | 2 << 4},                      /* out dx, ax */
-        {2, {0xf3, 0x6e}, 0x80u << 16 | 1 << 8 | 1 << 4 | 1 << 3 | 1 << 2}, /* rep outsb */
+        {2,
+         {0xe4, 0x80},
+         0x80u << 16 | 1 << 4 | 1,
+         0x80u << 16 | 1 << 6 | 1 << 3},                                   /* in al, 0x80 */
+        {2, {0xe7, 0x80}, 0x80u << 16 | 4 << 4, 0x80u << 16 | 1 << 6 | 3}, /* out 0x80, eax */
+        {3, {0x66, 0xef, 0x90}, 0x80u << 16 | 2 << 4, 0x80u << 16 | 1},    /* out dx, ax */
+        {2,
+         {0xf3, 0x6e},
+         0x80u << 16 | 3 << 10 | 1 << 8 | 1 << 4 | 1 << 3 | 1 << 2,
+         0x80u << 16 | 1 << 5 | 1 << 4}, /* rep outsb */
+        /* rep outsd from FS, 16-bit addresses; insw: ES whatever the prefix */
+        {4,
+         {0xf3, 0x64, 0x67, 0x6f},
+         0x80u << 16 | 4 << 10 | 1 << 7 | 4 << 4 | 1 << 3 | 1 << 2,
+         0x80u << 16 | 1 << 5 | 1 << 4 | 3},
+        {3,
+         {0x66, 0x65, 0x6d},
+         0x80u << 16 | 1 << 8 | 2 << 4 | 1 << 2 | 1,
+         0x80u << 16 | 1 << 4 | 1 << 3 | 1},
     };
     for (size_t i = 0; i < sizeof accesses / sizeof *accesses; i++) {
         struct guest guest;
         struct wanted wanted = {.exit = "VMEXIT_IOIO"};
+        uint64_t qualification;
+        char text[160];
         begin(&guest);
         /* mov edx, 0x80; mov ecx, 1; mov esi, BASE */
         EMIT(&guest, 0xba, 0x80, 0, 0, 0, 0xb9, 1, 0, 0, 0, 0xbe, 0, 0, 0x10, 0);
@@ -287,28 +306,106 @@ Test(hw, exit_information_of_a_port_access)
         cr_assert_eq(wanted.record.exit_info1, accesses[i].info1, "0x%llx",
                      (unsigned long long)wanted.record.exit_info1);
         cr_assert_geq(wanted.record.exit_info2, BASE + at + 2, "the next instruction's address");
+        cr_assert(vmm_exit_qualification(&wanted.record, &qualification));
+        cr_assert_eq(qualification, accesses[i].qualification, "%zu: 0x%llx", i,
+                     (unsigned long long)qualification);
+        cr_assert_gt(vmm_exit_bits(&wanted.record, text, sizeof text), 0);
+        cr_assert(strstr(text, "port 0x80"), "%s", text);
         cr_assert_str_eq(wanted.record.walk, "DIAI");
         vmm_destroy(vm);
     }
 }
 
-/* Section 15.25.6: P, R/W, U/S of the error code, and the guest-physical address. */
-Test(hw, exit_information_of_a_nested_fault)
+static struct vmm_record nested_fault_of(const uint8_t *code, unsigned length, uint32_t physical)
 {
     struct guest guest;
-    struct wanted wanted = {.exit = "VMEXIT_NPF"};
+    struct wanted wanted = {.exit = "VMEXIT_NPF", .address = physical};
     begin(&guest);
-    EMIT(&guest, 0xa3, 0x34, 0x12, 0x30, 0); /* mov [0x301234], eax */
+    emit(&guest, code, length);
     end(&guest);
     struct vmm_vm *vm = under("none", VMM_MMU_NESTED, &guest);
     vmm_watch(vm, look_for, &wanted);
     cr_assert_eq(vmm_run(vm, 0), VMM_STOP_EXIT);
-    cr_assert_eq(wanted.record.exit_code, 0x400);
-    cr_assert_eq(wanted.record.exit_info1, NESTING_USER | NESTING_WRITE);
-    cr_assert_eq(wanted.record.exit_info2, 0x301234);
-    cr_assert_str_eq(wanted.record.walk, "DA");
-    cr_assert_str_eq(wanted.record.exit_intel, "EPT violation");
+    cr_assert_eq(wanted.count, 1, "0x%x: %u", physical, wanted.count);
     vmm_destroy(vm);
+    return wanted.record;
+}
+
+/* Section 15.25.6: P, R/W, U/S of the error code, the bits above it, and the guest-physical
+ * address. SDM volume 3, table 28-7: read 0, write 1, allowed 3 to 5, linear address valid 7,
+ * final 8. */
+Test(hw, exit_information_of_a_nested_fault)
+{
+    static const struct {
+        uint8_t code[5];
+        uint64_t info1, qualification;
+        const char *bits;
+    } accesses[] = {
+        {{0xa3, 0x34, 0x12, 0x30, 0},
+         NESTING_USER | NESTING_WRITE | VMCB_NPF_FINAL,
+         1 << 1 | 1 << 7 | 1 << 8,
+         "P=0 (the entry is not present), W=1 (a write), U=1, bit 32"}, /* mov [0x301234], eax */
+        {{0xa1, 0x34, 0x12, 0x30, 0},
+         NESTING_USER | VMCB_NPF_FINAL,
+         1 << 0 | 1 << 7 | 1 << 8,
+         "W=0 (a read or fetch)"}, /* mov eax, [0x301234] */
+    };
+    for (size_t i = 0; i < 2; i++) {
+        struct vmm_record record = nested_fault_of(accesses[i].code, 5, 0x301234);
+        uint64_t qualification;
+        char text[160];
+        cr_assert_eq(record.exit_code, 0x400);
+        cr_assert_eq(record.exit_info1, accesses[i].info1, "0x%llx",
+                     (unsigned long long)record.exit_info1);
+        cr_assert_eq(record.exit_info2, 0x301234);
+        cr_assert_str_eq(record.walk, "DA");
+        cr_assert_str_eq(record.exit_intel, "EPT violation");
+        cr_assert(vmm_exit_qualification(&record, &qualification));
+        cr_assert_eq(qualification, accesses[i].qualification, "0x%llx",
+                     (unsigned long long)qualification);
+        vmm_exit_bits(&record, text, sizeof text);
+        cr_assert(strstr(text, accesses[i].bits), "%s", text);
+    }
+}
+
+/* P, and what an entry that is there allows, as no VMM of ours has them: read-only. */
+Test(hw, qualification_of_an_entry_that_refuses)
+{
+    const struct vmm_record record = {.exit = "VMEXIT_NPF",
+                                      .exit_info1 = NESTING_USER | NESTING_WRITE | NESTING_PRESENT |
+                                                    VMCB_NPF_TABLE},
+                            other = {.exit = "VMEXIT_CPUID"};
+    uint64_t qualification;
+    char text[160];
+    cr_assert(vmm_exit_qualification(&record, &qualification));
+    cr_assert_eq(qualification, 1 << 1 | 1 << 3 | 1 << 5 | 1 << 7);
+    vmm_exit_bits(&record, text, sizeof text);
+    cr_assert(strstr(text, "P=1 (the entry is there, and refuses)"), "%s", text);
+    cr_assert(strstr(text, "bit 33"), "%s", text);
+    cr_assert_not(vmm_exit_qualification(&other, &qualification));
+    cr_assert_eq(vmm_exit_bits(&other, text, sizeof text), 0);
+    cr_assert_str_eq(text, "");
+}
+
+/* SDM volume 3, table 28-3: the register's number, the kind of access, the general register. */
+Test(hw, qualification_of_control_registers)
+{
+    static const struct {
+        const char *exit;
+        uint8_t length, bytes[4];
+        uint64_t qualification;
+    } accesses[] = {{"VMEXIT_CR3_WRITE", 3, {0x0f, 0x22, 0xdb}, 3 | 0 << 4 | 3 << 8},
+                    {"VMEXIT_CR4_READ", 3, {0x0f, 0x20, 0xe6}, 4 | 1 << 4 | 6 << 8},
+                    {"VMEXIT_CR0_WRITE", 2, {0x0f, 0x06}, 2 << 4},
+                    {"VMEXIT_CR0_SEL_WRITE", 3, {0x0f, 0x01, 0x30}, 3 << 4 | 1 << 6}};
+    for (size_t i = 0; i < sizeof accesses / sizeof *accesses; i++) {
+        struct vmm_record record = {.exit = accesses[i].exit, .length = accesses[i].length};
+        uint64_t qualification;
+        memcpy(record.bytes, accesses[i].bytes, sizeof accesses[i].bytes);
+        cr_assert(vmm_exit_qualification(&record, &qualification));
+        cr_assert_eq(qualification, accesses[i].qualification, "%zu: 0x%llx", i,
+                     (unsigned long long)qualification);
+    }
 }
 
 /* Each page of guest-physical memory faults once, however often it is used. */
@@ -405,6 +502,63 @@ Test(hw, a_page_fault_is_the_guests)
 }
 
 /* ---- two dimensions ---- */
+
+/* Page tables that nobody has touched are missed by the processor itself: bit 33 of EXITINFO1, and
+ * bit 8 of the qualification clear; a walk of the guest's tables may set A and D, and so is a
+ * write. The page behind them costs the eight references of a walk in two dimensions. */
+Test(hw, the_processors_own_accesses_are_told_apart)
+{
+    static const struct {
+        uint32_t address;
+        bool table;
+    } faults[] = {{TABLES, true}, {TABLES + 0x1000 + 4 * 0x100, true}, {0x310008, false}};
+    for (size_t i = 0; i < 3; i++) {
+        struct guest guest;
+        struct wanted wanted = {.exit = "VMEXIT_NPF", .address = faults[i].address};
+        struct vmm_nested_walks before, after;
+        uint32_t entry = (TABLES + 0x1000) | 7;
+        uint64_t qualification;
+        begin(&guest);
+        /* mov eax, TABLES; mov cr3, eax; mov eax, cr0; or eax, 1 << 31; mov cr0, eax */
+        EMIT(&guest, 0xb8, 0, 0, 0x20, 0, 0x0f, 0x22, 0xd8, 0x0f, 0x20, 0xc0, 0x0d, 0, 0, 0, 0x80,
+             0x0f, 0x22, 0xc0);
+        EMIT(&guest, 0xa1, 8, 0, 0x31, 0); /* mov eax, [0x310008] */
+        end(&guest);
+        struct vmm_vm *vm = under("none", VMM_MMU_NESTED, &guest);
+        cr_assert_eq(vmm_write_physical(vm, TABLES, &entry, 4), 4);
+        for (uint32_t page = 0; page < 1024; page++) {
+            entry = page << 12 | 7;
+            cr_assert_eq(vmm_write_physical(vm, TABLES + 0x1000 + 4 * page, &entry, 4), 4);
+        }
+        cr_assert_eq(vmm_run(vm, 8), VMM_STOP_LIMIT); /* paging is on, and nothing done with it */
+        vmm_watch(vm, look_for, &wanted);
+        cr_assert(vmm_nested_walks(vm, &before));
+        cr_assert_eq(before.references, 2 * before.pages, "paging off: the nested table alone");
+        cr_assert_eq(before.tables, 0);
+        cr_assert_eq(vmm_run(vm, 0), VMM_STOP_EXIT, "%s", vmm_stop_text(vm));
+        cr_assert_eq(wanted.count, 1, "0x%x", faults[i].address);
+        cr_expect_eq(wanted.record.exit_info1,
+                     faults[i].table ? NESTING_USER | NESTING_WRITE | VMCB_NPF_TABLE
+                                     : NESTING_USER | VMCB_NPF_FINAL,
+                     "0x%llx", (unsigned long long)wanted.record.exit_info1);
+        cr_assert(vmm_exit_qualification(&wanted.record, &qualification));
+        cr_expect_eq(qualification >> 8 & 1, !faults[i].table);
+        cr_assert(vmm_nested_walks(vm, &after));
+        cr_expect_eq(after.tables, 2);
+        cr_expect_eq(after.pages - before.pages, 1);
+        cr_expect_eq(after.references - before.references, 8, "(2 + 1) (2 + 1) - 1");
+        vmm_destroy(vm);
+    }
+    struct guest guest;
+    struct vmm_nested_walks none;
+    begin(&guest);
+    end(&guest);
+    struct vmm_vm *shadow = under("none", VMM_MMU_SHADOW, &guest), *real = bare(&guest);
+    cr_assert_not(vmm_nested_walks(shadow, &none));
+    cr_assert_not(vmm_nested_walks(real, &none));
+    vmm_destroy(shadow);
+    vmm_destroy(real);
+}
 
 /* Bhargava et al., ASPLOS 2008: (n + 1)(m + 1) - 1 references, 8 for two levels each. */
 Test(hw, a_walk_in_two_dimensions_reads_eight_entries)
@@ -550,14 +704,20 @@ Test(hw, an_impossible_vmcb_is_refused)
         uint64_t set, clear;
     } wrong[] = {
         {VMCB_EFER, 8, 0, VMCB_EFER_SVME},
-        {VMCB_EFER, 8, 1u << 8, 0}, /* LME: no long mode here */
+        {VMCB_EFER, 8, 1u << 8, 0},  /* LME: no long mode here */
+        {VMCB_EFER, 8, 1u << 10, 0}, /* LMA */
         {VMCB_EFER, 8, 1ull << 63, 0},
         {VMCB_CR0, 8, X86_CR0_NW, X86_CR0_CD}, /* CD 0, NW 1 */
         {VMCB_CR0, 8, 1ull << 32, 0},
+        {VMCB_CR0, 8, 1ull << 63, 0},
+        {VMCB_CR3, 8, 1ull << 32, 0},
         {VMCB_CR3, 8, 1ull << 52, 0},
         {VMCB_CR4, 8, 1u << 11, 0},
         {VMCB_CR4, 8, 1ull << 40, 0},
+        {VMCB_CR4, 8, 1u << 31, 0},
         {VMCB_DR6, 8, 1ull << 32, 0},
+        {VMCB_DR6, 8, 1ull << 63, 0},
+        {VMCB_DR7, 8, 1ull << 32, 0},
         {VMCB_DR7, 8, 1ull << 63, 0},
         {VMCB_ASID, 4, 0, UINT32_MAX},
         {VMCB_INTERCEPTS + 16, 4, 0, 1}, /* VMRUN's own intercept */
@@ -567,6 +727,9 @@ Test(hw, an_impossible_vmcb_is_refused)
         {VMCB_EVENTINJ, 8, 1u << 31 | 1u << 8, 0},      /* type 1 */
         {VMCB_EVENTINJ, 8, 1u << 31 | 3u << 8 | 2, 0},  /* exception 2 */
         {VMCB_EVENTINJ, 8, 1u << 31 | 3u << 8 | 32, 0}, /* exception 32 */
+        {VMCB_EVENTINJ, 8, 1u << 31 | 3u << 8 | 255, 0},
+        {VMCB_EVENTINJ, 8, 1u << 31 | 5u << 8, 0},
+        {VMCB_EVENTINJ, 8, 1u << 31 | 6u << 8, 0},
         {VMCB_EVENTINJ, 8, 1u << 31 | 7u << 8, 0},
     };
     struct guest guest;
@@ -649,6 +812,41 @@ Test(hw, what_it_is_not_for_is_refused)
 }
 
 /* ---- guests that mean no good ---- */
+
+/* Every field in turn full of ones, of zeros, and with its highest bit set: VMRUN refuses it, or
+ * the guest runs into whatever that means; it comes to an end or to its limit, and the host to no
+ * harm. */
+Test(hw, any_field_may_hold_anything, .timeout = 120)
+{
+    struct guest guest;
+    struct vmm_vmcb_field field;
+    unsigned refused = 0, fields = 0;
+    begin(&guest);
+    EMIT(&guest, 0x0f, 0xa2, 0xa3, 0, 0, 0x30, 0, 0xcd, 0x30, 0xe4, 0x80); /* cpuid; mov; int; in */
+    end(&guest);
+    for (bool more = true; more; fields++) {
+        for (unsigned kind = 0; kind < 3 && more; kind++) {
+            struct vmm_vm *vm = under("default,pf", VMM_MMU_NESTED, &guest);
+            cr_assert_eq(vmm_run(vm, 2), VMM_STOP_LIMIT);
+            more = vmm_vmcb_field(vm, fields, &field);
+            const uint64_t values[] = {UINT64_MAX, 0, 1ull << (more ? 8 * field.bytes - 1 : 0)};
+            if (more) {
+                vmcb_put(hw_look(&vm->dispatcher), field.offset, field.bytes, values[kind]);
+                hw_changed(&vm->dispatcher);
+                enum vmm_stop stop = vmm_run(vm, 2000);
+                cr_assert_neq(stop, VMM_STOP_NONE);
+                cr_assert_gt(strlen(vmm_stop_text(vm)), 10, "%s", field.name);
+                bool invalid = strstr(vmm_stop_text(vm), "VMEXIT_INVALID") != NULL;
+                cr_assert(!invalid || stop == VMM_STOP_FAILURE, "%s", field.name);
+                refused += invalid;
+            }
+            vmm_destroy(vm);
+        }
+    }
+    cr_assert_gt(fields, 60);
+    cr_assert_geq(refused, 12,
+                  "CR0, CR3, CR4, EFER, DR6, DR7, ASID, the bitmaps, N_CR3, EVENTINJ: %u", refused);
+}
 
 /* Page tables that point at themselves, or at each other, or beyond all memory, mean the same as on
  * the bare machine, whoever walks them. */

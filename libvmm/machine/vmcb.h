@@ -76,6 +76,10 @@ void vmcb_put(struct vmcb *vmcb, unsigned offset, unsigned bytes, uint64_t value
 
 /* Exit codes (appendix C) that are told apart by name. Those below VMCB_EXIT_BITS have an intercept
  * bit each. */
+/* EXITINFO1 of a nested page fault, above the error code (section 15.25.6). */
+#define VMCB_NPF_FINAL (UINT64_C(1) << 32) /* the page that the guest wanted */
+#define VMCB_NPF_TABLE (UINT64_C(1) << 33) /* a page table of the guest's, on the way there */
+
 enum vmcb_exit {
     VMCB_EXIT_CR_READ = 0x00,
     VMCB_EXIT_CR_WRITE = 0x10,

@@ -70,3 +70,19 @@ bool vmm_intercepted(const struct vmm_vm *vm, size_t i, struct vmm_intercepted *
     }
     return false;
 }
+
+bool vmm_nested_walks(const struct vmm_vm *vm, struct vmm_nested_walks *walks)
+{
+    const struct dispatcher *d = &vm->dispatcher;
+    const struct hw *hw = d->technique->assisted ? d->own : 0;
+    if (!hw || !hw->nested)
+        return false;
+    struct nested_statistics s = nested_statistics(hw->nested);
+    *walks = (struct vmm_nested_walks){.pages = d->walks.pages,
+                                       .tables = d->walks.tables,
+                                       .references = d->walks.references,
+                                       .fills = s.fills,
+                                       .nowhere = s.nowhere,
+                                       .frames = s.tables};
+    return true;
+}

@@ -3,6 +3,7 @@
 #include "shell/repl/source.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -406,6 +407,20 @@ static void put_nested(struct session *session, const struct vmm_walk *walk, uns
         repl_say(session, "  not filled in: the first access exits (VMEXIT_NPF)\n");
 }
 
+bool repl_nested_walks(struct session *session)
+{
+    struct vmm_nested_walks walks;
+    if (!vmm_nested_walks(session->guest.vm, &walks))
+        return false;
+    repl_say(session,
+             "  so far the VMM has met %" PRIu64
+             " TLB misses, %.2f entries read for each, and %" PRIu64
+             " page tables missed on the way\n",
+             walks.pages, walks.pages ? (double)walks.references / (double)walks.pages : 0,
+             walks.tables);
+    return true;
+}
+
 /* Bhargava et al. (2008): with n levels of the guest's and m nested ones, a walk reads
  * (n + 1)(m + 1) - 1 entries. */
 static void put_two_dimensions(struct session *session, const struct vmm_walk *walk)
@@ -420,6 +435,7 @@ static void put_two_dimensions(struct session *session, const struct vmm_walk *w
     repl_say(session,
              "  %u entries read; a full walk of %u and 2 levels reads (%u+1)(2+1)-1 = %u\n",
              walk->references, n, n, (n + 1) * 3 - 1);
+    repl_nested_walks(session);
 }
 
 static void put_walk(struct session *session, const struct vmm_walk *walk)

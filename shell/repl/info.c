@@ -220,6 +220,7 @@ static bool info_tlb(struct session *session, char *arguments)
         repl_say(session,
                  "The processor walks the guest's own tables and keeps what it found in "
                  "its TLB, where\nnobody can look. 'info map' shows what the tables say.\n");
+        repl_nested_walks(session);
         return true;
     }
     vmm_ranges(vm, add_pages, &pages);

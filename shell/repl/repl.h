@@ -306,6 +306,8 @@ bool repl_disassemble(struct session *session, char *arguments);
 bool repl_list(struct session *session, char *arguments);
 bool repl_set(struct session *session, char *arguments);
 bool repl_walk(struct session *session, char *arguments);
+/* A line about the walks in two dimensions so far; false without nested page tables. */
+bool repl_nested_walks(struct session *session);
 bool repl_translate(struct session *session, char *arguments);
 /* Topics of info (translate.c). */
 bool repl_info_units(struct session *session, char *arguments);

@@ -268,19 +268,22 @@ static void add_bare_hardware(struct paragraph *p, const struct vmm_record *reco
 /* Guest mode. `exit` has the code that the VMCB got. */
 static void add_guest_mode(struct paragraph *p, const struct vmm_record *record)
 {
+    char bits[160];
+    uint64_t qualification;
     add(p,
         "The guest runs in the processor's guest mode, its kernel in ring 0: the trap does not "
         "depend on the ring, but on the VMCB, which intercepts this. The processor left guest "
         "mode with %s, EXITCODE 0x%llx, EXITINFO1 0x%llx, EXITINFO2 0x%llx.",
         record->exit, (unsigned long long)record->exit_code, (unsigned long long)record->exit_info1,
         (unsigned long long)record->exit_info2);
-    if (is_nested_fault(record))
-        add(p, " A %s, and the nested entry %s.",
-            record->exit_info1 & 2 ? "write" : "read or fetch",
-            record->exit_info1 & 1 ? "does not allow it" : "is not present");
+    if (vmm_exit_bits(record, bits, sizeof bits))
+        add(p, " EXITINFO1 says: %s.", bits);
     else if (is_page_fault(record) && record->has_error_code)
         add_page_error(p, record->error_code);
-    if (record->exit_intel)
+    if (record->exit_intel && vmm_exit_qualification(record, &qualification))
+        add(p, " In Intel's VT-x: %s, exit qualification 0x%llx.", record->exit_intel,
+            (unsigned long long)qualification);
+    else if (record->exit_intel)
         add(p, " In Intel's VT-x: %s.", record->exit_intel);
 }
 

@@ -148,6 +148,21 @@ struct vmm_walk {
 /** Walks the tables for the linear address `linear` as for a supervisor read. No side effect. */
 void vmm_walk(const struct vmm_vm *vm, uint32_t linear, struct vmm_walk *walk);
 
+/** Page walks in two dimensions, of a VM with nested page tables, so far: as many as came to the
+ * VMM, because a page was not in the nested table, and so not in the TLB either. */
+struct vmm_nested_walks {
+    uint64_t pages;      /**< that the guest missed: walks that end there */
+    uint64_t tables;     /**< of the guest's page tables that the processor missed on the way */
+    uint64_t references; /**< entries that the walks to the pages read: for n levels of the guest's
+                              and m nested ones (n + 1) (m + 1) - 1 each */
+    uint64_t fills;      /**< entries of the nested table that were made */
+    uint64_t nowhere;    /**< of these, for addresses without memory */
+    uint32_t frames;     /**< in use for nested tables */
+};
+
+/** Copies them; false if the VM has no nested page tables. */
+bool vmm_nested_walks(const struct vmm_vm *vm, struct vmm_nested_walks *walks);
+
 /** Pages side by side that the guest's tables map with the same rights. */
 struct vmm_range {
     uint32_t linear;       /**< of the first byte */

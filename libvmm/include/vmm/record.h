@@ -88,6 +88,15 @@ void vmm_watch(struct vmm_vm *vm, void (*sink)(void *context, const struct vmm_r
 /** Copies the record that is `back` traps old (0: the last one). False if it is not kept. */
 bool vmm_last_record(const struct vmm_vm *vm, unsigned back, struct vmm_record *record);
 
+/** What Intel's VT-x has in its exit qualification for the exit that EXITINFO1 describes (SDM
+ * volume 3, section 28.2.1): of a nested page fault (an EPT violation), a port access or an access
+ * to a control register. False for other records; then it is 0 or means something else. */
+bool vmm_exit_qualification(const struct vmm_record *record, uint64_t *qualification);
+
+/** Describes EXITINFO1 bit by bit, in a line without an end; "" where it has no bits. Returns its
+ * length. */
+size_t vmm_exit_bits(const struct vmm_record *record, char *text, size_t room);
+
 /** Copies the `i`th cause that has occurred, in a fixed order; false beyond the last. */
 bool vmm_cause(const struct vmm_vm *vm, size_t i, struct vmm_cause_count *cause);
 
