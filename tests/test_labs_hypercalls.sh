@@ -163,5 +163,16 @@ cp "$solution" .
 printf 'lab start 8\ntrap hypercall\nwhy\ncontinue\n' | timeout 60 "$vmm" debug --append 'probe=masked' >../out 2>&1
 grep -q 'Lab 8, from .: its kernel is built' ../out && grep -q 'D-A attach: done' ../out &&
     grep -q '^| ticks while masked: 0, behind irq_enable: 1' ../out || fail "at the prompt: $(cat ../out)"
+# What is refused, the prompt explains.
+sed -f "$tree/labs/solutions/08-hypercalls/mutants/48-writable-table.sed" "$solution" >glue.c
+"$vmm" lab grade 8 . --format json -o ../result.json >../out 2>../err
+place=$(python3 -c 'import json, re
+r = json.load(open("../result.json"))
+text = [t["output"] for t in r["tests"] if t["name"] == "entries as they were written"][0]
+print(*re.search(r"append .(.*)\x27 kernel.elf, then .until (\d+)", text).groups(), sep="|")')
+printf 'lab start 8\nuntil %s\ntrap\nwhy\n' "${place#*|}" |
+    timeout 60 "$vmm" debug --append "${place%|*}" >../out 2>&1
+tr -s ' \n' ' ' <../out | grep -q "The hypercall is 'mmu'. Outcome 'refused': .* with the error -5 in EAX" ||
+    fail "a refusal at the prompt ($place): $(cat ../out)"
 echo "$count submissions that try something else"
 exit $bad

@@ -384,6 +384,19 @@ static void add_rooms(struct paragraph *p, const struct vmm_record *record)
         add(p, " It is the guest's own business: D hands it on.");
 }
 
+/* Which hypercall, and with which error it came back. */
+static void add_hypercall(struct paragraph *p, const struct vmm_record *record)
+{
+    add(p, " The hypercall is '%s'.", record->routine ? record->routine : "?");
+    if (!record->outcome || strcmp(record->outcome, "refused") != 0)
+        return;
+    add(p, " Outcome 'refused': the VMM does not do it, and the guest goes on with the error");
+    for (unsigned i = 0; i < record->change_count; i++)
+        if (strcmp(record->changes[i].what, "eax") == 0)
+            add(p, " %d", (int32_t)record->changes[i].after);
+    add(p, " in EAX (<vmm/hypercall.h>).");
+}
+
 static void explain_handling(const struct reader *to, const struct why_facts *facts)
 {
     const struct vmm_record *record = facts->record;
@@ -393,7 +406,11 @@ static void explain_handling(const struct reader *to, const struct why_facts *fa
         add_rooms(&p, record);
     else
         add(&p, "The hardware itself: on the bare machine there is no VMM.");
-    if (record->outcome)
+    const bool refused =
+        is(record, "hypercall") && record->outcome && strcmp(record->outcome, "refused") == 0;
+    if (is(record, "hypercall"))
+        add_hypercall(&p, record);
+    if (record->outcome && !refused)
         add(&p, " Outcome '%s'%s%s.", record->outcome, meaning ? ": " : "", meaning ? meaning : "");
     if (record->injected && virtualized(record)) {
         add(&p, " The guest sees ");
