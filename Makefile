@@ -54,11 +54,11 @@ soname := libvmm.so.$(major)
 # the tables that name them.
 LEAVE_OUT ?=
 module_files := $(wildcard interpreter/routines/*.c) dispatcher/decision.c \
-  libvmm/arch/x86/deliver.c allocator/shadow_rights.c \
+  libvmm/arch/x86/deliver.c allocator/shadow_rights.c allocator/nested_entry.c dispatcher/assist.c \
   interpreter/translate/plan.c
 module_tables := interpreter/interpreter.c dispatcher/modules.c libvmm/vm/module_deliver.c \
   libvmm/machine/microcode.c libvmm/isa/x86_32_svm.c dispatcher/technique_bare.c \
-  allocator/shadow.c
+  allocator/shadow.c allocator/nested.c
 unknown_modules := $(filter-out $(module_files),$(LEAVE_OUT))
 $(if $(unknown_modules),$(error LEAVE_OUT: '$(unknown_modules)' is no module of the VMM))
 without = $(foreach file,$(1),-DWITHOUT_$(basename $(notdir $(file))))

@@ -6,14 +6,19 @@
 #include <string.h>
 
 #include "arch/x86/walk.h"
+#include "nested_entry.h"
 
 #define ENTRIES 1024u
+
+const struct nested_policy nested_standard = {.fill = nested_compose};
 
 struct nested {
     const struct frame_map *map;
     uint32_t root;
     uint32_t limit;
     uint32_t nowhere;
+    bool log;
+    struct nested_policy policy;
     struct nested_statistics statistics;
 };
 
@@ -47,7 +52,8 @@ struct nested *nested_create(const struct frame_map *map, uint32_t limit, uint32
     struct nested *nested = calloc(1, sizeof *nested);
     if (!nested)
         return 0;
-    *nested = (struct nested){.map = map, .limit = limit, .nowhere = nowhere & X86_PAGE_MASK};
+    *nested = (struct nested){
+        .map = map, .limit = limit, .nowhere = nowhere & X86_PAGE_MASK, .policy = nested_standard};
     nested->root = take_table(nested);
     if (nested->root != FRAMES_NONE)
         return nested;
@@ -73,24 +79,62 @@ uint32_t nested_root(const struct nested *nested)
     return nested->root;
 }
 
-enum nested_end nested_fault(struct nested *nested, uint32_t guest)
+void nested_set_policy(struct nested *nested, const struct nested_policy *policy)
+{
+    nested->policy = policy ? *policy : nested_standard;
+}
+
+void nested_log(struct nested *nested, bool log)
+{
+    nested->log = log;
+}
+
+static void give_back_table(struct nested *nested, uint32_t table)
+{
+    frames_give_back(nested->map->pool, table);
+    nested->statistics.tables--;
+}
+
+static void make_entries(struct nested *nested, const struct nested_question *question,
+                         enum nested_kind kind, const struct nested_answer *answer)
 {
     const uint32_t rights = X86_PTE_P | X86_PTE_RW | X86_PTE_US;
-    uint32_t *pde = directory_entry(nested, guest);
-    uint32_t machine = frame_map_machine(nested->map, guest & X86_PAGE_MASK);
-    if (!(*pde & X86_PTE_P)) {
-        uint32_t table = take_table(nested);
-        if (table == FRAMES_NONE)
-            return NESTED_NO_ROOM;
-        *pde = table | rights;
-    }
+    uint32_t *pde = directory_entry(nested, question->guest);
+    bool nothing = kind == NESTED_NOTHING;
+    if (nothing && !(*pde & X86_PTE_P))
+        *pde = question->table | rights;
+    else if (!nothing)
+        *pde = answer->pde;
     nested->statistics.fills++;
-    if (machine == FRAMES_NONE) {
-        machine = nested->nowhere;
-        nested->statistics.nowhere++;
+    nested->statistics.nowhere += nothing;
+    *table_entry(nested, *pde, question->guest) = nothing ? nested->nowhere | rights : answer->pte;
+}
+
+enum nested_end nested_fault(struct nested *nested, uint32_t guest, uint32_t error)
+{
+    uint32_t pde = *directory_entry(nested, guest);
+    struct nested_question question = {
+        .guest = guest,
+        .error = error,
+        .pde = pde,
+        .pte = pde & X86_PTE_P ? *table_entry(nested, pde, guest) : 0,
+        .table = pde & X86_PTE_P ? FRAMES_NONE : take_table(nested),
+        .frame = frame_map_machine(nested->map, guest & X86_PAGE_MASK),
+        .log = nested->log,
+    };
+    struct nested_answer answer = {0};
+    if (!(pde & X86_PTE_P) && question.table == FRAMES_NONE)
+        return NESTED_NO_ROOM;
+    enum nested_kind kind = nested->policy.fill
+                                ? nested->policy.fill(nested->policy.context, &question, &answer)
+                                : NESTED_UNDECIDED;
+    if (kind != NESTED_UNDECIDED) {
+        make_entries(nested, &question, kind, &answer);
+        return NESTED_FILLED;
     }
-    *table_entry(nested, *pde, guest) = machine | rights;
-    return NESTED_FILLED;
+    if (question.table != FRAMES_NONE)
+        give_back_table(nested, question.table);
+    return NESTED_REFUSED;
 }
 
 void nested_unmap(struct nested *nested, uint32_t guest)

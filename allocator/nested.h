@@ -23,6 +23,36 @@ struct nested; /* of one VM */
 enum nested_end {
     NESTED_FILLED,  /* run the instruction again */
     NESTED_NO_ROOM, /* the frames for tables are exhausted */
+    NESTED_REFUSED, /* the policy did not decide: the guest is to be stopped */
+};
+
+/* ---- who makes entries ---- */
+
+/* A nested page fault, with the two entries as they are. */
+struct nested_question {
+    uint32_t guest; /* address */
+    uint32_t error; /* EXITINFO1: P 1, W/R 2, U/S 4 */
+    uint32_t pde, pte;
+    uint32_t table; /* machine address of a zeroed frame for a table, where the directory has none;
+                       else FRAMES_NONE */
+    uint32_t frame; /* machine address of the page's frame; FRAMES_NONE: no memory is there */
+    bool log;       /* writes are logged: a page becomes writable by the first of them */
+};
+
+struct nested_answer {
+    uint32_t pde, pte;
+};
+
+enum nested_kind {
+    NESTED_MAP,       /* the two entries of the answer are made */
+    NESTED_NOTHING,   /* there is no memory: reads give ones, writes are lost */
+    NESTED_UNDECIDED, /* stop */
+};
+
+struct nested_policy {
+    void *context;
+    enum nested_kind (*fill)(void *context, const struct nested_question *question,
+                             struct nested_answer *answer);
 };
 
 struct nested_statistics {
@@ -42,8 +72,17 @@ void nested_destroy(struct nested *nested);
 /* Machine address of the directory: VMCB's N_CR3. */
 uint32_t nested_root(const struct nested *nested);
 
-/* The nested page fault at `guest`: makes the entry for its page. */
-enum nested_end nested_fault(struct nested *nested, uint32_t guest);
+/* The library's own; its function is NULL in a build that leaves it out. */
+extern const struct nested_policy nested_standard;
+
+/* Puts `policy` in charge, NULL: the library's own; it must outlive its use. */
+void nested_set_policy(struct nested *nested, const struct nested_policy *policy);
+
+/* From now on entries that are made log writes, or do not. */
+void nested_log(struct nested *nested, bool log);
+
+/* The nested page fault at `guest` with error code `error`: makes the entry for its page. */
+enum nested_end nested_fault(struct nested *nested, uint32_t guest, uint32_t error);
 
 /* Takes the page at `guest` out of the table, before its frame goes to somebody else. The caller
  * flushes what the processor remembers. */

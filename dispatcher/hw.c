@@ -78,6 +78,7 @@ bool hw_create(struct dispatcher *d, const struct technique_options *options)
         if (!hw->nested)
             return false;
     }
+    hw->chosen = options->intercepts;
     configure(d, hw, options);
     vmcb_save(hw->vmcb, &d->vcpu->state);
     hw->changed = true;
@@ -121,6 +122,23 @@ void hw_changed(struct dispatcher *d)
     for (size_t i = 0; i < PORTS_COUNT / 8; i++)
         hw->all_ports &= hw->iopm[i] == 0xff;
     d->cpu->translate_anew = true;
+}
+
+void hw_intercept(struct dispatcher *d, const struct vmcb_intercepts *wanted)
+{
+    struct hw *hw = d->own;
+    struct vmcb_intercepts intercepts = wanted ? *wanted : hw->chosen;
+    if (!hw->nested)
+        require_for_shadows(&intercepts);
+    configure_ports(d, hw, &intercepts);
+    memcpy(hw->vmcb->bytes + VMCB_INTERCEPTS, &intercepts, sizeof intercepts);
+    hw_changed(d);
+}
+
+void hw_log_writes(struct dispatcher *d, bool log)
+{
+    struct hw *hw = d->own;
+    nested_log(hw->nested, log);
 }
 
 /* ---- exits ---- */

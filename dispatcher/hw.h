@@ -14,10 +14,11 @@ struct hw {
     uint8_t *iopm, *msrpm; /* one bit a port; two bits an MSR: reads, writes */
     uint32_t frames;       /* machine address of the VMCB */
     struct frames *pool;
-    struct nested *nested; /* NULL: shadow page tables */
-    bool all_ports;        /* every bit of it is set */
-    bool changed;          /* the VMCB is to be checked, and its save area loaded */
-    bool injecting;        /* EVENTINJ: */
+    struct vmcb_intercepts chosen; /* by who made the VM */
+    struct nested *nested;         /* NULL: shadow page tables */
+    bool all_ports;                /* every bit of it is set */
+    bool changed;                  /* the VMCB is to be checked, and its save area loaded */
+    bool injecting;                /* EVENTINJ: */
     struct x86_event event;
 };
 
@@ -38,6 +39,13 @@ struct vmcb *hw_look(const struct dispatcher *dispatcher);
 /* Somebody has changed the VMCB or a bitmap, between runs: the guest's state is taken from it, and
  * it is checked as VMRUN does. */
 void hw_changed(struct dispatcher *dispatcher);
+
+/* Has another set of events exit from now on, NULL: those that the VM was made with; what the VM
+ * must not do by itself always does. To be called between runs. */
+void hw_intercept(struct dispatcher *dispatcher, const struct vmcb_intercepts *intercepts);
+
+/* Whether nested tables are filled so that the first write to each page exits. */
+void hw_log_writes(struct dispatcher *dispatcher, bool log);
 
 /* The event that `exit` is in SVM's terms, VMCB_EXIT_NONE for none. */
 unsigned hw_exit_code(const struct cpu_exit *exit);

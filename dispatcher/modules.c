@@ -31,6 +31,12 @@ static const struct translator_policy *const own_translator = 0;
 static const struct translator_policy *const own_translator = &translator_standard;
 #endif
 
+#if defined(WITHOUT_assist) || defined(WITHOUT_nested_entry)
+const struct assist_policy *const modules_own_assist = 0;
+#else
+const struct assist_policy *const modules_own_assist = &assist_standard;
+#endif
+
 void modules_init(struct dispatch_modules *modules)
 {
     *modules = (struct dispatch_modules){
@@ -40,6 +46,8 @@ void modules_init(struct dispatch_modules *modules)
         .shadow = own_shadow,
         .translator = own_translator ? SLOT_STANDARD : SLOT_EMPTY,
         .translate = own_translator,
+        .hardware = modules_own_assist ? SLOT_STANDARD : SLOT_EMPTY,
+        .assist = modules_own_assist,
     };
 }
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "arch/x86/deliver.h"
+#include "assist.h"
 #include "decision.h"
 
 struct dispatcher;
@@ -22,7 +23,7 @@ enum slot { SLOT_STANDARD, SLOT_REPLACED, SLOT_EMPTY };
 /* What modules_init makes of it: everything is the library's own, or missing where this build
  * leaves it out. */
 struct dispatch_modules {
-    enum slot decision, delivery, nested, frames, shadow, ports, translator;
+    enum slot decision, delivery, nested, frames, shadow, ports, translator, hardware;
     /* Returns an enum decision; `insn` is what raised `event`, NULL if it cannot be read, `monitor`
      * as in decision.h, and `standard` what the library's own policy says: to reflect, where this
      * build has none. */
@@ -38,12 +39,17 @@ struct dispatch_modules {
     unsigned (*nest)(void *context, const struct x86_event *first, const struct x86_event *second);
     /* Under bt; NULL: this build leaves the library's own out, and there is no other. */
     const struct translator_policy *translate;
-    void *context;  /* of all four */
+    /* Of hardware assist; NULL: none, the slot is empty. */
+    const struct assist_policy *assist;
+    void *context;  /* of the four functions */
     void *routines; /* what replaced interpreter routines find in their context */
 };
 
 /* The library's own decision; NULL: this build leaves it out. */
 extern const struct decision_policy *const modules_own_decision;
+
+/* The same of hardware assist: without one of its parts there is none. */
+extern const struct assist_policy *const modules_own_assist;
 
 void modules_init(struct dispatch_modules *modules);
 

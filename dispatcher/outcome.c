@@ -201,16 +201,28 @@ static enum cpu_action single_step(struct dispatcher *d, const struct x86_instru
     return outcome_inject(d, &trap);
 }
 
+static enum cpu_action perform(struct dispatcher *d, const struct x86_instruction *insn,
+                               const char *name, const struct outcome *outcome, bool traps)
+{
+    record_result(&d->recorder, name, table[outcome->kind].name);
+    enum cpu_action action = table[outcome->kind].perform(d, insn, outcome);
+    return traps ? single_step(d, insn, outcome, action) : action;
+}
+
 enum cpu_action outcome_emulate(struct dispatcher *d, const struct x86_instruction *insn)
 {
     bool traps = d->vcpu->state.eflags & X86_TF;
     struct interpreter_context context = context_of(d);
     record_step(&d->recorder, 'I');
     struct outcome outcome = interpreter_run(&d->vcpu->interpreter, &context, insn);
-    record_result(&d->recorder, record_cause_name(TRAP_INSTRUCTION + insn->kind),
-                  table[outcome.kind].name);
-    enum cpu_action action = table[outcome.kind].perform(d, insn, &outcome);
-    return traps ? single_step(d, insn, &outcome, action) : action;
+    return perform(d, insn, record_cause_name(TRAP_INSTRUCTION + insn->kind), &outcome, traps);
+}
+
+enum cpu_action outcome_perform(struct dispatcher *d, const struct x86_instruction *insn,
+                                const char *name, const struct outcome *outcome)
+{
+    record_step(&d->recorder, 'I');
+    return perform(d, insn, name, outcome, d->vcpu->state.eflags & X86_TF);
 }
 
 /* BT and its kin leave flags as the engine's lazy evaluation has them. */

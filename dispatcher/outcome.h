@@ -18,6 +18,11 @@
 /* Has the interpreter simulate `insn`, and performs what it asks for. */
 enum cpu_action outcome_emulate(struct dispatcher *dispatcher, const struct x86_instruction *insn);
 
+/* Performs what somebody else than the interpreter came to for `insn`, which is done: EIP is behind
+ * it. `name` is his, a static string. */
+enum cpu_action outcome_perform(struct dispatcher *dispatcher, const struct x86_instruction *insn,
+                                const char *name, const struct outcome *outcome);
+
 /* Has the interpreter execute `insn`, any instruction, and performs what it comes to; the
  * iterations of a repeated one as far as time and interrupts allow. False, and nothing is changed,
  * if the processor has to: a routine would be asked, the instruction is one of floating point, its

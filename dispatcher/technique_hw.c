@@ -125,9 +125,10 @@ static enum cpu_action nested_page_fault(struct dispatcher *d, const struct cpu_
     struct hw *hw = d->own;
     record_step(&d->recorder, 'A');
     record_address(&d->recorder, exit->physical);
-    if (nested_fault(hw->nested, exit->physical) == NESTED_FILLED) {
-        record_result(&d->recorder, "nested_fault", "filled");
-        return CPU_RETRY;
+    switch (nested_fault(hw->nested, exit->physical, exit->error)) {
+    case NESTED_FILLED: record_result(&d->recorder, "nested_fault", "filled"); return CPU_RETRY;
+    case NESTED_REFUSED: record_result(&d->recorder, "nested_fault", "refused"); return CPU_LEAVE;
+    default: break;
     }
     record_result(&d->recorder, "nested_fault", "no room");
     dispatcher_refuse(d, "The allocator has no frame left for nested page tables");
@@ -154,21 +155,67 @@ static enum cpu_action reflect(struct dispatcher *d, const struct x86_event *eve
     return outcome_inject(d, event);
 }
 
-static enum cpu_action handle(struct dispatcher *d, const struct cpu_exit *exit)
+/* On shadow page tables nobody but the library answers. */
+static enum cpu_action handle_on_shadows(struct dispatcher *d, const struct cpu_exit *exit)
 {
-    const struct hw *hw = d->own;
-    if (exit->kind == CPU_NESTED_FAULT)
-        return nested_page_fault(d, exit);
-    if (exit->kind == CPU_EXCEPTION && exit->event.vector == X86_PAGE && !hw->nested) {
+    if (exit->kind == CPU_EXCEPTION && exit->event.vector == X86_PAGE) {
         /* Statistics tell the three apart that Adams and Agesen do. */
         record_cause(&d->recorder, TRAP_HIDDEN_FAULT);
         return direct_page_fault(d, exit);
     }
-    if (!hw->nested)
-        vcpu_close(d->vcpu);
+    vcpu_close(d->vcpu);
     if (exit->kind == CPU_EXCEPTION || exit->kind == CPU_SOFTWARE_INTERRUPT)
         return reflect(d, &exit->event);
     return outcome_emulate(d, &exit->insn);
+}
+
+static bool ask(struct dispatcher *d, const struct assist_question *question,
+                struct assist_answer *answer)
+{
+    const struct assist_policy *policy = d->modules.assist;
+    if (policy)
+        return policy->exit(policy->context, question, answer);
+    dispatcher_refuse(d, "Module missing: this virtual machine has no dispatcher.hardware");
+    return false;
+}
+
+/* A policy that does what a routine of the interpreter would. Flags: SDM volume 3, 17.3.1.1. */
+static enum cpu_action done_by_policy(struct dispatcher *d, const struct x86_instruction *insn,
+                                      const struct assist_answer *answer)
+{
+    struct cpu_state *guest = &d->vcpu->state;
+    const char *name = record_cause_name(TRAP_INSTRUCTION + insn->kind);
+    struct outcome outcome = {.kind = OUTCOME_DONE};
+    if (answer->end == ASSIST_PORT) {
+        outcome = (struct outcome){.kind = OUTCOME_PORT, .port = answer->port};
+        return outcome_perform(d, insn, name, &outcome);
+    }
+    if (answer->end == ASSIST_IDLE)
+        outcome.kind = OUTCOME_IDLE;
+    memcpy(guest->gpr, answer->gpr, sizeof guest->gpr);
+    guest->eip = answer->eip;
+    guest->interrupt_shadow = false;
+    guest->eflags &= ~(uint32_t)X86_RF;
+    return outcome_perform(d, insn, name, &outcome);
+}
+
+static enum cpu_action handle(struct dispatcher *d, const struct assist_question *question)
+{
+    const struct cpu_exit *exit = question->exit;
+    const struct hw *hw = d->own;
+    struct assist_answer answer = {0};
+    if (!hw->nested)
+        return handle_on_shadows(d, exit);
+    if (!ask(d, question, &answer)) {
+        record_result(&d->recorder, "exit handler", "refused");
+        return CPU_LEAVE;
+    }
+    switch (answer.end) {
+    case ASSIST_ALLOCATE: return nested_page_fault(d, exit);
+    case ASSIST_INJECT: return reflect(d, &answer.event);
+    case ASSIST_EMULATE: return outcome_emulate(d, &exit->insn);
+    default: return done_by_policy(d, &exit->insn, &answer);
+    }
 }
 
 /* Port instructions are refused by IOPL and the task's bitmap first. */
@@ -213,7 +260,9 @@ static enum cpu_action hw_exit(struct dispatcher *d, const struct cpu_exit *exit
         fault = count_walk(d, exit);
     hw_exit_info(d, exit, code, &fault, &info1, &info2);
     begin(d, code, info1, info2, exit->kind == CPU_NESTED_FAULT ? exit->delivering : 0);
-    action = handle(d, exit);
+    const struct assist_question question = {
+        .exit = exit, .code = code, .info1 = info1, .info2 = info2};
+    action = handle(d, &question);
     record_end(&d->recorder, &d->vcpu->state);
     return enter(d, action);
 }
@@ -291,8 +340,25 @@ static bool hw_interruptible(const struct dispatcher *d)
 static bool hw_window(const struct dispatcher *d)
 {
     struct hw *hw = d->own;
-    vmcb_put(hw->vmcb, VMCB_V_INTR, 8, VMCB_V_INTR_MASKING | VMCB_V_IRQ);
-    return true;
+    const struct assist_policy *policy = hw->nested ? d->modules.assist : 0;
+    bool wanted = true;
+    if (policy && policy->window && !policy->window(policy->context, &wanted))
+        wanted = false;
+    vmcb_put(hw->vmcb, VMCB_V_INTR, 8, VMCB_V_INTR_MASKING | (wanted ? VMCB_V_IRQ : 0u));
+    return wanted;
+}
+
+/* An interrupt has come to the VMM, which gives it back to the guest. */
+static void take_interrupt(struct dispatcher *d, unsigned code, const struct x86_event *event)
+{
+    const struct hw *hw = d->own;
+    const struct assist_question question = {.code = code, .vector = event->vector};
+    begin(d, code, 0, 0, 0);
+    if (hw->nested)
+        handle(d, &question);
+    else
+        reflect(d, event);
+    record_end(&d->recorder, &d->vcpu->state);
 }
 
 static void hw_interrupt(struct dispatcher *d, uint8_t vector)
@@ -303,13 +369,10 @@ static void hw_interrupt(struct dispatcher *d, uint8_t vector)
     unsigned code = waited ? VMCB_EXIT_VINTR : VMCB_EXIT_INTR;
     vmcb_put(hw->vmcb, VMCB_V_INTR, 8, VMCB_V_INTR_MASKING);
     cpu_modify(d->cpu);
-    if (!vmcb_intercepts(hw->vmcb, code)) {
+    if (!vmcb_intercepts(hw->vmcb, code))
         outcome_inject(d, &event);
-    } else {
-        begin(d, code, 0, 0, 0);
-        reflect(d, &event);
-        record_end(&d->recorder, &d->vcpu->state);
-    }
+    else
+        take_interrupt(d, code, &event);
     enter(d, CPU_RESUME);
     vcpu_absorb(d->vcpu);
 }

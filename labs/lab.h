@@ -29,6 +29,18 @@ typedef uint32_t lab_give(const struct lab_plan *plan, const struct vmm_frame_re
 typedef bool lab_allow(const struct lab_plan *plan, unsigned vm,
                        const struct vmm_port_access *access);
 
+/* What a guest is going to do, as often as it says (lab 9). It has no interrupts and no exceptions,
+ * and IN and OUT to ports that are its own. */
+struct lab_workload {
+    uint32_t cpuid, rdmsr, out, cr3, invlpg, rdtsc;
+    uint32_t pages;      /* of memory that it touches, its own code and tables among them */
+    uint32_t void_pages; /* without memory, that it touches */
+    uint32_t tables;     /* of the nested kind, with the directory, that these need */
+};
+
+/* How many exits that takes. */
+typedef uint64_t lab_predict(const struct lab_workload *work);
+
 /* One slot, and the function for it, of the type that the slot has. */
 struct lab_module {
     const char *slot; /* "interpreter.cli"; NULL behind the last */
@@ -42,6 +54,8 @@ struct lab_module {
         vmm_allow_port *allow_port;              /* allocator.ports */
         lab_allow *allow;                        /* allocator.ports of several VMs */
         const struct vmm_translator *translator; /* interpreter.translator */
+        const struct vmm_hardware *hardware;     /* dispatcher.hardware */
+        lab_predict *predict;                    /* lab.exits, which is no slot of the VMM */
     };
     vmm_shadow_keep *keep;
 };

@@ -113,6 +113,14 @@ void lab_differences(const struct lab_evidence *expected, const struct lab_evide
             "    the VMM has emulated %llu instructions, expected %llu; the processor executes the "
             "others\n",
             (unsigned long long)got->emulated, (unsigned long long)expected->emulated);
+    /* What the processor did by itself is no exit; a guest that stops has no count to compare. */
+    if (!text[0] && expected->exits != got->exits)
+        add(text, room, "    the guest has exited %llu times, expected %llu; the last was %s\n",
+            (unsigned long long)got->exits, (unsigned long long)expected->exits, got->last_exit);
+    if (!text[0] && expected->predicted != LAB_NO_PREDICTION &&
+        expected->predicted != got->predicted)
+        add(text, room, "    the guest has exited %llu times, predicted were %lld\n",
+            (unsigned long long)expected->predicted, (long long)got->predicted);
     if (!text[0] && expected->digest != got->digest)
         add(text, room,
             "    the registers are right; memory, a device or the interrupt shadow is not\n");

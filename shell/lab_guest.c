@@ -77,6 +77,16 @@ unsigned lab_guest_seconds(clock_t used)
     return LEAST_SECONDS + (unsigned)((double)used / CLOCKS_PER_SEC * SLOWER);
 }
 
+/* Whoever is asked how many exits there will be has to know what there were. */
+static void expect_prediction(struct trial *trial)
+{
+    struct lab_workload work;
+    for (size_t i = 0; i < trial->wanted; i++)
+        trial->expected[i].predicted = LAB_NO_PREDICTION;
+    if (trial->wanted && lab_read_workload(&work, trial->guest, trial->size))
+        trial->expected[trial->wanted - 1].predicted = trial->expected[trial->wanted - 1].exits;
+}
+
 static bool run_reference(struct lab_job *job, struct trial *trial)
 {
     static const struct lab_module none[] = {{NULL, {NULL}, NULL}};
@@ -92,6 +102,7 @@ static bool run_reference(struct lab_job *job, struct trial *trial)
         snprintf(job->why, sizeof job->why, "%s", error.text);
     while (more && trial->wanted < LAB_STEPS)
         more = lab_machine_step(&machine, &trial->expected[trial->wanted++]);
+    expect_prediction(trial);
     lab_machine_destroy(&machine);
     trial->seconds = lab_guest_seconds(clock() - start);
     return trial->wanted > 0;

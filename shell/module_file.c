@@ -38,6 +38,10 @@ static int install(struct vmm_vm *vm, const struct lab_module *module, struct vm
         return vmm_module_replace_shadow(vm, module->ask, module->keep, NULL, error);
     if (strcmp(module->slot, "interpreter.translator") == 0)
         return vmm_module_replace_translator(vm, module->translator, NULL, error);
+    if (strcmp(module->slot, "dispatcher.hardware") == 0)
+        return vmm_module_replace_hardware(vm, module->hardware, NULL, error);
+    if (strcmp(module->slot, "lab.exits") == 0)
+        return VMM_OK; /* no slot of a virtual machine */
     if (strcmp(module->slot, "allocator.ports") == 0)
         return vmm_module_replace_ports(vm, module->allow_port, NULL, error);
     return vmm_module_replace(vm, module->slot, module->routine, NULL, error);

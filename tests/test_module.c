@@ -623,15 +623,20 @@ Test(module, slots_have_names)
 {
     struct vmm_error error;
     struct vmm_vm *trap = START("trap", small), *bare = START("bare", small),
-                  *interp = START("interp", small), *bt = START("bt", small);
+                  *interp = START("interp", small), *bt = START("bt", small),
+                  *hw = START("hw", small);
     bool cli = false;
     size_t count = 0;
     for (const char *name; (name = vmm_module(count)); count++) {
         cli |= strcmp(name, "interpreter.cli") == 0;
         cr_assert_null(strstr(name, "null"), "%s", name);
         bool translator = strcmp(name, "interpreter.translator") == 0;
-        cr_assert_eq(vmm_module_state(translator ? bt : trap, name), VMM_MODULE_STANDARD, "%s",
-                     name);
+        bool hardware = strcmp(name, "dispatcher.hardware") == 0;
+        cr_assert_eq(vmm_module_state(translator ? bt
+                                      : hardware ? hw
+                                                 : trap,
+                                      name),
+                     VMM_MODULE_STANDARD, "%s", name);
         cr_assert_eq(vmm_module_state(bare, name), VMM_MODULE_UNKNOWN, "%s", name);
         cr_assert_eq(vmm_module_remove(bare, name, &error), VMM_E_UNSUPPORTED, "%s", name);
         for (size_t other = 0; other < count; other++)
@@ -650,5 +655,6 @@ Test(module, slots_have_names)
     vmm_destroy(trap);
     vmm_destroy(bare);
     vmm_destroy(interp);
+    vmm_destroy(hw);
     vmm_destroy(bt);
 }

@@ -54,7 +54,7 @@ Test(nested, is_filled_in_on_demand)
     nested_walk(nested, 0x12345, &walk);
     cr_assert_eq(walk.levels, 1);
     cr_assert_not(walk.mapped);
-    cr_assert_eq(nested_fault(nested, 0x12345), NESTED_FILLED);
+    cr_assert_eq(nested_fault(nested, 0x12345, 0), NESTED_FILLED);
     nested_walk(nested, 0x12345, &walk);
     cr_assert_eq(walk.levels, 2);
     cr_assert(walk.mapped);
@@ -71,9 +71,9 @@ Test(nested, gives_every_frame_back)
 {
     uint32_t before = pool.free_count;
     struct nested *nested = nested_create(&map, 8, NOWHERE);
-    nested_fault(nested, 0);
-    nested_fault(nested, 0x40000000);
-    nested_fault(nested, 0xfffff000);
+    nested_fault(nested, 0, 0);
+    nested_fault(nested, 0x40000000, 0);
+    nested_fault(nested, 0xfffff000, 0);
     cr_assert_eq(pool.free_count, before - 4);
     nested_destroy(nested);
     cr_assert_eq(pool.free_count, before);
@@ -82,9 +82,9 @@ Test(nested, gives_every_frame_back)
 Test(nested, says_when_there_is_no_room)
 {
     struct nested *nested = nested_create(&map, 2, NOWHERE);
-    cr_assert_eq(nested_fault(nested, 0), NESTED_FILLED);
-    cr_assert_eq(nested_fault(nested, 0x40000000), NESTED_NO_ROOM);
-    cr_assert_eq(nested_fault(nested, 0x1000), NESTED_FILLED, "the table there is");
+    cr_assert_eq(nested_fault(nested, 0, 0), NESTED_FILLED);
+    cr_assert_eq(nested_fault(nested, 0x40000000, 0), NESTED_NO_ROOM);
+    cr_assert_eq(nested_fault(nested, 0x1000, 0), NESTED_FILLED, "the table there is");
     nested_destroy(nested);
     cr_assert_null(nested_create(&map, 0, NOWHERE));
 }
@@ -93,7 +93,7 @@ Test(nested, leads_nowhere_where_the_guest_has_no_memory)
 {
     struct nested *nested = nested_create(&map, 4, NOWHERE);
     struct nested_walk walk;
-    nested_fault(nested, GUEST);
+    nested_fault(nested, GUEST, 0);
     nested_walk(nested, GUEST + 5, &walk);
     cr_assert_eq(walk.machine, NOWHERE + 5);
     cr_assert_eq(nested_statistics(nested).nowhere, 1);
@@ -113,8 +113,8 @@ Test(nested, shows_every_entry_and_forgets_what_is_unmapped)
     unsigned counts[2] = {0};
     struct nested_walk walk;
     for (uint32_t guest = 0; guest < 5 * MEMORY_FRAME_SIZE; guest += MEMORY_FRAME_SIZE)
-        nested_fault(nested, guest);
-    nested_fault(nested, 0x80000000);
+        nested_fault(nested, guest, 0);
+    nested_fault(nested, 0x80000000, 0);
     nested_unmap(nested, 0x1000);
     nested_unmap(nested, 0xc0000000); /* never mapped */
     nested_visit(nested, count, counts);
@@ -154,7 +154,7 @@ Test(nested, the_processor_reports_why_it_is_refused)
     nesting_use(&nesting, nested_root(nested));
     cr_assert_not(translate(0x3000, false, &machine, &error));
     cr_assert_eq(error, NESTING_USER, "not present, a read");
-    nested_fault(nested, 0x3000);
+    nested_fault(nested, 0x3000, 0);
     cr_assert_not(translate(0x4000, true, &machine, &error));
     cr_assert_eq(error, NESTING_USER | NESTING_WRITE);
     cr_assert(translate(0x3abc, true, &machine, &error));
@@ -180,7 +180,7 @@ Test(nested, the_processor_marks_what_it_uses)
     struct nested_walk walk;
     uint32_t machine, error;
     nesting_use(&nesting, nested_root(nested));
-    nested_fault(nested, 0x5000);
+    nested_fault(nested, 0x5000, 0);
     nested_walk(nested, 0x5000, &walk);
     cr_assert_eq(walk.pte & (X86_PTE_A | X86_PTE_D), 0);
     cr_assert_eq(nesting_fault(&nesting, 0x5000, false, &machine, &error), NESTING_FILLED);
@@ -215,7 +215,7 @@ Test(nested, rights_are_those_of_both)
     uint32_t machine, error, frame = frame_map_machine(&map, 0x6000) >> MEMORY_FRAME_SHIFT;
     nesting_use(&nesting, nested_root(nested));
     cr_assert_eq(nesting_fault(&nesting, 0x6000, true, &machine, &error), NESTING_REFUSED);
-    nested_fault(nested, 0x6000);
+    nested_fault(nested, 0x6000, 0);
     nesting_protect(&nesting, frame, false);
     cr_assert_eq(nesting_fault(&nesting, 0x6000, true, &machine, &error), NESTING_PROTECTED);
     cr_assert_eq(machine >> MEMORY_FRAME_SHIFT, frame);
@@ -237,8 +237,8 @@ Test(nested, protection_reaches_every_alias)
     struct nested *nested = nested_create(&map, 4, NOWHERE);
     struct nested_walk walk;
     uint32_t machine, error;
-    nested_fault(nested, 0x1000);
-    nested_fault(nested, 0x2000);
+    nested_fault(nested, 0x1000, 0);
+    nested_fault(nested, 0x2000, 0);
     nested_walk(nested, 0x1000, &walk);
     *entry_at(walk.pde, 2) = walk.pte; /* page 2 shows the frame of page 1 */
     nesting_use(&nesting, nested_root(nested));
@@ -258,7 +258,7 @@ Test(nested, where_there_is_no_memory_reads_are_filled_and_writes_are_not)
     struct nested *nested = nested_create(&map, 4, NOWHERE);
     uint32_t machine, error;
     nesting_use(&nesting, nested_root(nested));
-    nested_fault(nested, GUEST);
+    nested_fault(nested, GUEST, 0);
     cr_assert_eq(nesting_fault(&nesting, GUEST, false, &machine, &error), NESTING_FILLED);
     cr_assert_eq(nesting_fault(&nesting, GUEST, true, &machine, &error), NESTING_PROTECTED);
     nesting_void(&nesting, GUEST, true);
@@ -276,7 +276,7 @@ Test(nested, a_frame_is_shown_and_the_view_put_back)
     struct nested *nested = nested_create(&map, 4, NOWHERE);
     uint32_t machine, error, view;
     nesting_use(&nesting, nested_root(nested));
-    nested_fault(nested, 0x1000);
+    nested_fault(nested, 0x1000, 0);
     nesting_fault(&nesting, 0x1000, true, &machine, &error);
     view = seen(0x1000);
     nesting_show(&nesting, 0x1000, true);
@@ -327,7 +327,7 @@ Test(nested, random_tables_never_reach_beyond_the_machine)
     struct nested *nested = nested_create(&map, 8, NOWHERE);
     uint32_t root = nested_root(nested), machine, error;
     for (unsigned slot = 0; slot < 6; slot++)
-        nested_fault(nested, slot << 22);
+        nested_fault(nested, slot << 22, 0);
     for (unsigned round = 0; round < 20000; round++) {
         struct nested_walk walk;
         uint32_t guest = next_random();

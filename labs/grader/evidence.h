@@ -24,6 +24,8 @@ enum {
     LAB_NO_CHANNEL = 42  /* the runner's exit status: the channel is closed */
 };
 
+#define LAB_NO_PREDICTION UINT64_MAX
+
 /* The first that comes, before any code of the student's is loaded: from here on what goes wrong is
  * his. */
 struct lab_hello {
@@ -33,6 +35,9 @@ struct lab_hello {
 struct lab_evidence {
     uint64_t nonce;
     uint64_t digest, instructions, emulated;
+    uint64_t exits;     /* of hardware assist, so far */
+    uint64_t predicted; /* by the module, for the whole run */
+    char last_exit[24]; /* "VMEXIT_CPUID" */
     uint32_t stop, exit_code;
     uint32_t vm;     /* which of several */
     uint32_t stride; /* instructions since the state before */
@@ -66,6 +71,10 @@ static inline struct vmm_vm *lab_vm(const char *technique, const uint8_t *guest,
     const struct vmm_image image = {.kind = lab_is_kernel(guest, size) ? "auto" : "flat@0x100000",
                                     .file = {.bytes = guest, .size = (uint32_t)size}};
     struct vmm_vm *vm = vmm_create(&config, error);
+    if (vm && size > 6 && guest[6] == 'L' && vmm_log_writes(vm, true, error) != VMM_OK) {
+        vmm_destroy(vm);
+        return NULL;
+    }
     evidence->stride = lab_is_kernel(guest, size) ? LAB_STRIDE : 1;
     if (vm && vmm_load(vm, &image, error) != VMM_OK) {
         vmm_destroy(vm);
@@ -79,6 +88,18 @@ static inline void lab_look_at_stack(struct vmm_vm *vm, struct lab_evidence *evi
     const struct vmm_registers *r = &evidence->registers;
     memset(evidence->stack, 0, sizeof evidence->stack);
     vmm_read_linear(vm, r->segment_base[2] + r->gpr[4], evidence->stack, sizeof evidence->stack);
+}
+
+static inline void lab_count_exits(struct vmm_vm *vm, struct lab_evidence *evidence)
+{
+    struct vmm_cause_count cause;
+    struct vmm_record record;
+    evidence->exits = 0;
+    for (size_t i = 0; vmm_cause(vm, i, &cause); i++)
+        if (strncmp(cause.cause, "VMEXIT_", 7) == 0)
+            evidence->exits += cause.count;
+    if (evidence->exits && vmm_last_record(vm, 0, &record))
+        snprintf(evidence->last_exit, sizeof evidence->last_exit, "%s", record.cause);
 }
 
 /* A guest is through when it comes to an instruction that jumps to itself. */
@@ -103,6 +124,7 @@ static inline bool lab_step(struct vmm_vm *vm, struct lab_evidence *evidence)
     evidence->instructions = statistics.guest_instructions;
     evidence->emulated = statistics.emulated;
     evidence->digest = vmm_digest(vm);
+    lab_count_exits(vm, evidence);
     snprintf(evidence->text, sizeof evidence->text, "%s", vmm_stop_text(vm));
     if (evidence->stride > 1)
         return stop == VMM_STOP_LIMIT && evidence->instructions < LAB_KERNEL;

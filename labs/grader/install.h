@@ -122,6 +122,66 @@ static inline int lab_fill_translator(struct vmm_vm *vm, const struct lab_module
     return vmm_module_replace_translator(vm, &shown, t, error);
 }
 
+/* Hardware assist, without the library's own answers. */
+static inline bool lab_intercept(void *context, unsigned code)
+{
+    const struct lab_module *module = context;
+    return module->hardware->intercept(NULL, code);
+}
+
+/* What the lab is about no routine does: IN, OUT, CPUID and HLT. */
+static inline bool lab_by_hand(const struct vmm_vmexit *exit)
+{
+    bool string = exit->info1 & 1 << 2;
+    return exit->code == VMM_EXIT_CPUID || exit->code == VMM_EXIT_HLT ||
+           (exit->code == VMM_EXIT_IOIO && !string);
+}
+
+static inline enum vmm_exit_end lab_exit(void *context, struct vmm_vmexit *exit)
+{
+    const struct lab_module *module = context;
+    const bool by_hand = lab_by_hand(exit);
+    enum vmm_exit_end end = module->hardware->exit(NULL, exit);
+    return end == VMM_EXIT_STANDARD || (end == VMM_EXIT_EMULATE && by_hand) ? VMM_EXIT_MISSING
+                                                                            : end;
+}
+
+static inline struct vmm_nested_answer lab_fill_nested(void *context,
+                                                       const struct vmm_nested_fault *fault)
+{
+    const struct lab_module *module = context;
+    struct vmm_nested_answer answer = module->hardware->fill(NULL, fault);
+    if (answer.kind == VMM_FILL_STANDARD)
+        answer.kind = VMM_FILL_MISSING;
+    return answer;
+}
+
+static inline uint64_t lab_window(void *context, const struct vmm_window *window)
+{
+    const struct lab_module *module = context;
+    return module->hardware->window(NULL, window);
+}
+
+/* `exit` and `fill` stand before the module's. */
+static inline int lab_fill_hardware_by(
+    struct vmm_vm *vm, const struct lab_module *module,
+    enum vmm_exit_end (*exit)(void *context, struct vmm_vmexit *exit),
+    struct vmm_nested_answer (*fill)(void *context, const struct vmm_nested_fault *fault),
+    struct vmm_error *error)
+{
+    const struct vmm_hardware *h = module->hardware;
+    const struct vmm_hardware shown = {lab_intercept, exit, fill, lab_window};
+    if (!h || !h->intercept || !h->exit || !h->fill || !h->window)
+        return vmm_module_remove(vm, module->slot, error);
+    return vmm_module_replace_hardware(vm, &shown, (void *)module, error);
+}
+
+static inline int lab_fill_hardware(struct vmm_vm *vm, const struct lab_module *module,
+                                    struct vmm_error *error)
+{
+    return lab_fill_hardware_by(vm, module, lab_exit, lab_fill_nested, error);
+}
+
 /* The slots of the allocator, on one of several VMs. */
 static inline int lab_fill_tenant(struct lab_machine *machine, unsigned i,
                                   const struct lab_module *module, struct vmm_error *error)
@@ -147,8 +207,10 @@ static inline int lab_fill(struct vmm_vm *vm, const struct lab_module *module,
                            struct vmm_error *error)
 {
     void *context = (void *)module;
-    if (lab_of_machine(module))
-        return VMM_OK;    /* for a machine with several VMs: lab_install_machine */
+    if (lab_of_machine(module) || strcmp(module->slot, "lab.exits") == 0)
+        return VMM_OK; /* for a machine with several VMs: lab_install_machine; of no machine */
+    if (strcmp(module->slot, "dispatcher.hardware") == 0)
+        return lab_fill_hardware(vm, module, error);
     if (!module->routine) /* of whichever type it is */
         return vmm_module_remove(vm, module->slot, error);
     if (strcmp(module->slot, "dispatcher.decision") == 0)
@@ -174,6 +236,18 @@ static inline int lab_install(struct vmm_vm *vm, const struct lab_module *module
     for (; module->slot && status == VMM_OK; module++)
         status = lab_fill(vm, module, error);
     return status;
+}
+
+/* What the module says about the exits to come; nothing, where it is not asked. */
+static inline uint64_t lab_prediction(const struct lab_module *module, const uint8_t *guest,
+                                      size_t size)
+{
+    struct lab_workload work;
+    if (!lab_read_workload(&work, guest, size))
+        return LAB_NO_PREDICTION;
+    while (module->slot && strcmp(module->slot, "lab.exits") != 0)
+        module++;
+    return module->slot && module->predict ? module->predict(&work) : LAB_NO_PREDICTION;
 }
 
 /* The same on each VM of a machine. */

@@ -2,7 +2,9 @@
  * instruction each. What the guests are promised stands in the image, behind the numbers that the
  * grader draws:
  *
- *     offset 6    'V', how many VMs (without it: one)
+ *     offset 6    'V', how many VMs (without it: one); 'L', writes to memory are logged; 'P', the
+ *                 module is asked how many exits there will be: struct lab_workload from offset 40
+ *                 on, which the guest follows
  *     offset 8    32 bytes of random numbers; the last four become the VM's number
  *     offset 40   struct lab_plan from `limit` on */
 #ifndef LABS_GRADER_MACHINE_H
@@ -43,6 +45,18 @@ static inline void lab_read_plan(struct lab_plan *plan, const uint8_t *guest, si
     plan->vms = guest[7] > LAB_VMS ? LAB_VMS : guest[7] ? guest[7] : 1;
     if (plan->grant_count > LAB_GRANTS)
         plan->grant_count = LAB_GRANTS;
+}
+
+/* What the guest says that it does; counts that are drawn are 1 to 8. False: it says nothing. */
+static inline bool lab_read_workload(struct lab_workload *work, const uint8_t *guest, size_t size)
+{
+    const size_t drawn = offsetof(struct lab_workload, pages);
+    if (size < LAB_PLAN_AT + sizeof *work || guest[6] != 'P')
+        return false;
+    memcpy(work, guest + LAB_PLAN_AT, sizeof *work);
+    for (size_t i = 0; i < drawn / sizeof(uint32_t); i++)
+        ((uint32_t *)work)[i] = (guest[8 + i] >> 1 & 7) + 1;
+    return true;
 }
 
 static inline void lab_machine_destroy(struct lab_machine *machine)

@@ -40,10 +40,12 @@ int main(int argc, char **argv)
     if (!modules || lab_install_machine(&machine, modules, &error) != VMM_OK ||
         !lab_machine_load(&machine, guest, size, &error))
         return LAB_NO_MODULE;
+    const uint64_t predicted = lab_prediction(modules, guest, size);
     bool more = true;
     for (unsigned step = 0; more && step < LAB_STEPS; step++) {
         more = lab_machine_step(&machine, &evidence);
         evidence.nonce = hello.nonce;
+        evidence.predicted = predicted;
         if (write(LAB_CHANNEL, &evidence, sizeof evidence) != sizeof evidence)
             return LAB_NO_CHANNEL;
     }

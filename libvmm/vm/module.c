@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dispatcher/hw.h"
 #include "dispatcher/technique.h"
 #include "vm.h"
 #include "vm/error.h"
@@ -16,7 +17,7 @@ enum { FIRST = INTERPRETER_FIRST, END = INTERPRETER_END, NAME = 40 };
 
 /* ---- policies: slots that are no interpreter routine ---- */
 
-enum policy { DECISION, DELIVERY, NESTED, FRAMES, SHADOW, PORTS, TRANSLATOR, POLICIES };
+enum policy { DECISION, DELIVERY, NESTED, FRAMES, SHADOW, PORTS, TRANSLATOR, HARDWARE, POLICIES };
 
 static const struct {
     const char *name;
@@ -30,6 +31,7 @@ static const struct {
     [SHADOW] = {"allocator.shadow", offsetof(struct dispatch_modules, shadow), false},
     [PORTS] = {"allocator.ports", offsetof(struct dispatch_modules, ports), true},
     [TRANSLATOR] = {"interpreter.translator", offsetof(struct dispatch_modules, translator), false},
+    [HARDWARE] = {"dispatcher.hardware", offsetof(struct dispatch_modules, hardware), false},
 };
 
 static unsigned policy_named(const char *name)
@@ -99,6 +101,8 @@ static enum slot *find_policy(struct vmm_vm *vm, const char *name)
     if (policy == FRAMES && !d->technique->on_demand)
         return 0;
     if (policy == TRANSLATOR && !d->technique->translator)
+        return 0;
+    if (policy == HARDWARE && !(d->technique->assisted && vm->vcpu && !vm->vcpu->shadow))
         return 0;
     return policy_slot(&d->modules, policy);
 }
@@ -253,6 +257,41 @@ static void use_translator(struct vmm_vm *vm)
     vm->dispatcher.technique->modified(&vm->dispatcher);
 }
 
+/* The hardware is configured anew, and the nested table, which stands for what the module once
+ * answered, is kept: there is nothing in it that is not the VM's. */
+static void use_hardware(struct vmm_vm *vm)
+{
+    module_use_hardware(vm->modules, &vm->dispatcher.modules);
+}
+
+int vmm_module_replace_hardware(struct vmm_vm *vm, const struct vmm_hardware *hardware,
+                                void *context, struct vmm_error *error)
+{
+    const struct vmm_hardware *h = hardware;
+    int code;
+    struct modules *modules =
+        fill(vm, HARDWARE, h && h->intercept && h->exit && h->fill && h->window, error, &code);
+    if (modules) {
+        modules->hardware = *hardware;
+        modules->hardware_context = context;
+        use_hardware(vm);
+    }
+    return code;
+}
+
+int vmm_log_writes(struct vmm_vm *vm, bool log, struct vmm_error *error)
+{
+    error_clear(error);
+    if (!find_policy(vm, policies[HARDWARE].name))
+        return error_set(error, VMM_E_UNSUPPORTED,
+                         "Only a virtual machine under hw with nested paging can log writes.");
+    if (vm->loaded)
+        return error_set(error, VMM_E_STATE,
+                         "This virtual machine has a guest; call vmm_log_writes before vmm_load.");
+    hw_log_writes(&vm->dispatcher, log);
+    return VMM_OK;
+}
+
 bool module_start(struct vmm_vm *vm)
 {
     const struct dispatcher *d = &vm->dispatcher;
@@ -353,6 +392,8 @@ static int set_policy(struct vmm_vm *vm, enum slot *slot, enum slot value, struc
         use_shadow(vm);
     if (slot == &vm->dispatcher.modules.translator)
         use_translator(vm);
+    if (slot == &vm->dispatcher.modules.hardware)
+        use_hardware(vm);
     return VMM_OK;
 }
 

@@ -3,10 +3,12 @@
 #ifndef VMM_VM_MODULE_H
 #define VMM_VM_MODULE_H
 
+#include "allocator/nested.h"
 #include "dispatcher/modules.h"
 #include "dispatcher/vcpu.h"
 #include "interpreter/interpreter.h"
 #include "interpreter/translate/translate.h"
+#include "vmm/assist.h"
 #include "vmm/module.h"
 
 struct modules {
@@ -27,6 +29,10 @@ struct modules {
         *allow_context, *translator_context;
     struct shadow_policy shadow_policy;
     struct translator_policy translator_policy;
+    struct vmm_hardware hardware;
+    void *hardware_context;
+    struct assist_policy assist_policy;
+    struct nested_policy nested_policy;
     struct dispatcher *dispatcher;
     char why[128]; /* how a routine misbehaved */
 };
@@ -55,6 +61,9 @@ void module_use_translator(struct modules *modules, struct dispatch_modules *slo
 
 /* Has the frames of `map` given, one by one, by what is in the slot (module_frames.c). */
 void module_use_frames(struct modules *modules, struct frame_map *map);
+
+/* Has hardware assist be answered by what is in the slot (module_hardware.c). */
+void module_use_hardware(struct modules *modules, struct dispatch_modules *slots);
 
 /* Makes an event of an exception that a module raised. False: there is no such exception. */
 bool module_take_exception(const struct vmm_event *wanted, struct x86_event *event);

@@ -182,6 +182,37 @@ static int fill_translator(struct vmm_vm *vm, const struct lab_module *module,
     return vmm_module_replace_translator(vm, &guarded, NULL, error);
 }
 
+/* ---- hardware assist that crashes ---- */
+
+/* An end that does not exist, so that the guest stops. */
+static enum vmm_exit_end on_vmexit(void *context, struct vmm_vmexit *exit)
+{
+    volatile enum vmm_exit_end end = (enum vmm_exit_end)99;
+    int signal = sigsetjmp(back, 1);
+    if (signal == 0) {
+        guard(true);
+        end = lab_exit(context, exit);
+    } else {
+        crash = strsignal(signal);
+    }
+    guard(false);
+    return end;
+}
+
+static struct vmm_nested_answer on_nested_fault(void *context, const struct vmm_nested_fault *fault)
+{
+    struct vmm_nested_answer answer = {.kind = (enum vmm_fill_kind)99};
+    int signal = sigsetjmp(back, 1);
+    if (signal == 0) {
+        guard(true);
+        answer = lab_fill_nested(context, fault);
+    } else {
+        crash = strsignal(signal);
+    }
+    guard(false);
+    return answer;
+}
+
 void repl_lab_report(struct session *session)
 {
     if (crash)
@@ -202,6 +233,8 @@ static int fill(struct vmm_vm *vm, const struct lab_module *module, struct vmm_e
         return vmm_module_replace(vm, module->slot, routine, context, error);
     if (module->routine && strcmp(module->slot, "dispatcher.decision") == 0)
         return vmm_module_replace_decision(vm, decide, context, error);
+    if (strcmp(module->slot, "dispatcher.hardware") == 0)
+        return lab_fill_hardware_by(vm, module, on_vmexit, on_nested_fault, error);
     return lab_fill(vm, module, error);
 }
 

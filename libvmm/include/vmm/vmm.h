@@ -3,6 +3,7 @@
 #ifndef VMM_VMM_H
 #define VMM_VMM_H
 
+#include "vmm/assist.h"
 #include "vmm/audit.h"
 #include "vmm/census.h"
 #include "vmm/classes.h"

@@ -1,0 +1,3 @@
+# fails: output
+# mistake: a word's second byte is lost
+s/eax \& 0xffff/eax \& 0xff/

@@ -1,0 +1,3 @@
+# fails: an interrupt window
+# mistake: the interrupt waits for whatever exit is next
+s/window->v_intr | VMM_V_IRQ/window->v_intr/

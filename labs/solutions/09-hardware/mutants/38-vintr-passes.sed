@@ -1,0 +1,3 @@
+# fails: an interrupt window
+# mistake: the window opens without an exit
+/    case VMM_EXIT_VINTR:$/d

@@ -1,0 +1,3 @@
+# fails: an interrupt in the middle
+# mistake: interrupts go to the guest
+/    case VMM_EXIT_INTR: \/\*/d

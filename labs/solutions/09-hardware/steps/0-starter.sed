@@ -1,0 +1,2 @@
+# step: starter
+# expect: Module missing: this virtual machine has no dispatcher.hardware

@@ -1,0 +1,16 @@
+# step: port
+# expect: Module dispatcher.hardware misbehaved: it accessed a port for an exit (EXITCODE 0x7b) that is no IN and no OUT of a register
+# passes: the first pages
+# passes: where there is no memory
+# passes: output
+# passes: input
+# passes: what is the guest's own
+/^    if (exit->info1 & 1 << 2)/,+1d
+s/^    r->eip += exit->length;/    r->eip += 0;/
+s/case VMM_EXIT_HLT: return VMM_EXIT_IDLE;/case VMM_EXIT_HLT: return VMM_EXIT_MISSING;/
+s/return inject(exit, EXTERNAL, exit->vector);/return VMM_EXIT_EMULATE;/
+s/return window->v_intr | VMM_V_IRQ;/return window->v_intr;/
+s/return inject(exit, EXCEPTION, 6);/return VMM_EXIT_EMULATE;/
+/^    if (fault->log/,+1d
+/^    if (fault->table_entry & P)/,+1d
+s/return work->cpuid + .*/return work ? 0 : 0;/

@@ -1,0 +1,8 @@
+# step: halt
+# expect: Module dispatcher.hardware misbehaved: it called an instruction done where none has exited (EXITCODE 0x60)
+s/return inject(exit, EXTERNAL, exit->vector);/return VMM_EXIT_EMULATE;/
+s/return window->v_intr | VMM_V_IRQ;/return window->v_intr;/
+s/return inject(exit, EXCEPTION, 6);/return VMM_EXIT_EMULATE;/
+/^    if (fault->log/,+1d
+/^    if (fault->table_entry & P)/,+1d
+s/return work->cpuid + .*/return work ? 0 : 0;/

@@ -1,0 +1,2 @@
+# step: predict
+# passes: the number of exits
