@@ -186,7 +186,9 @@ static bool is_flat(const struct x86_segment *segment)
 }
 
 /* Translations are of 32-bit code in flat segments at ring 0; where flags ask for more than one
- * thing at a time, the interpreter is surer. */
+ * thing at a time, the interpreter is surer. A watched page is left after each write to it, and
+ * that may be in the middle of what an instruction was translated to, before which it would begin
+ * again. */
 static bool translatable(const struct dispatcher *d)
 {
     const struct cpu_state *guest = &d->vcpu->state;
@@ -196,7 +198,7 @@ static bool translatable(const struct dispatcher *d)
            (guest->seg[X86_SS].attributes & (X86_SEG_RW | X86_SEG_DC | X86_SEG_CODE)) ==
                X86_SEG_RW &&
            !guest->interrupt_shadow && (!d->cpu->break_count || d->cpu->breaks_off) &&
-           !d->watch.met;
+           !d->watch.met && !d->cpu->watch_count;
 }
 
 /* The words that translations read instead of registers. */

@@ -340,6 +340,30 @@ Test(watch, a_kernels_reads_are_the_same_under_every_technique)
     }
 }
 
+/* A run that nobody looks at goes on with the pages protected: a call pushes there, too. */
+Test(watch, a_stack_that_is_watched_is_no_obstacle_to_going_back)
+{
+    /* mov esp,0x200010; mov ebx,1000; again: call one; dec ebx; jnz again; mov [0x200004],ebx;
+     * again2: jmp again2; one: inc eax; ret */
+    static const uint8_t code[] = {0xbc, 0x10, 0x00, 0x20, 0x00, 0xbb, 0xe8, 0x03, 0x00, 0x00,
+                                   0xe8, 0x0b, 0x00, 0x00, 0x00, 0x4b, 0x75, 0xf8, 0x89, 0x1d,
+                                   0x04, 0x00, 0x20, 0x00, 0xeb, 0xfe, 0x40, 0xc3};
+    const char *technique;
+    struct vmm_error error;
+    for (size_t i = 0; (technique = technique_of_any_guest(i)); i++) {
+        struct vmm_vm *vm = START(technique, code);
+        uint32_t eax;
+        cr_assert_eq(vmm_history_start(vm, NULL, &error), VMM_OK);
+        vmm_run(vm, 6000);
+        watch(vm, (struct vmm_watchpoint){VMM_WATCH_MEMORY, 0x200020, 4, NULL});
+        cr_assert_eq(vmm_goto(vm, 4002, &error), VMM_OK, "%s: %s", technique, error.text);
+        cr_assert(vmm_register(vm, "eax", &eax));
+        cr_expect_eq(instructions(vm), 4002, "%s", technique);
+        cr_expect_eq(eax, 800, "%s: %u", technique, eax);
+        vmm_destroy(vm);
+    }
+}
+
 /* ---- backwards ---- */
 
 Test(watch, back_to_the_change)

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MOST_BYTES = 1 << 14, MOST_INSTRUCTIONS = 5000, MOST_PACKETS = 200 };
+enum { MOST_BYTES = 1 << 14, MOST_INSTRUCTIONS = 2000, MOST_PACKETS = 200 };
 
 static struct gdb_server server;
 

@@ -55,6 +55,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 repl_execute(&session, line);
     char all[] = "delete";
     repl_execute(&session, all);
+    repl_free_snapshots(&session);
+    repl_forget_symbols(&session);
     free(text);
     return 0;
 }
