@@ -119,8 +119,16 @@ static void show_registers(struct gdb_server *server, FILE *to, const char *text
 
 static const char *cause_name(void *context, size_t i)
 {
-    (void)context;
-    return why_cause(i);
+    const struct gdb_server *server = context;
+    return why_cause_of(gdb_vm(server), i);
+}
+
+static const char *find_cause(struct gdb_server *server, const char *text)
+{
+    for (size_t i = 0; cause_name(server, i); i++)
+        if (strcmp(cause_name(server, i), text) == 0)
+            return cause_name(server, i);
+    return NULL;
 }
 
 static void catch_traps(struct gdb_server *server, FILE *to, const char *text)
@@ -130,17 +138,17 @@ static void catch_traps(struct gdb_server *server, FILE *to, const char *text)
         fputs("Traps do not stop the guest.\n", to);
         return;
     }
-    const struct why_cause *cause = *text ? why_find_cause(text) : NULL;
+    const char *cause = *text ? find_cause(server, text) : NULL;
     if (*text && !cause) {
-        const char *nearest = nearest_name(text, cause_name, NULL);
+        const char *nearest = nearest_name(text, cause_name, server);
         fprintf(to, "There is no cause '%.40s'%s%s%s\n", text, nearest ? "; did you mean '" : ".",
                 nearest ? nearest : "", nearest ? "'?" : "");
         return;
     }
     server->catching = true;
-    server->caught = cause ? cause->cause : NULL;
+    server->caught = cause;
     fprintf(to, "The guest stops behind the next trap%s%s.\n", cause ? " with the cause " : "",
-            cause ? cause->cause : "");
+            cause ? cause : "");
 }
 
 static void choose_memory(struct gdb_server *server, FILE *to, const char *text)

@@ -49,7 +49,8 @@ static const char *cause_or_vector(size_t i)
         return vectors[i];
     while (repl_group(groups))
         groups++;
-    return i - count < groups ? repl_group(i - count) : why_cause(i - count - groups);
+    return i - count < groups ? repl_group(i - count)
+                              : why_cause_of(completing->guest.vm, i - count - groups);
 }
 
 static const char *breakpoint_number(size_t i)

@@ -62,8 +62,8 @@ bool repl_is_of_kind(const struct vmm_record *record, const struct trap_kind *ki
 
 static const char *cause_name(void *context, size_t i)
 {
-    (void)context;
-    return why_cause(i);
+    const struct session *session = context;
+    return why_cause_of(session->guest.vm, i);
 }
 
 /* A cause's name, a vector's number or an exception's name. */
@@ -87,13 +87,13 @@ bool repl_parse_kind(struct session *session, const char *text, struct trap_kind
             return true;
         }
     }
-    for (size_t i = 0; why_cause(i); i++) {
-        if (strcmp(why_cause(i), text) != 0)
+    for (size_t i = 0; cause_name(session, i); i++) {
+        if (strcmp(cause_name(session, i), text) != 0)
             continue;
         snprintf(kind->cause, sizeof kind->cause, "%s", text);
         return true;
     }
-    const char *nearest = nearest_name(text, cause_name, NULL);
+    const char *nearest = nearest_name(text, cause_name, session);
     if (nearest)
         return repl_complain(session, "There is no cause '%.20s'; did you mean '%s'?", text,
                              nearest);

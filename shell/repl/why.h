@@ -52,6 +52,9 @@ const struct why_cause *why_find_cause(const char *cause);
 /* The `i`th cause's name, NULL beyond the last. Static strings. */
 const char *why_cause(size_t i);
 
+/* The same with those that only `vm` has: the exits of its VMCB. */
+const char *why_cause_of(const struct vmm_vm *vm, size_t i);
+
 /* "#GP" and "general protection" for 13; NULL for what is no exception. Static strings. */
 const char *why_vector_name(uint8_t vector);
 const char *why_vector_title(uint8_t vector);

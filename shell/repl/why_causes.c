@@ -294,6 +294,15 @@ const char *why_cause(size_t i)
     return i < CAUSES ? causes[i].cause : NULL;
 }
 
+const char *why_cause_of(const struct vmm_vm *vm, size_t i)
+{
+    const size_t known = sizeof causes / sizeof *causes;
+    struct vmm_intercepted exit;
+    if (i < known)
+        return causes[i].cause;
+    return vm && vmm_intercepted(vm, i - known, &exit) ? exit.exit : NULL;
+}
+
 /* Intel SDM volume 3, table 6-1. */
 static const struct {
     const char *name, *title;
