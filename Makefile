@@ -265,7 +265,8 @@ bench: all $(bench_programs)
 	else echo "tests/bench/run does not exist"; fi
 	@VMM_BUILD=$(abspath $(OUT)) tests/bench/classify
 	@VMM_BUILD=$(abspath $(OUT)) tests/bench/labs
-	@$(OUT)/bench/reverse $(OUT)/vmm $(OUT)/guests/spin.elf bare trap patch hw hybrid interp
+	@VMM_BUILD=$(abspath $(OUT)) tests/bench/trace
+	@$(OUT)/bench/reverse $(OUT)/vmm $(OUT)/guests/spin.elf bare trap bt patch hw hybrid interp
 
 # The page about repeated research, and its chart.
 research: all

@@ -57,8 +57,11 @@ const char *record_class(const struct vmm_record *record)
 void record_walk_text(const struct vmm_record *record, char *text, size_t room)
 {
     struct text out = text_in(text, room);
-    for (size_t i = 0; i < sizeof record->walk && record->walk[i]; i++)
-        text_add(&out, "%s%c", i ? "-" : "", record->walk[i]);
+    for (size_t i = 0; i < sizeof record->walk && record->walk[i]; i++) {
+        if (i)
+            text_put(&out, "-");
+        text_put_bytes(&out, &record->walk[i], 1);
+    }
 }
 
 /* ---- the parts of the line ---- */

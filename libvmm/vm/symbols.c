@@ -226,8 +226,12 @@ size_t vmm_symbol_text(const struct vmm_vm *vm, uint32_t linear, char *text, siz
 {
     uint32_t offset;
     const char *name = vmm_symbol(vm, linear, &offset);
-    int length = !name    ? snprintf(text, room, "%s", "")
-                 : offset ? snprintf(text, room, "%s+0x%x", name, offset)
-                          : snprintf(text, room, "%s", name);
+    if (!name) { /* most often, in a trace of a guest without symbols */
+        if (room)
+            *text = '\0';
+        return 0;
+    }
+    int length = offset ? snprintf(text, room, "%s+0x%x", name, offset)
+                        : snprintf(text, room, "%s", name);
     return (size_t)length;
 }

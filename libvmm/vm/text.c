@@ -22,7 +22,7 @@ void text_add(struct text *text, const char *format, ...)
     text->length += added > 0 ? (size_t)added : 0;
 }
 
-static void put(struct text *text, const char *bytes, size_t count)
+void text_cut(struct text *text, const char *bytes, size_t count)
 {
     size_t used = text->length < text->room ? text->length : text->room;
     size_t left = text->room - used, fits = left ? left - 1 : 0;
@@ -34,28 +34,24 @@ static void put(struct text *text, const char *bytes, size_t count)
     text->length += count;
 }
 
-void text_put(struct text *text, const char *string)
-{
-    put(text, string, strlen(string));
-}
-
-static void put_digits(struct text *text, uint64_t number, unsigned base)
+void text_put_number(struct text *text, uint64_t number)
 {
     char digits[20];
     size_t at = sizeof digits;
     do
-        digits[--at] = "0123456789abcdef"[number % base];
-    while (number /= base);
-    put(text, digits + at, sizeof digits - at);
-}
-
-void text_put_number(struct text *text, uint64_t number)
-{
-    put_digits(text, number, 10);
+        digits[--at] = (char)('0' + number % 10);
+    while (number /= 10);
+    text_put_bytes(text, digits + at, sizeof digits - at);
 }
 
 void text_put_hex(struct text *text, uint32_t number)
 {
-    put(text, "0x", 2);
-    put_digits(text, number, 16);
+    char digits[10];
+    size_t at = sizeof digits;
+    do
+        digits[--at] = "0123456789abcdef"[number & 15];
+    while (number >>= 4);
+    digits[--at] = 'x';
+    digits[--at] = '0';
+    text_put_bytes(text, digits + at, sizeof digits - at);
 }

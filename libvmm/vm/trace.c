@@ -19,12 +19,23 @@
 #define LINE        4096u
 #define CYCLES_A_US 100u
 
+enum { KNOWN = 4096, TOGETHER = 1 << 16 };
+
 struct vmm_trace {
     enum vmm_trace_format format;
     vmm_write *write;
     void *context;
     bool failed;
     uint64_t events; /* written so far */
+    size_t waiting;  /* bytes of `buffer`: what programs read is written in large pieces */
+    char buffer[TOGETHER];
+    struct known {
+        uint32_t linear;
+        uint8_t length; /* 0: nothing is kept here */
+        bool code16;
+        uint8_t bytes[sizeof((struct vmm_record *)0)->bytes];
+        char text[96], hexadecimal[2 * sizeof((struct vmm_record *)0)->bytes + 1];
+    } known[KNOWN];
     struct watched {
         struct watched *next;
         struct vmm_trace *trace;
@@ -35,10 +46,26 @@ struct vmm_trace {
     } * watched;
 };
 
+static void flush(struct vmm_trace *trace)
+{
+    if (trace->waiting && !trace->failed &&
+        !trace->write(trace->context, trace->buffer, trace->waiting))
+        trace->failed = true;
+    trace->waiting = 0;
+}
+
 static void put(struct vmm_trace *trace, const char *bytes, size_t count)
 {
-    if (!trace->failed && !trace->write(trace->context, bytes, count))
+    if (count > TOGETHER - trace->waiting)
+        flush(trace);
+    if (count <= TOGETHER) {
+        memcpy(trace->buffer + trace->waiting, bytes, count);
+        trace->waiting += count;
+    } else if (!trace->failed && !trace->write(trace->context, bytes, count)) {
         trace->failed = true;
+    }
+    if (trace->format == VMM_TRACE_TEXT) /* somebody may be reading along */
+        flush(trace);
 }
 
 static void put_text(struct vmm_trace *trace, const struct text *text)
@@ -51,58 +78,76 @@ static void put_text(struct vmm_trace *trace, const struct text *text)
  * Every string is printable ASCII without quotes and backslashes: static names of ours, symbols
  * (see symbols.c), and what the disassembler makes. */
 
-static void add_name(struct text *out, const char *name)
+/* `name` is ",\"NAME\":", of `length` bytes: put together where it is compiled. */
+static void name_number(struct text *out, const char *name, size_t length, bool has, uint64_t value)
 {
-    text_put(out, ",\"");
-    text_put(out, name);
-    text_put(out, "\":");
-}
-
-static void add_number(struct text *out, const char *name, bool has, uint64_t value)
-{
-    add_name(out, name);
+    text_put_bytes(out, name, length);
     if (has)
         text_put_number(out, value);
     else
         text_put(out, "null");
 }
 
-static void add_string(struct text *out, const char *name, const char *value)
+static void name_string(struct text *out, const char *name, size_t length, const char *value)
 {
-    add_name(out, name);
-    text_put(out, value ? "\"" : "null");
-    if (!value)
+    text_put_bytes(out, name, length);
+    if (!value) {
+        text_put(out, "null");
         return;
+    }
+    text_put(out, "\"");
     text_put(out, value);
     text_put(out, "\"");
 }
 
-static void add_hexadecimal(struct text *out, const char *name, bool has, uint32_t value)
+static void name_hexadecimal(struct text *out, const char *name, size_t length, bool has,
+                             uint32_t value)
 {
-    add_name(out, name);
-    text_put(out, has ? "\"" : "null");
-    if (!has)
+    text_put_bytes(out, name, length);
+    if (!has) {
+        text_put(out, "null");
         return;
+    }
+    text_put(out, "\"");
     text_put_hex(out, value);
     text_put(out, "\"");
 }
+#define NAME(name)                             ",\"" name "\":", sizeof ",\"" name "\":" - 1
+#define add_number(out, name, has, value)      name_number(out, NAME(name), has, value)
+#define add_string(out, name, value)           name_string(out, NAME(name), value)
+#define add_hexadecimal(out, name, has, value) name_hexadecimal(out, NAME(name), has, value)
 
-static void add_bytes(struct text *out, const struct vmm_record *record)
+/* What traps once traps again: the text of an instruction is made once, and kept where the next
+ * one with the same place among so many finds it. */
+static const struct known *look_up(struct vmm_trace *trace, const struct vmm_record *record)
 {
     static const char digits[] = "0123456789abcdef";
-    char insn[96], bytes[2 * sizeof record->bytes + 1];
+    struct known *known = &trace->known[record->linear % KNOWN];
+    if (known->linear == record->linear && known->length == record->length &&
+        known->code16 == record->code16 && memcmp(known->bytes, record->bytes, record->length) == 0)
+        return known;
+    known->linear = record->linear;
+    known->length = record->length;
+    known->code16 = record->code16;
+    memcpy(known->bytes, record->bytes, sizeof known->bytes);
     unsigned length = vmm_disassemble(record->bytes, record->length, record->linear, record->code16,
-                                      insn, sizeof insn);
+                                      known->text, sizeof known->text);
     if (!length)
         length = record->length;
     for (unsigned i = 0; i < length; i++) {
-        bytes[2 * i] = digits[record->bytes[i] >> 4];
-        bytes[2 * i + 1] = digits[record->bytes[i] & 15];
+        known->hexadecimal[2 * i] = digits[record->bytes[i] >> 4];
+        known->hexadecimal[2 * i + 1] = digits[record->bytes[i] & 15];
     }
-    bytes[2 * length] = '\0';
-    add_string(out, "bytes", bytes);
+    known->hexadecimal[2 * length] = '\0';
+    return known;
+}
+
+static void add_bytes(struct vmm_trace *trace, struct text *out, const struct vmm_record *record)
+{
+    const struct known *known = record->length ? look_up(trace, record) : 0;
+    add_string(out, "bytes", known ? known->hexadecimal : "");
     add_number(out, "bits", true, record->code16 ? 16 : 32);
-    add_string(out, "text", record->length ? insn : 0);
+    add_string(out, "text", known ? known->text : 0);
 }
 
 static void add_event(struct text *out, const struct vmm_record *record)
@@ -133,7 +178,8 @@ static void add_changes(struct text *out, const struct vmm_record *record)
     text_put(out, "]");
 }
 
-static void add_object(struct text *out, const struct vmm_vm *vm, const struct vmm_record *record)
+static void add_object(struct vmm_trace *trace, struct text *out, const struct vmm_vm *vm,
+                       const struct vmm_record *record)
 {
     char symbol[256], walk[16];
     vmm_symbol_text(vm, record->linear, symbol, sizeof symbol);
@@ -150,7 +196,7 @@ static void add_object(struct text *out, const struct vmm_vm *vm, const struct v
     add_hexadecimal(out, "eip", true, record->eip);
     add_hexadecimal(out, "linear", true, record->linear);
     add_string(out, "symbol", *symbol ? symbol : 0);
-    add_bytes(out, record);
+    add_bytes(trace, out, record);
     add_event(out, record);
     add_string(out, "walk", walk);
     add_string(out, "routine", record->routine);
@@ -172,9 +218,9 @@ static void write_line(struct vmm_trace *trace, const struct vmm_vm *vm,
         vmm_record_text(vm, record, text, sizeof text);
         text_add(&out, "%12" PRIu64 " %s", record->time, text);
     } else {
-        add_object(&out, vm, record);
+        add_object(trace, &out, vm, record);
     }
-    text_add(&out, "\n");
+    text_put(&out, "\n");
     put_text(trace, &out);
     trace->events++;
 }
@@ -217,7 +263,7 @@ static void write_slice(struct vmm_trace *trace, const struct watched *watched, 
     add_microseconds(&out, "ts", begin);
     add_microseconds(&out, "dur", length);
     text_add(&out, ",\"args\":");
-    add_object(&out, watched->vm, record);
+    add_object(trace, &out, watched->vm, record);
     text_add(&out, "}");
     put_text(trace, &out);
 }
@@ -319,8 +365,9 @@ bool vmm_trace_watch(struct vmm_trace *trace, struct vmm_vm *vm)
     return true;
 }
 
-bool vmm_trace_written(const struct vmm_trace *trace)
+bool vmm_trace_written(struct vmm_trace *trace)
 {
+    flush(trace);
     return !trace->failed;
 }
 
@@ -338,6 +385,7 @@ bool vmm_trace_end(struct vmm_trace *trace)
         trace->watched = watched->next;
         free(watched);
     }
+    flush(trace);
     bool written = !trace->failed;
     free(trace);
     return written;

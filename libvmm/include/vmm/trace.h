@@ -65,7 +65,7 @@ struct vmm_trace *vmm_trace_begin(enum vmm_trace_format format, vmm_write *write
 bool vmm_trace_watch(struct vmm_trace *trace, struct vmm_vm *vm);
 
 /** Whether everything could be written so far. After the first failure nothing more is. */
-bool vmm_trace_written(const struct vmm_trace *trace);
+bool vmm_trace_written(struct vmm_trace *trace);
 
 /** Closes the trace and frees it; to be called before its VMs are destroyed. Returns whether
  * everything was written. NULL is allowed, and true. */
