@@ -175,10 +175,31 @@ static bool patched(struct dispatcher *d, const struct x86_instruction *insn)
            d->technique->patches(d, &d->cpu->state, insn);
 }
 
+/* A user's far transfer does not trap: it is the processor's microcode (cpu_transfers), done on the
+ * guest's own tables. */
+static enum cpu_action user_transfer(struct dispatcher *d, const struct x86_instruction *insn)
+{
+    uint64_t emulated = d->emulated;
+    enum cpu_action action = outcome_emulate(d, insn);
+    d->emulated = emulated;
+    return action;
+}
+
+/* A supervisor's IRET traps because ring 1 may not return where its image leads; the engine would
+ * enter virtual-8086 mode from any ring. */
+static bool enters_virtual_8086(const struct dispatcher *d, const struct x86_instruction *insn)
+{
+    uint32_t flags;
+    return insn->kind == X86_KIND_IRET && insn->operand_size == 4 &&
+           vcpu_peek_stack(d->vcpu, 2 * sizeof flags, &flags) && (flags & X86_VM);
+}
+
 /* A marked instruction: one that the engine must not execute, or one that is silent. */
 static enum cpu_action site(struct dispatcher *d, const struct x86_instruction *insn)
 {
-    if (cpu_wants(&d->cpu->state, insn) || patched(d, insn))
+    if (cpu_transfers(insn) && d->vcpu->state.cpl == 3)
+        return user_transfer(d, insn);
+    if (cpu_wants(&d->cpu->state, insn) || enters_virtual_8086(d, insn) || patched(d, insn))
         return intercepted(d, insn);
     if (!silent_differs(d->vcpu, insn))
         return CPU_RETRY;
@@ -230,10 +251,9 @@ enum cpu_action direct_exit(struct dispatcher *d, const struct cpu_exit *exit)
 bool direct_wants(struct dispatcher *d, const struct cpu_state *state,
                   const struct x86_instruction *insn)
 {
-    /* IRET traps outside ring 0, but in the engine not where it enters virtual-8086 mode. */
-    if (insn->kind == X86_KIND_IRET)
-        return d->technique->patches && d->technique->patches(d, state, insn);
-    return cpu_wants(state, insn) || silent_kind(insn);
+    (void)d;
+    return cpu_wants(state, insn) || silent_kind(insn) || insn->kind == X86_KIND_IRET ||
+           (cpu_transfers(insn) && state->cpl == 3);
 }
 
 /* What outcome_emulate comes to, without the world switch; not if somebody wants to see it, or to

@@ -252,50 +252,6 @@ unsigned hw_reported(const struct dispatcher *d, unsigned code)
     return selective ? VMCB_EXIT_CR0_SEL_WRITE : code;
 }
 
-/* ---- task switches ---- */
-
-bool hw_may_switch_tasks(const struct x86_instruction *insn)
-{
-    switch (insn->kind) {
-    case X86_KIND_IRET:
-    case X86_KIND_JMP_FAR:
-    case X86_KIND_CALL_FAR:
-    case X86_KIND_JMP_FAR_INDIRECT:
-    case X86_KIND_CALL_FAR_INDIRECT: return true;
-    default: return false;
-    }
-}
-
-static bool far_selector(const struct vcpu *v, const struct x86_instruction *insn,
-                         uint16_t *selector)
-{
-    uint32_t at = x86_effective_address(&v->state, insn) + insn->operand_size;
-    *selector = insn->immediate2;
-    if (insn->kind == X86_KIND_JMP_FAR || insn->kind == X86_KIND_CALL_FAR)
-        return true;
-    return x86_peek(&v->state, &v->quiet, at, selector, sizeof *selector) == sizeof *selector;
-}
-
-bool hw_switches_tasks(const struct dispatcher *d, const struct x86_instruction *insn)
-{
-    const struct vcpu *v = d->vcpu;
-    struct x86_descriptor descriptor;
-    struct x86_event fault;
-    uint32_t linear;
-    uint16_t selector;
-    if (!x86_protected(&v->state))
-        return false;
-    if (insn->kind == X86_KIND_IRET)
-        return v->state.eflags & X86_NT;
-    if (!far_selector(v, insn, &selector) || x86_selector_null(selector) ||
-        x86_descriptor_fetch(&v->state, &v->quiet, selector, &descriptor, &linear, &fault) !=
-            X86_OK)
-        return false;
-    /* Of the system descriptors only call gates are none of it. */
-    return !(descriptor.high & X86_SEG_S) && x86_type(descriptor.high) != X86_CALL_GATE32 &&
-           x86_type(descriptor.high) != X86_CALL_GATE16;
-}
-
 /* ---- what is told of an exit ---- */
 
 /* Section 15.10.2: TYPE, STR, REP, the size at bits 4 to 6, the address size at 7 to 9, the segment

@@ -60,11 +60,6 @@ unsigned hw_reported(const struct dispatcher *dispatcher, unsigned code);
 bool hw_always_intercepts(const struct dispatcher *dispatcher, const struct cpu_state *state,
                           const struct x86_instruction *insn);
 
-/* Whether `insn` can switch tasks, and whether it does as things are: it loads CR3 then, which
- * under shadow page tables is the VMM's. The engine knows no intercept for it. */
-bool hw_may_switch_tasks(const struct x86_instruction *insn);
-bool hw_switches_tasks(const struct dispatcher *dispatcher, const struct x86_instruction *insn);
-
 /* A nested page fault at a guest-physical address, by the guest's state of now (hw_walk.c). */
 struct hw_fault {
     bool table;            /* the processor wanted an entry of a guest's page table */

@@ -48,23 +48,13 @@ static bool stores_differ(struct vcpu *v, const struct x86_instruction *insn)
 
 /* ---- what it takes from the stack and may silently not take ---- */
 
-/* The word at the top of the stack, `skip` bytes up. False if it cannot be read: the processor will
- * say so. */
-static bool peek_stack(const struct vcpu *v, uint32_t skip, uint32_t *value)
-{
-    const struct cpu_state *guest = &v->state;
-    uint32_t mask = guest->seg[X86_SS].attributes & X86_SEG_DB ? UINT32_MAX : 0xffff;
-    uint32_t linear = guest->seg[X86_SS].base + ((guest->gpr[X86_ESP] + skip) & mask);
-    return x86_peek(guest, &v->quiet, linear, value, sizeof *value) == sizeof *value;
-}
-
 /* Outside ring 0 POPF leaves IOPL as it is, and IF too where CPL is above IOPL. */
 static bool popf_differs(const struct vcpu *v, const struct x86_instruction *insn)
 {
     const struct cpu_state *guest = &v->state;
     uint32_t popped, matters = 0;
     (void)insn;
-    if (!peek_stack(v, 0, &popped))
+    if (!vcpu_peek_stack(v, 0, &popped))
         return false;
     if (guest->cpl == 0)
         matters |= X86_IOPL;
@@ -77,7 +67,7 @@ static bool popf_differs(const struct vcpu *v, const struct x86_instruction *ins
 static bool far_return_differs(const struct vcpu *v, const struct x86_instruction *insn)
 {
     uint32_t selector;
-    return v->state.cpl == 0 && peek_stack(v, insn->operand_size, &selector) &&
+    return v->state.cpl == 0 && vcpu_peek_stack(v, insn->operand_size, &selector) &&
            (selector & X86_SELECTOR_RPL) == 1;
 }
 

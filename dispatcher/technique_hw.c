@@ -104,11 +104,8 @@ static enum cpu_action hardware(struct dispatcher *d, const struct cpu_exit *exi
 {
     const struct hw *hw = d->own;
     bool site = exit->kind == CPU_SITE;
-    if (!hw->nested && site && hw_may_switch_tasks(&exit->insn)) {
-        vcpu_absorb(d->vcpu);
-        return hw_switches_tasks(d, &exit->insn) ? hardware_on_shadows(d, exit) : CPU_RETRY;
-    }
-    if (!hw->nested && (!site || cpu_wants(&d->cpu->state, &exit->insn)))
+    bool microcode = !site || cpu_transfers(&exit->insn) || cpu_wants(&d->cpu->state, &exit->insn);
+    if (!hw->nested && microcode)
         return hardware_on_shadows(d, exit);
     struct cpu_hardware end = {.keep_fault = true};
     enum cpu_action action = cpu_hardware(d->cpu, exit, &end);
@@ -301,7 +298,7 @@ static bool hw_wants(struct dispatcher *d, const struct cpu_state *state,
 {
     const struct hw *hw = d->own;
     unsigned code = vmcb_instruction_exit(insn);
-    if (cpu_wants(state, insn) || (!hw->nested && hw_may_switch_tasks(insn)))
+    if (cpu_wants(state, insn) || cpu_transfers(insn))
         return true;
     return code != VMCB_EXIT_NONE && !comes_anyway(insn) && vmcb_intercepts(hw->vmcb, code);
 }

@@ -284,6 +284,14 @@ static void compare_line(struct vcpu *v, uint32_t guest, const uint8_t *before,
     }
 }
 
+bool vcpu_peek_stack(const struct vcpu *v, uint32_t skip, uint32_t *value)
+{
+    const struct cpu_state *guest = &v->state;
+    uint32_t mask = guest->seg[X86_SS].attributes & X86_SEG_DB ? UINT32_MAX : 0xffff;
+    uint32_t linear = guest->seg[X86_SS].base + ((guest->gpr[X86_ESP] + skip) & mask);
+    return x86_peek(guest, &v->quiet, linear, value, sizeof *value) == sizeof *value;
+}
+
 /* Returns whether anything was changed. */
 static bool compare(struct vcpu *v, uint32_t guest, const uint8_t *before)
 {

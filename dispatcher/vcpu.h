@@ -76,6 +76,10 @@ static inline bool vcpu_has_flags(const struct cpu_state *guest)
 void vcpu_absorb(struct vcpu *vcpu);
 void vcpu_project(struct vcpu *vcpu);
 
+/* The word `skip` bytes above the guest's stack pointer. False if it cannot be read: the processor
+ * will say so. */
+bool vcpu_peek_stack(const struct vcpu *vcpu, uint32_t skip, uint32_t *value);
+
 /* The allocator's part after the guest's CR0, CR3 or CR4 changed, and after its GDTR or LDTR did.
  */
 void vcpu_switch_space(struct vcpu *vcpu);

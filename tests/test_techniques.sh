@@ -33,7 +33,7 @@ run() {
 for guest in hello.elf hello-serial.elf smc.elf ports.elf hlt.elf triplefault.elf \
     jump-unmapped.elf bad-segments.elf cr3-nowhere.elf spin.elf realmode.bin kernel-virt.elf \
     kernel.elf sensitive.elf exceptions.elf paging.elf timer.elf trapstorm.elf \
-    both-rings.elf gates.elf manual.elf redpill.elf; do
+    both-rings.elf gates.elf manual.elf redpill.elf evicted.elf; do
     run "$guest" bare
     case $guest in
     kernel.elf | sensitive.elf | exceptions.elf | paging.elf | timer.elf | trapstorm.elf | \

@@ -274,13 +274,27 @@ static bool can_inline(const struct cpu *cpu, const struct block *block)
     return cpu->host_clock || !(block->flags & BLOCK_REP_FIRST) || (block->flags & BLOCK_REP_PLAIN);
 }
 
+/* Code that no table maps any more, and that was never seen mapped, comes from the engine's TLB. A
+ * TLB may lose an entry at any time (SDM volume 3, section 4.10.2.3), so this one does now: fetched
+ * again the code is mapped again or faults. False if that was tried here already. */
+static bool forget_translations(struct cpu *cpu, uint32_t pc)
+{
+    if (cpu->forgot_pc == pc && cpu->forgot_time == cpu->time)
+        return false;
+    cpu->forgot_pc = pc;
+    cpu->forgot_time = cpu->time;
+    engine_flush_tlb(cpu->engine);
+    return true;
+}
+
 /* Makes the entry of a block that was never entered. 0: translate it anew. */
 static uint32_t learn(struct cpu *cpu, uintptr_t site, uint32_t pc, uint32_t size)
 {
     uint32_t frame;
     cpu_flush(cpu);
     if (!blocks_view(cpu, pc, &frame)) {
-        /* Code that no table maps any more, and that was never seen mapped. */
+        if (forget_translations(cpu, pc))
+            return 0;
         cpu->blocks[UNKNOWN] = (struct block){.pc = pc, .physical = UINT32_MAX, .count = 1};
         return UNKNOWN;
     }

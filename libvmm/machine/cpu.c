@@ -16,7 +16,6 @@
 
 #include "approach.h"
 #include "arch/x86/deliver.h"
-#include "arch/x86/iret.h"
 #include "blocks.h"
 #include "codepages.h"
 #include "dirty.h"
@@ -124,20 +123,7 @@ static bool decode_at(struct cpu *cpu, uint32_t eip, struct x86_instruction *ins
     return room && x86_decode(bytes, room, code32, insn);
 }
 
-/* The engine's IRET raises #NP where the stack segment is not present, too: what it is that IRET
- * raises is looked up. */
-static void correct(struct cpu *cpu, const struct x86_instruction *known, struct x86_event *event)
-{
-    struct cpu_state state = cpu->state;
-    struct x86_event fault;
-    if (event->vector == X86_NP && known && known->kind == X86_KIND_IRET &&
-        x86_iret(&state, &cpu->physical, known->operand_size == 4, known->length, &fault) ==
-            X86_FAULT)
-        *event = fault;
-}
-
-static void describe_exception(struct cpu *cpu, uint8_t vector, const struct x86_instruction *known,
-                               struct cpu_exit *exit)
+static void describe_exception(struct cpu *cpu, uint8_t vector, struct cpu_exit *exit)
 {
     exit->kind = CPU_EXCEPTION;
     exit->event = (struct x86_event){.kind = X86_EXCEPTION, .vector = vector};
@@ -146,7 +132,6 @@ static void describe_exception(struct cpu *cpu, uint8_t vector, const struct x86
         exit->event.error_code = engine_error_code(cpu->engine);
     if (vector == X86_PAGE)
         exit->event.cr2 = engine_fault_address(cpu->engine);
-    correct(cpu, known, &exit->event);
 }
 
 /* `known` is the instruction, if it is known already. */
@@ -325,7 +310,7 @@ static void handle(struct cpu *cpu, uint32_t code, const struct x86_instruction 
         return;
     }
     if (code >= SVM_EXIT_EXCEPTION && code < SVM_EXIT_EXCEPTION + 32)
-        describe_exception(cpu, (uint8_t)(code - SVM_EXIT_EXCEPTION), known, &exit);
+        describe_exception(cpu, (uint8_t)(code - SVM_EXIT_EXCEPTION), &exit);
     else if (code == SVM_EXIT_SWINT)
         describe_software_interrupt(cpu, known, &exit);
     else
@@ -527,6 +512,19 @@ bool cpu_wants(const struct cpu_state *state, const struct x86_instruction *insn
     case X86_KIND_RDTSCP:
     case X86_KIND_XGETBV:
     case X86_KIND_XSETBV: return true;
+    default: return false;
+    }
+}
+
+bool cpu_transfers(const struct x86_instruction *insn)
+{
+    switch (insn->kind) {
+    case X86_KIND_JMP_FAR:
+    case X86_KIND_CALL_FAR:
+    case X86_KIND_JMP_FAR_INDIRECT:
+    case X86_KIND_CALL_FAR_INDIRECT:
+    case X86_KIND_RET_FAR:
+    case X86_KIND_IRET: return true;
     default: return false;
     }
 }

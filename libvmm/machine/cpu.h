@@ -132,7 +132,9 @@ struct cpu {
     uint8_t ports;            /* port instructions executed in the current block */
     uint8_t *inline_exit;     /* where inlined entries go when there is something to attend to */
     bool inline_refused;
-    uint32_t generation; /* of the views */
+    uint32_t forgot_pc;   /* where, and when, the TLB was last emptied for the sake of ... */
+    uint64_t forgot_time; /* ... code that no table maps */
+    uint32_t generation;  /* of the views */
     struct code_view {
         uint32_t tag;   /* page number and generation */
         uint32_t frame; /* machine address of the frame that it shows */
@@ -310,6 +312,12 @@ void cpu_rearm(struct cpu *cpu, uint64_t deadline);
  * the manual says: port instructions outside ring 0 (for IOPL and the bitmap), and those that this
  * processor does not have. To be asked by every client's `wants`. */
 bool cpu_wants(const struct cpu_state *state, const struct x86_instruction *insn);
+
+/* Whether `insn` loads CS from a descriptor or an image: JMP, CALL and RET far, and IRET. The
+ * engine's own do not set accessed bits, take user stacks for the supervisor's and enter
+ * virtual-8086 mode from any ring, so the microcode has them; to be wanted besides wherever the
+ * guest's descriptor tables are the processor's. */
+bool cpu_transfers(const struct x86_instruction *insn);
 
 /* The hardware's own answer to an exit (machine/microcode.c): delivery through the IDT, CPUID,
  * RDTSC, writes of control and debug registers, MSRs, HLT. CPU_LEAVE with *halted or *shutdown set

@@ -7,6 +7,8 @@
 #include "arch/x86/control.h"
 #include "arch/x86/deliver.h"
 #include "arch/x86/descriptor.h"
+#include "arch/x86/farcall.h"
+#include "arch/x86/iret.h"
 #include "arch/x86/port.h"
 #include "arch/x86/walk.h"
 #include "cpu.h"
@@ -185,6 +187,46 @@ static void identify(struct cpu *cpu)
     cpu->state.gpr[X86_EDX] = result[3];
 }
 
+/* ---- transfers between segments ---- */
+
+static enum x86_status far_indirect(struct cpu *cpu, const struct x86_instruction *insn,
+                                    struct x86_event *fault)
+{
+    uint32_t at = x86_effective_address(&cpu->state, insn), offset = 0;
+    uint16_t selector;
+    bool size32 = insn->operand_size == 4, call = insn->kind == X86_KIND_CALL_FAR_INDIRECT;
+    enum x86_status status =
+        x86_read(&cpu->state, &cpu->physical, at, &offset, insn->operand_size, false, fault);
+    if (status == X86_OK)
+        status = x86_read(&cpu->state, &cpu->physical, at + insn->operand_size, &selector,
+                          sizeof selector, false, fault);
+    if (status != X86_OK)
+        return status;
+    return (call ? x86_far_call : x86_far_jump)(&cpu->state, &cpu->physical, selector, offset,
+                                                size32, insn->length, fault);
+}
+
+static enum x86_status transfer(struct cpu *cpu, const struct x86_instruction *insn,
+                                struct x86_event *fault)
+{
+    struct cpu_state *state = &cpu->state;
+    bool size32 = insn->operand_size == 4;
+    switch (insn->kind) {
+    case X86_KIND_IRET: return x86_iret(state, &cpu->physical, size32, insn->length, fault);
+    case X86_KIND_RET_FAR:
+        return x86_far_return(state, &cpu->physical, size32, (uint16_t)insn->immediate, fault);
+    case X86_KIND_JMP_FAR:
+        return x86_far_jump(state, &cpu->physical, insn->immediate2, insn->immediate, size32,
+                            insn->length, fault);
+    case X86_KIND_CALL_FAR:
+        return x86_far_call(state, &cpu->physical, insn->immediate2, insn->immediate, size32,
+                            insn->length, fault);
+    default: return far_indirect(cpu, insn, fault);
+    }
+}
+
+/* ---- the instructions together ---- */
+
 static enum x86_status execute(struct cpu *cpu, const struct x86_instruction *insn,
                                struct x86_event *fault)
 {
@@ -244,10 +286,39 @@ static enum cpu_action raise(struct cpu *cpu, struct cpu_hardware *end)
     return deliver(cpu, &end->fault, end);
 }
 
+/* An instruction that began with TF set has ended (SDM volume 3, section 17.3.1.4). */
+static enum cpu_action single_step(struct cpu *cpu, struct cpu_hardware *end)
+{
+    static const struct x86_event trap = {.kind = X86_EXCEPTION, .vector = X86_DB};
+    cpu->dr[6] = cpu->state.dr[6] |= X86_DR6_BS;
+    return deliver(cpu, &trap, end);
+}
+
+/* A task's RF and an IRET's come with their EFLAGS; it ends with any other instruction. */
+static enum cpu_action far_transfer(struct cpu *cpu, const struct x86_instruction *insn,
+                                    struct cpu_hardware *end)
+{
+    uint32_t cr3 = cpu->state.cr3;
+    uint16_t task = cpu->state.tr.selector;
+    bool traps = cpu->state.eflags & X86_TF;
+    enum x86_status status;
+    while ((status = transfer(cpu, insn, &end->fault)) == X86_NEED_PAGE)
+        if (!cpu_supply(cpu, 0))
+            return CPU_LEAVE;
+    if (cpu->state.cr3 != cr3)
+        cpu_flush(cpu);
+    if (status != X86_OK)
+        return raise(cpu, end);
+    if (insn->kind != X86_KIND_IRET && cpu->state.tr.selector == task)
+        cpu->state.eflags &= ~(uint32_t)X86_RF;
+    if (!cpu->host_clock)
+        cpu->time++;
+    return traps ? single_step(cpu, end) : CPU_RESUME;
+}
+
 static enum cpu_action instruction(struct cpu *cpu, const struct x86_instruction *insn,
                                    struct cpu_hardware *end)
 {
-    static const struct x86_event single_step = {.kind = X86_EXCEPTION, .vector = X86_DB};
     enum x86_status status;
     while ((status = execute(cpu, insn, &end->fault)) == X86_NEED_PAGE)
         if (!cpu_supply(cpu, 0))
@@ -256,7 +327,7 @@ static enum cpu_action instruction(struct cpu *cpu, const struct x86_instruction
         return raise(cpu, end);
     cpu_retire(cpu, insn->length);
     if (cpu->state.eflags & X86_TF)
-        return deliver(cpu, &single_step, end);
+        return single_step(cpu, end);
     if (insn->kind != X86_KIND_HLT)
         return CPU_RESUME;
     end->halted = true;
@@ -282,6 +353,8 @@ static bool repeats_never(const struct cpu *cpu, const struct x86_instruction *i
 static enum cpu_action site(struct cpu *cpu, const struct x86_instruction *insn,
                             struct cpu_hardware *end)
 {
+    if (cpu_transfers(insn))
+        return far_transfer(cpu, insn, end);
     if (insn->kind == X86_KIND_ICEBP)
         return break_in(cpu, insn, end);
     if (!(insn->flags & X86_INSN_IO))
