@@ -107,6 +107,10 @@ static enum cpu_action machine_exit(void *context, const struct cpu_exit *exit)
     if (d->cpu.time != d->start && !trap) {
         return CPU_LEAVE;
     }
+    /* A site that an earlier case has left: far transfers are compared with the engine's own. */
+    if (exit->kind == CPU_SITE && cpu_transfers(&exit->insn)) {
+        return CPU_RETRY;
+    }
     action = cpu_hardware(&d->cpu, exit, &hardware);
     d->machine_end->halted = hardware.halted;
     d->machine_end->shutdown = hardware.shutdown;
