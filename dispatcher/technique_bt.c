@@ -372,6 +372,19 @@ static enum cpu_action miss(struct dispatcher *d, struct bt *b)
     return CPU_RESUME;
 }
 
+/* A store into a traced page, at an instruction that has made so many that its unit does not even
+ * try. */
+static enum cpu_action traced(struct dispatcher *d, struct bt *b)
+{
+    recover(d, b);
+    direct_record(d, TRAP_TABLE_WRITE);
+    record_step(&d->recorder, 'I');
+    record_result(&d->recorder, "translator", "called out");
+    enum cpu_action action = call_out(d, b, iterations(d));
+    record_end(&d->recorder, &d->vcpu->state);
+    return d->recorder.stopped ? CPU_LEAVE : action;
+}
+
 static enum cpu_action trap(struct dispatcher *d, struct bt *b)
 {
     struct translator_where where;
@@ -382,13 +395,15 @@ static enum cpu_action trap(struct dispatcher *d, struct bt *b)
     case TRANSLATOR_DEAD: return branch(d, b, &where);
     case TRANSLATOR_MISS: return miss(d, b);
     case TRANSLATOR_CALL_OUT: return call_out_for(d, b, where.kind);
+    case TRANSLATOR_TRACED: return traced(d, b);
     default: return leave(d, b);
     }
 }
 
 /* Hidden faults are the allocator's, and the translation goes on; for all others the interpreter
  * meets the instruction, and whatever it comes to. */
-static enum cpu_action resolve(struct dispatcher *d, struct bt *b, const struct x86_event *event)
+static enum cpu_action resolve(struct dispatcher *d, struct bt *b, const struct x86_event *event,
+                               const struct translator_where *where)
 {
     struct vcpu *v = d->vcpu;
     static const struct {
@@ -417,7 +432,11 @@ static enum cpu_action resolve(struct dispatcher *d, struct bt *b, const struct 
             interpreter_cache_share(b->mixed.context.cache, result.guest);
         return result.slot_moved ? CPU_LEAVE : CPU_RETRY;
     case SHADOW_TRUE_FAULT: return call_out(d, b, 1);
-    case SHADOW_TRACED: return call_out(d, b, iterations(d));
+    case SHADOW_TRACED:
+        if (where)
+            translator_faulted(b->translator, where);
+        perform_requests(d, b);
+        return call_out(d, b, iterations(d));
     case SHADOW_SLOT_TAKEN:
         dispatcher_refuse(d, "The guest maps all of its 4 GB, and leaves no room for the VMM's own "
                              "tables");
@@ -431,13 +450,13 @@ static enum cpu_action resolve(struct dispatcher *d, struct bt *b, const struct 
 static enum cpu_action fault(struct dispatcher *d, struct bt *b, const struct x86_event *event)
 {
     struct translator_where where;
-    if (event->cr2 >> 22 == b->slot && translator_where(b->translator, d->cpu->state.eip, &where) &&
-        where.exit != TRANSLATOR_NONE)
+    bool known = translator_where(b->translator, d->cpu->state.eip, &where);
+    if (event->cr2 >> 22 == b->slot && known && where.exit != TRANSLATOR_NONE)
         return where.exit == TRANSLATOR_MISS ? miss(d, b) : call_out_for(d, b, where.kind);
     recover(d, b);
     direct_record(d, TRAP_HIDDEN_FAULT);
     record_event(&d->recorder, event);
-    enum cpu_action action = resolve(d, b, event);
+    enum cpu_action action = resolve(d, b, event, known ? &where : 0);
     record_end(&d->recorder, &d->vcpu->state);
     return action;
 }

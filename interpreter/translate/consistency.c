@@ -14,6 +14,9 @@
 /* Losses within CALM cycles before a page is banned, and for how long. */
 enum { HEAT_LIMIT = 32, CALM = 1000000, BAN = 2000000 };
 
+/* Faults of one instruction before it is called out for. */
+enum { FAULTS = 16 };
+
 static uint32_t region_of(uint32_t linear)
 {
     return linear >> 22;
@@ -225,6 +228,30 @@ bool consistency_allows(const struct translator *t, uint32_t physical, uint64_t 
 {
     uint32_t page = physical / X86_PAGE_SIZE;
     return page < t->guest_pages && time >= t->origin[page].until;
+}
+
+/* ---- stores that fault ---- */
+
+static uint32_t faulting_slot(uint32_t eip)
+{
+    return eip * 2654435761u >> 24 & (UNIT_FAULTING - 1);
+}
+
+bool consistency_calls_out(const struct translator *t, uint32_t eip)
+{
+    const struct faulting *f = &t->faulting[faulting_slot(eip)];
+    return f->eip == eip && f->count >= FAULTS;
+}
+
+void translator_faulted(struct translator *t, const struct translator_where *where)
+{
+    struct faulting *f = &t->faulting[faulting_slot(where->eip)];
+    if (f->eip != where->eip)
+        *f = (struct faulting){.eip = where->eip};
+    if (f->count < FAULTS)
+        f->count++;
+    if (f->count == FAULTS && !t->unit[where->unit].dead)
+        kill(t, where->unit);
 }
 
 /* ---- mappings ---- */

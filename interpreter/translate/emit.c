@@ -87,10 +87,10 @@ static void put_restore(struct draft *d, unsigned gpr)
 
 /* ---- leaving the cache ---- */
 
-static void put_call_out(struct draft *d, unsigned kind)
+static void put_call_out(struct draft *d, enum translator_exit why, unsigned kind)
 {
     struct mark *m = mark(d);
-    m->exit = TRANSLATOR_CALL_OUT;
+    m->exit = why;
     m->kind = (uint8_t)kind;
     put_byte(d, TRAP);
     d->ends = true;
@@ -450,8 +450,15 @@ static void put_op(struct draft *d, const struct x86_instruction *insn, const st
     case VMM_OP_JUMP_INDIRECT: indirect_jmp(d, insn); break;
     case VMM_OP_CALL_INDIRECT: indirect_call(d, insn, op->value); break;
     case VMM_OP_RET: indirect_ret(d, op->value); break;
-    default: put_call_out(d, insn->kind); break;
+    default: put_call_out(d, TRANSLATOR_CALL_OUT, insn->kind); break;
     }
+}
+
+void emit_traced(struct draft *d, const struct x86_instruction *insn)
+{
+    unsigned first = d->marks;
+    put_call_out(d, TRANSLATOR_TRACED, insn->kind);
+    d->mark[first].treatment = VMM_TREATED_CALL_OUT;
 }
 
 enum vmm_treatment emit_op(struct draft *d, const struct x86_instruction *insn,

@@ -89,7 +89,11 @@ static void draft_unit(struct translator *t, struct draft *d, struct source *s,
         if (!there)
             insn = (struct x86_instruction){.kind = X86_KIND_OTHER};
         d->bytes = s->bytes + d->guest;
-        enum vmm_treatment treatment = emit_op(d, &insn, &ops[i], shadowed);
+        enum vmm_treatment treatment = VMM_TREATED_CALL_OUT;
+        if (consistency_calls_out(t, d->eip + d->guest))
+            emit_traced(d, &insn);
+        else
+            treatment = emit_op(d, &insn, &ops[i], shadowed);
         if (there)
             count_treatment(&t->statistics, treatment);
         shadowed = holds_interrupts(&insn);

@@ -152,6 +152,7 @@ struct translator_where {
     enum translator_exit {
         TRANSLATOR_NONE,
         TRANSLATOR_CALL_OUT, /* the instruction is to be interpreted */
+        TRANSLATOR_TRACED,   /* it is, because its store has faulted so often */
         TRANSLATOR_BRANCH,   /* a branch to `target` that is not yet chained */
         TRANSLATOR_DEAD,     /* the entry of a unit that is no longer valid: `target` */
         TRANSLATOR_MISS      /* an indirect branch to `target`, which is not in the table */
@@ -170,6 +171,11 @@ bool translator_where(const struct translator *translator, uint32_t pc,
  * whether nobody will be asked next time. */
 uint32_t translator_chain(struct translator *translator, const struct translator_where *where,
                           bool *chained);
+
+/* The guest's instruction at `where`, whose store the VMM traces, has faulted in its unit. One that
+ * does so again and again is called out for from then on, which costs less (Adams and Agesen,
+ * section 4.3: adaptive translation); its unit goes. */
+void translator_faulted(struct translator *translator, const struct translator_where *where);
 
 /* How many of the guest's instructions retire in `size` bytes at `pc`: struct cpu_client. */
 unsigned translator_retires(const struct translator *translator, uint32_t pc, uint32_t size);

@@ -14,6 +14,7 @@ enum {
     UNIT_EXITS = UNIT_INSTRUCTIONS + 2,
     UNIT_LEAST = 5, /* bytes: a jump fits over a dead unit's entry */
     UNIT_BUCKETS = 1 << 14,
+    UNIT_FAULTING = 1 << 8, /* instructions whose faults are counted */
 };
 #define UNIT_NO_PAGE UINT32_MAX /* of an address */
 
@@ -99,8 +100,11 @@ struct translator {
     uint32_t region[1024];     /* by 4 MB: the first view */
     uint32_t region_pde[1024]; /* as it was verified last */
     uint32_t miss;             /* the unit where indirect branches end that find nothing */
-    uint64_t places;           /* of units in that page, see space.c */
-    uint32_t page, used;       /* where the next unit goes: number of the page, bytes used of it */
+    struct faulting {
+        uint32_t eip, count;
+    } faulting[UNIT_FAULTING];
+    uint64_t places;     /* of units in that page, see space.c */
+    uint32_t page, used; /* where the next unit goes: number of the page, bytes used of it */
     struct vmm_translation statistics;
 };
 
@@ -124,6 +128,8 @@ struct draft {
  * one of the cache's. */
 enum vmm_treatment emit_op(struct draft *draft, const struct x86_instruction *insn,
                            const struct vmm_op *op, bool shadowed);
+/* `insn` is called out for because its store faults (consistency_calls_out). */
+void emit_traced(struct draft *draft, const struct x86_instruction *insn);
 /* Where indirect branches come to the unit, before its first instruction; and where they come to
  * if they find none. */
 void emit_landing(struct draft *draft);
@@ -173,5 +179,7 @@ bool consistency_allows(const struct translator *t, uint32_t physical, uint64_t 
 bool consistency_note(struct translator *t, uint32_t unit, const uint32_t linear[2],
                       const uint32_t physical[2]);
 void consistency_clear(struct translator *t);
+/* Whether the instruction at `eip` has faulted so often that it is to be called out for. */
+bool consistency_calls_out(const struct translator *t, uint32_t eip);
 
 #endif
