@@ -162,7 +162,7 @@ static bool step(struct counter *c)
     struct x86_instruction insn = {0};
     const struct cpu_state *s = c->vm->dispatcher.guest;
     const uint32_t cr0 = s->cr0, cr3 = s->cr3, cr4 = s->cr4, eip = s->eip;
-    bool known = decode(c->vm, &insn);
+    bool known = !c->vm->dispatcher.halted && decode(c->vm, &insn);
     vmm_statistics(c->vm, &before);
     if (known)
         count_operands(c, &insn);
