@@ -75,7 +75,7 @@ static enum cpu_action on_exit_of_cpu(void *context, const struct cpu_exit *exit
 {
     struct dispatcher *d = context;
     enum cpu_action action = d->watch.met ? watch_exit(d, exit) : handle_exit(d, exit);
-    if (d->refused)
+    if (d->refused || (d->interrupted && action == CPU_RESUME))
         return CPU_LEAVE;
     if (!d->recorder.stopped && !d->watch.hit)
         return action;

@@ -105,6 +105,27 @@ Test(trap, a_record_says_what_changed)
     vmm_destroy(vm);
 }
 
+static void interrupt_it(void *context, const struct vmm_record *record)
+{
+    (void)record;
+    vmm_interrupt(context);
+}
+
+/* Also where the next event of a device is far, and nothing but traps happens. */
+Test(trap, an_interrupted_vm_stops_at_its_next_trap)
+{
+    /* again: clts; jmp again */
+    static const uint8_t code[] = {0x0f, 0x06, 0xeb, 0xfc};
+    struct output output;
+    struct vmm_statistics statistics;
+    struct vmm_vm *vm = START(code, &output);
+    vmm_watch(vm, interrupt_it, vm);
+    cr_assert_eq(vmm_run(vm, 1000000), VMM_STOP_USER);
+    vmm_statistics(vm, &statistics);
+    cr_assert_lt(statistics.guest_instructions, 10);
+    vmm_destroy(vm);
+}
+
 /* The sum of what was executed directly and what was emulated is all that retired. */
 Test(trap, instructions_are_direct_or_emulated)
 {
