@@ -81,6 +81,24 @@ sees '^bare  *.*trap'
 keys 'tr' C-c
 sees '^(vmm) technique .*C$'
 prompts
+# Words, devices, files in folders, names with a hyphen, operands behind operators.
+while read -r typed wanted; do
+    keys -l "$(echo "$typed" | tr _ ' ')"
+    keys Tab
+    sees "^(vmm) $(echo "$wanted" | tr _ ' ') *$"
+    keys C-u
+done <<'END'
+trace_s trace_save
+info_dev info_devices
+info_devices_u info_devices_uart
+source_shell/tour source_shell/tour.vmm
+reverse-c reverse-continue
+print_4+$efl print_4+$eflags
+catch_sens catch_sensitive
+END
+keys 'echo two' Enter
+sees '^two$'
+prompts
 keys 'info reg' Tab Enter
 sees '^eip 0x'
 keys 'p $ef' Tab Enter

@@ -98,9 +98,89 @@ static name_list *list_of(enum completion completion)
     }
 }
 
+/* ---- words that some arguments are made of ---- */
+
+static const char *present_words; /* separated by spaces */
+
+static const char *word_of_list(size_t i)
+{
+    static char word[32];
+    const char *at = present_words;
+    for (; i && *at; i--) {
+        at += strcspn(at, " ");
+        at += *at == ' ';
+    }
+    if (!*at)
+        return NULL;
+    snprintf(word, sizeof word, "%.*s", (int)strcspn(at, " "), at);
+    return word;
+}
+
+/* What may stand behind the words before: "info devices" has the devices. Where there is nothing
+ * for a word of these, the command's own kind of argument holds. */
+static const struct {
+    const char *behind, *words;
+    name_list *names; /* instead of `words` */
+} arguments[] = {
+    {"trace", "on off save", NULL},
+    {"record", "stop", NULL},
+    {"back", "trap", NULL},
+    {"lab", "start stop", NULL},
+    {"quiz", "-s", NULL},
+    {"watch", "port byte( word( dword(", NULL},
+    {"rwatch", "byte( word(", NULL},
+    {"awatch", "byte( word(", NULL},
+    {"info devices", NULL, vmm_device},
+    {"info vmcb", "all", NULL},
+    {"info shadow", NULL, operand_name},
+    {"info traps", "", NULL},
+};
+
+/* The words before position `start` of the line, with the command's whole name and topic's. */
+static void words_before(const char *line, size_t length, const struct repl_command *command,
+                         char *text, size_t room)
+{
+    const char *at = line, *end = line + length;
+    size_t used = (size_t)snprintf(text, room, "%s", command->name);
+    at += strcspn(at, " \t");
+    while (at < end && used < room) {
+        at += strspn(at, " \t");
+        size_t size = strcspn(at, " \t");
+        if (at + size > end || !size)
+            return;
+        const char *name, *whole = NULL;
+        for (size_t i = 0; command->completion == COMPLETE_INFO && (name = repl_info_topic(i)); i++)
+            if (!whole && strncmp(name, at, size) == 0)
+                whole = name;
+        int added = whole ? snprintf(text + used, room - used, " %s", whole)
+                          : snprintf(text + used, room - used, " %.*s", (int)size, at);
+        used += added > 0 ? (size_t)added : 0;
+        at += size;
+    }
+}
+
+/* The list for what follows the words `before`; NULL if they are not in the table. */
+static name_list *list_behind(const char *before)
+{
+    for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++) {
+        if (strcmp(arguments[i].behind, before) != 0)
+            continue;
+        present_words = arguments[i].words;
+        return arguments[i].names ? arguments[i].names : word_of_list;
+    }
+    return NULL;
+}
+
+static char **matches_of(name_list *list, const char *text)
+{
+    present_list = list;
+    return list ? rl_completion_matches(text, generate) : NULL;
+}
+
 static char **complete(const char *text, int start, int end)
 {
     const char *line = rl_line_buffer;
+    char before[128];
     (void)end;
     while (isspace((unsigned char)*line))
         line++;
@@ -110,16 +190,38 @@ static char **complete(const char *text, int start, int end)
     enum completion what = first     ? COMPLETE_COMMAND
                            : command ? command->completion
                                      : COMPLETE_NOTHING;
-    if (what == COMPLETE_FILE)
-        return NULL; /* readline's own */
+    char **matches = NULL;
+    if (command) {
+        words_before(line, (size_t)(rl_line_buffer + start - line), command, before, sizeof before);
+        matches = matches_of(list_behind(before), text);
+    }
+    if (matches || what == COMPLETE_FILE) {
+        if (matches)
+            rl_attempted_completion_over = 1;
+        return matches; /* NULL: readline's own, of files */
+    }
     rl_attempted_completion_over = 1;
-    present_list = list_of(what);
-    return present_list ? rl_completion_matches(text, generate) : NULL;
+    if (what == COMPLETE_INFO && strchr(before, ' '))
+        return NULL; /* a topic has been named */
+    return matches_of(list_of(what), text);
+}
+
+/* Where words end: in an expression at each operator, in a command or a path only at spaces. */
+static char *break_characters(void)
+{
+    static char spaces[] = " \t\n", operators[] = " \t\n()*+-/%&|^~!<>=,";
+    const char *line = rl_line_buffer;
+    while (isspace((unsigned char)*line))
+        line++;
+    size_t word = strcspn(line, " \t/");
+    bool first = rl_line_buffer + rl_point <= line + strcspn(line, " \t");
+    const struct repl_command *command = first ? NULL : repl_find(line, word, NULL, 0);
+    return command && command->completion == COMPLETE_EXPRESSION ? operators : spaces;
 }
 
 void repl_complete_with_readline(struct session *session)
 {
     completing = session;
     rl_attempted_completion_function = complete;
-    rl_basic_word_break_characters = " \t\n()*+-/%&|^~!<>=,";
+    rl_completion_word_break_hook = break_characters;
 }
