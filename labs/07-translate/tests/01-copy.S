@@ -1,6 +1,7 @@
 /* name: instructions that are copied
  * points: 3
  * hint: what touches general registers, arithmetic flags and memory only is VMM_OP_COPY
+ * counts: units
  */
 #include "guest.inc"
 begin:

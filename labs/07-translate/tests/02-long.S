@@ -1,6 +1,7 @@
 /* name: a long way without a branch
  * points: 2
  * hint: a unit goes on as long as something falls through, up to VMM_UNIT_OPS instructions
+ * counts: units
  */
 #include "guest.inc"
 begin:

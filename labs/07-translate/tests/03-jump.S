@@ -1,6 +1,7 @@
 /* name: jumps
  * points: 2
  * hint: the displacement counts from behind the instruction; a JUMP ends its unit
+ * counts: units
  */
 #include "guest.inc"
 begin:

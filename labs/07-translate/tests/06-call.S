@@ -1,6 +1,7 @@
 /* name: calls and returns
  * points: 3
  * hint: what a CALL pushes is an address in the guest; RET n releases n bytes more
+ * counts: units
  */
 #include "guest.inc"
 begin:

@@ -1,6 +1,7 @@
 /* name: jumps and calls through registers and memory
  * points: 3
  * hint: JUMP_INDIRECT and CALL_INDIRECT take the operand of the instruction; a call pushes an address in the guest
+ * counts: units
  */
 #include "guest.inc"
 begin:

@@ -1,6 +1,7 @@
 /* name: PUSHF
  * points: 3
  * hint: the real EFLAGS have an IOPL of 1; PUSH_FLAGS pushes the virtual ones
+ * counts: units
  */
 #include "guest.inc"
 begin:

@@ -1,6 +1,7 @@
 /* name: data beside code
  * points: 3
  * hint: a write that hits no byte of a unit leaves it alone; without stale() all units of the page die
+ * counts: units
  */
 #include "guest.inc"
 begin:

@@ -1,7 +1,7 @@
 /* name: loops that are linked
  * points: 4
  * hint: link() answers true: next time the exit leads there without the VMM
- * links: counted
+ * counts: look-ups
  */
 #include "guest.inc"
 begin:

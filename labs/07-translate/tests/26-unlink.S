@@ -1,7 +1,6 @@
 /* name: a unit dies that exits lead to
  * points: 3
  * hint: all exits that lead to it are cut in unlink()
- * links: counted
  */
 #include "guest.inc"
 begin:

@@ -1,7 +1,6 @@
 /* name: a unit dies that leads to itself
  * points: 2
  * hint: an exit may lead to its own unit, and a unit that is written again is linked again
- * links: counted
  */
 #include "guest.inc"
 begin:

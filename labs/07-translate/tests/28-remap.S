@@ -1,7 +1,6 @@
 /* name: the code of a page is exchanged
  * points: 3
  * hint: a unit also dies when the guest maps another page at its address; that, too, is unlink()
- * links: counted
  */
 #include "guest.inc"
 begin:

@@ -1,7 +1,6 @@
 /* name: the code cache is emptied
  * points: 3
  * hint: flushed() means that every link is gone, and numbers begin again
- * links: counted
  */
 #include "guest.inc"
 begin:
