@@ -324,7 +324,7 @@ static void random_op(uint32_t *seed, const struct vmm_code_instruction *insn, s
         op->kind = VMM_OP_BRANCH;
     else if (op->kind == VMM_OP_BRANCH)
         op->kind = VMM_OP_CALL;
-    if (!(indirect && insn->operand_size == 4 && !insn->lock) &&
+    if (!(indirect && insn->operand_size == 4) &&
         (op->kind == VMM_OP_JUMP_INDIRECT || op->kind == VMM_OP_CALL_INDIRECT))
         op->kind = VMM_OP_JUMP;
     if ((op->kind == VMM_OP_COPY && !can_be_copied(insn)) || !insn->length)

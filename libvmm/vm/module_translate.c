@@ -51,7 +51,6 @@ void vmm_code_at(const struct vmm_code *code, uint32_t address,
     instruction->rm = modrm ? insn.rm : 0;
     instruction->sreg = insn.sreg;
     instruction->memory = insn.flags & X86_INSN_MEMORY;
-    instruction->lock = insn.flags & X86_INSN_LOCK;
     instruction->immediate = insn.immediate;
 }
 
@@ -93,7 +92,7 @@ static bool has_operand(const struct modules *modules, const struct vmm_op *op,
     case VMM_OP_JUMP_INDIRECT:
     case VMM_OP_CALL_INDIRECT:
         good = (insn->kind == VMM_CODE_JMP_INDIRECT || insn->kind == VMM_CODE_CALL_INDIRECT) &&
-               insn->operand_size == 4 && !insn->lock;
+               insn->operand_size == 4;
         break;
     default: break;
     }

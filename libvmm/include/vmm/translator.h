@@ -124,7 +124,6 @@ struct vmm_code_instruction {
     uint8_t rm;           /**< its r/m field: a general register, unless `memory` */
     uint8_t sreg;         /**< a segment register: 0 to 5 are ES, CS, SS, DS, FS, GS */
     bool memory;          /**< the operand is in memory */
-    bool lock;            /**< there is a LOCK prefix */
     uint32_t immediate;   /**< sign-extended where the instruction does so; 0 without one */
 };
 
