@@ -62,7 +62,7 @@ static struct vmm_outcome routine(void *context, struct vmm_call *call)
 /* A decision that nobody can carry out, so that the guest stops. */
 static enum vmm_decision decide(void *context, const struct vmm_trap *trap)
 {
-    enum vmm_decision decision = (enum vmm_decision)99;
+    volatile enum vmm_decision decision = (enum vmm_decision)99;
     int signal = sigsetjmp(back, 1);
     if (signal == 0) {
         guard(true);
