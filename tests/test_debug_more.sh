@@ -56,6 +56,28 @@ disassemble main.c:75 2
 END
 shows "^Breakpoint 1 at 0x[0-9a-f]* <console_write" "^   console.c:[0-9]*  " "^=> *[0-9]*  .*irq_save\|^ *[0-9]*  .*irq_save" \
     "^ *$line  void console_write" 'at console.c:[0-9]*$' 'at boot.S:[0-9]*$'
+
+# ---- who reads ----
+
+script 0 "$kernel" <<'END'
+break clock_tick
+run
+rwatch ticks
+continue
+awatch word(ticks) if ticks > 1
+continue
+info breakpoints
+reverse-continue
+END
+shows '^Read watchpoint 2: ticks  (single-stepping' '^  read 0x00000001 (1)$' '^Access watchpoint 3: word(ticks)$' \
+    '^  was 0x0001 (1)$' '^  is  0x0002 (2)$' '^  2  reads: ticks  met 1 time$' '^  3  accesses: word(ticks) if ticks > 1  met 1 time$'
+mistake 'rwatch $eax' "'watch \$eax' stops where it changes"
+mistake 'rwatch port 0x20' "'watch port 0x20'"
+mistake 'awatch phys(0x1000)' 'Linear addresses are watched'
+mistake 'rwatch *0xffffffff' 'beyond the end of the address space'
+
+# ---- more of source lines ----
+
 mistake 'break console.c:99999' "no line 'console.c:99999'"
 mistake 'list nowhere.c:1' "no line 'nowhere.c:1'"
 mistake 'list 0x90000000' 'No source line is known'

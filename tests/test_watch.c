@@ -180,12 +180,15 @@ Test(watch, mistakes_are_named)
     const struct vmm_watchpoint nowhere = {VMM_WATCH_MEMORY, 0x10000000, 4, NULL},
                                 nothing = {VMM_WATCH_MEMORY, 0x200000, 0, NULL},
                                 much = {VMM_WATCH_MEMORY, 0x200000, 65, NULL},
+                                end = {VMM_WATCH_READ, 0xffffffff, 4, NULL},
                                 unknown = {VMM_WATCH_REGISTER, 0, 0, "rax"},
                                 port = {VMM_WATCH_PORT, 0xffff, 2, NULL},
                                 good = {VMM_WATCH_MEMORY, 0x200000, 1, NULL};
     cr_expect_eq(vmm_watch_add(vm, &nowhere, NULL, &error), VMM_E_STATE);
     cr_expect_eq(vmm_watch_add(vm, &nothing, NULL, &error), VMM_E_USAGE);
     cr_expect_eq(vmm_watch_add(vm, &much, NULL, &error), VMM_E_USAGE);
+    cr_expect_eq(vmm_watch_add(vm, &end, NULL, &error), VMM_E_USAGE);
+    cr_expect_not_null(strstr(error.text, "address space"));
     cr_expect_eq(vmm_watch_add(vm, &unknown, NULL, &error), VMM_E_USAGE);
     cr_expect_not_null(strstr(error.text, "rax"));
     cr_expect_eq(vmm_watch_add(vm, &port, NULL, &error), VMM_E_USAGE);

@@ -317,7 +317,11 @@ static int protect(struct vmm_vm *vm, const struct watch *w, struct vmm_error *e
 
 static int begin_memory(struct vmm_vm *vm, struct watch *w, struct vmm_error *error)
 {
-    if (!w->length || w->length > BYTES || w->address > UINT32_MAX - (w->length - 1))
+    if (w->length && w->length <= BYTES && w->address > UINT32_MAX - (w->length - 1))
+        return error_set(error, VMM_E_USAGE,
+                         "%u bytes from 0x%08x on reach beyond the end of the address space.",
+                         w->length, w->address);
+    if (!w->length || w->length > BYTES)
         return error_set(error, VMM_E_USAGE, "%u bytes cannot be watched; choose from 1 to %d.",
                          w->length, BYTES);
     int code = find_page(vm, w->address, &w->pages[0], error);

@@ -67,6 +67,9 @@ static bool parse_place(struct session *session, const char **text, struct vmm_w
     }
     bool port = take_word(text, "port");
     watch->length = port ? 1 : take_size(text);
+    if (strncmp(*text, "phys", 4) == 0)
+        return repl_complain(session, "Linear addresses are watched; 'walk ADDRESS' says what they "
+                                      "mean.");
     if (!repl_evaluate(session, *text, text, &watch->address))
         return false;
     if (port)
