@@ -374,13 +374,17 @@ static enum cpu_action miss(struct dispatcher *d, struct bt *b)
 
 /* A store into a traced page, at an instruction that has made so many that its unit does not even
  * try. */
-static enum cpu_action traced(struct dispatcher *d, struct bt *b)
+static enum cpu_action traced(struct dispatcher *d, struct bt *b,
+                              const struct translator_where *where)
 {
+    uint64_t writes = d->vcpu->traced_writes;
     recover(d, b);
     direct_record(d, TRAP_TABLE_WRITE);
     record_step(&d->recorder, 'I');
     record_result(&d->recorder, "translator", "called out");
     enum cpu_action action = call_out(d, b, iterations(d));
+    translator_spared(b->translator, where, d->vcpu->traced_writes != writes);
+    perform_requests(d, b);
     record_end(&d->recorder, &d->vcpu->state);
     return d->recorder.stopped ? CPU_LEAVE : action;
 }
@@ -395,7 +399,7 @@ static enum cpu_action trap(struct dispatcher *d, struct bt *b)
     case TRANSLATOR_DEAD: return branch(d, b, &where);
     case TRANSLATOR_MISS: return miss(d, b);
     case TRANSLATOR_CALL_OUT: return call_out_for(d, b, where.kind);
-    case TRANSLATOR_TRACED: return traced(d, b);
+    case TRANSLATOR_TRACED: return traced(d, b, &where);
     default: return leave(d, b);
     }
 }

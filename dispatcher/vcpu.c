@@ -346,6 +346,7 @@ static uint8_t *noticed_page(void *context, uint32_t physical, bool write)
     vcpu_settle(v);
     uint8_t *page = quiet_page(context, physical, write);
     if (write && page != v->nowhere && shadow_traced(v->shadow, physical)) {
+        v->traced_writes++;
         v->written = physical & X86_PAGE_MASK;
         memcpy(v->before, page, sizeof v->before);
     }

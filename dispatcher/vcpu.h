@@ -45,6 +45,7 @@ struct vcpu {
     struct interpreter interpreter;
     uint32_t root;    /* of the shadow tables: the real CR3 */
     uint32_t written; /* traced guest-physical page that is being written; FRAMES_NONE: none */
+    uint64_t traced_writes;             /* how often a traced page was handed out for writing */
     uint8_t before[MEMORY_FRAME_SIZE];  /* and what it was */
     uint8_t nowhere[MEMORY_FRAME_SIZE]; /* stands in for missing memory */
     struct {

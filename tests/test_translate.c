@@ -320,6 +320,21 @@ Test(translate, a_store_that_faults_again_and_again_is_called_out_for)
     cr_assert_eq(where(b, cache + 1).eip, 0x1001);
     cr_assert_eq(translator_retires(b->translator, cache, 2), 1,
                  "it is the interpreter's to count");
+    store = where(b, cache + 1);
+    for (unsigned i = 0; i < 10; i++)
+        translator_spared(b->translator, &store, true);
+    cr_assert_eq(unit(b, 0x1000), cache, "it would have faulted");
+    unsigned spared = 0;
+    while (unit(b, 0x1000) == cache && ++spared < 1000)
+        translator_spared(b->translator, &store, false);
+    cr_assert_lt(spared, 100);
+    cache = unit(b, 0x1000);
+    store = where(b, cache + 1);
+    cr_assert_eq(store.exit, TRANSLATOR_NONE, "copied again");
+    unsigned next = 0;
+    while (unit(b, 0x1000) == cache && ++next < 1000)
+        translator_faulted(b->translator, &store);
+    cr_assert_gt(next, faults, "it has to fault more often the second time");
     bench_free(b);
 }
 

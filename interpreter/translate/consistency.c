@@ -14,8 +14,9 @@
 /* Losses within CALM cycles before a page is banned, and for how long. */
 enum { HEAT_LIMIT = 32, CALM = 1000000, BAN = 2000000 };
 
-/* Faults of one instruction before it is called out for. */
-enum { FAULTS = 16 };
+/* Faults of one instruction before it is called out for; after each time that this was in vain,
+ * more, up to a limit. And how much faults can count in advance. */
+enum { FAULTS = 16, FAULTS_GROWTH = 4, FAULTS_MOST = 4096, CREDIT = 64 };
 
 static uint32_t region_of(uint32_t linear)
 {
@@ -240,18 +241,42 @@ static uint32_t faulting_slot(uint32_t eip)
 bool consistency_calls_out(const struct translator *t, uint32_t eip)
 {
     const struct faulting *f = &t->faulting[faulting_slot(eip)];
-    return f->eip == eip && f->count >= FAULTS;
+    return f->eip == eip && f->called_out;
+}
+
+/* The cache may have been emptied since the unit was left. */
+static void kill_at(struct translator *t, const struct translator_where *where)
+{
+    const struct unit *unit = &t->unit[where->unit];
+    if (where->unit < t->units && !unit->dead && where->eip - unit->eip < unit->guest_size)
+        kill(t, where->unit);
 }
 
 void translator_faulted(struct translator *t, const struct translator_where *where)
 {
     struct faulting *f = &t->faulting[faulting_slot(where->eip)];
     if (f->eip != where->eip)
-        *f = (struct faulting){.eip = where->eip};
-    if (f->count < FAULTS)
-        f->count++;
-    if (f->count == FAULTS && !t->unit[where->unit].dead)
-        kill(t, where->unit);
+        *f = (struct faulting){.eip = where->eip, .threshold = FAULTS};
+    if (!f->called_out && ++f->balance < f->threshold)
+        return;
+    f->called_out = true;
+    f->balance = FAULTS;
+    kill_at(t, where);
+}
+
+void translator_spared(struct translator *t, const struct translator_where *where, bool traced)
+{
+    struct faulting *f = &t->faulting[faulting_slot(where->eip)];
+    if (f->eip != where->eip || !f->called_out)
+        kill_at(t, where); /* forgotten for another one */
+    else if (traced)
+        f->balance += f->balance < CREDIT;
+    else if (--f->balance < 0) {
+        f->called_out = false;
+        f->balance = 0;
+        f->threshold *= f->threshold < FAULTS_MOST ? FAULTS_GROWTH : 1;
+        kill_at(t, where);
+    }
 }
 
 /* ---- mappings ---- */

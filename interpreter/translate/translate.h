@@ -172,10 +172,15 @@ bool translator_where(const struct translator *translator, uint32_t pc,
 uint32_t translator_chain(struct translator *translator, const struct translator_where *where,
                           bool *chained);
 
-/* The guest's instruction at `where`, whose store the VMM traces, has faulted in its unit. One that
- * does so again and again is called out for from then on, which costs less (Adams and Agesen,
- * section 4.3: adaptive translation); its unit goes. */
+/* Adaptive translation (Adams and Agesen, section 4.3). The guest's instruction at `where` has
+ * faulted in its unit, because the VMM traces what it writes to: one that does so again and again
+ * is called out for from then on, which costs less (TRANSLATOR_TRACED). */
 void translator_faulted(struct translator *translator, const struct translator_where *where);
+
+/* Such a call-out has been made. Where it was not for a `traced` page too often, the instruction is
+ * copied again, and has to fault more often the next time. */
+void translator_spared(struct translator *translator, const struct translator_where *where,
+                       bool traced);
 
 /* How many of the guest's instructions retire in `size` bytes at `pc`: struct cpu_client. */
 unsigned translator_retires(const struct translator *translator, uint32_t pc, uint32_t size);

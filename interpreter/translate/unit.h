@@ -101,7 +101,10 @@ struct translator {
     uint32_t region_pde[1024]; /* as it was verified last */
     uint32_t miss;             /* the unit where indirect branches end that find nothing */
     struct faulting {
-        uint32_t eip, count;
+        uint32_t eip;
+        bool called_out;
+        int balance;   /* of faults; of call-outs that would have been, less those that would not */
+        int threshold; /* faults before it is called out for */
     } faulting[UNIT_FAULTING];
     uint64_t places;     /* of units in that page, see space.c */
     uint32_t page, used; /* where the next unit goes: number of the page, bytes used of it */
