@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 struct field {
     const char *name;
@@ -117,6 +118,9 @@ void lab_differences(const struct lab_evidence *expected, const struct lab_evide
     if (!text[0] && expected->exits != got->exits)
         add(text, room, "    the guest has exited %llu times, expected %llu; the last was %s\n",
             (unsigned long long)got->exits, (unsigned long long)expected->exits, got->last_exit);
+    if (!text[0] && strcmp(expected->last_exit, got->last_exit) != 0)
+        add(text, room, "    the last exit was %s, expected %s\n", got->last_exit,
+            expected->last_exit);
     if (!text[0] && expected->predicted != LAB_NO_PREDICTION &&
         expected->predicted != got->predicted)
         add(text, room, "    the guest has exited %llu times, predicted were %lld\n",

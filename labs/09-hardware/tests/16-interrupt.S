@@ -5,18 +5,25 @@
 #include "guest.inc"
 begin:
     setup
-    gate 0x20, handler
-    timer
+    gate 0x20, clock
+    gate 0x24, line
+    timer 0xee
+    mov $20, %ecx
+1:  loop 1b
+    ask
+    mov $40, %ecx
     sti
-    mov $150, %ecx
+    hlt
 again:
-    inc %edx
+    inc %ebx
     loop again
     finish
-handler:
+clock:
     mov $0x20, %al
     out %al, $0x20
-    mov %ecx, %esi
-    mov %edx, %edi
     iret
+line:
+    mov %ecx, %esi
+    mov %ebx, %edi
+    answered
     tables

@@ -5,21 +5,24 @@
 #include "guest.inc"
 begin:
     setup
-    gate 0x20, handler
-    timer
-    mov $190, %ecx
-again:
-    loop again
+    gate 0x20, clock
+    gate 0x24, line
+    timer 0xee
+    ask
     sti
     hlt
     mov %ebp, %eax
-    mov $AT(random), %esi
-    mov $0xe9, %dx
-    outsl
     finish
-handler:
+clock:
     mov $0x20, %al
     out %al, $0x20
-    mov (%esp), %edi
+    mov $20, %ecx
+1:  loop 1b
+    sti
+    hlt
     iret
+line:
+    mov %ecx, %esi
+    mov %ebx, %edi
+    answered
     tables
