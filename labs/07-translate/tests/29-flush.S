@@ -10,9 +10,12 @@ begin:
     mov AT(random), %eax
     mov $3, %ebx
 1:  mov $20, %ecx
+    .set bit, 0
 2:  .rept 30
     add %ecx, %eax
-    jc 3f
+    test $(1 << (bit % 3)), %cl
+    .set bit, bit + 1
+    jnz 3f
     rol $1, %eax
 3:  inc %eax
     .endr
@@ -35,7 +38,8 @@ begin:
     .balign 4096
 patched:
     add $0x12345678, %eax
-    jc 5f
+    test $1, %cl
+    jnz 5f
     rol $3, %eax
 5:  ret
     .balign 4096
