@@ -175,8 +175,31 @@ static bool patched(struct dispatcher *d, const struct x86_instruction *insn)
            d->technique->patches(d, &d->cpu->state, insn);
 }
 
-/* A user's far transfer does not trap: it is the processor's microcode (cpu_transfers), done on the
- * guest's own tables. */
+/* Gates and tasks are not present in the shadow tables: the transfer traps. */
+static bool leaves_through_gate(const struct dispatcher *d, const struct x86_instruction *insn)
+{
+    const struct vcpu *v = d->vcpu;
+    uint16_t selector = insn->immediate2;
+    struct x86_descriptor descriptor;
+    struct x86_event fault;
+    uint32_t linear;
+    if (!x86_protected(&v->state) || insn->kind == X86_KIND_RET_FAR)
+        return false;
+    if (insn->kind == X86_KIND_IRET)
+        return v->state.eflags & X86_NT;
+    if (insn->flags & X86_INSN_MEMORY) {
+        linear = x86_effective_address(&v->state, insn) + insn->operand_size;
+        if (x86_peek(&v->state, &v->quiet, linear, &selector, sizeof selector) != sizeof selector)
+            return false;
+    }
+    return !x86_selector_null(selector) &&
+           x86_descriptor_fetch(&v->state, &v->quiet, selector, &descriptor, &linear, &fault) ==
+               X86_OK &&
+           !(descriptor.high & X86_SEG_S);
+}
+
+/* A user's far transfer to code does not trap: it is the processor's microcode (cpu_transfers),
+ * done on the guest's own tables. */
 static enum cpu_action user_transfer(struct dispatcher *d, const struct x86_instruction *insn)
 {
     uint64_t emulated = d->emulated;
@@ -197,7 +220,7 @@ static bool enters_virtual_8086(const struct dispatcher *d, const struct x86_ins
 /* A marked instruction: one that the engine must not execute, or one that is silent. */
 static enum cpu_action site(struct dispatcher *d, const struct x86_instruction *insn)
 {
-    if (cpu_transfers(insn) && d->vcpu->state.cpl == 3)
+    if (cpu_transfers(insn) && d->vcpu->state.cpl == 3 && !leaves_through_gate(d, insn))
         return user_transfer(d, insn);
     if (cpu_wants(&d->cpu->state, insn) || enters_virtual_8086(d, insn) || patched(d, insn))
         return intercepted(d, insn);
