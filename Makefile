@@ -237,7 +237,8 @@ guests-real:
 	@$(addprefix GUEST_CC=,$(addsuffix gcc,$(GUEST_CROSS))) scripts/fetch-guests $(BUILD)/real
 
 # Status 77 of fetch-guests: the guests cannot be had here, which is no failure of ours.
-check-real: all
+check-real: all $(OUT)/tests/test_sweep
+	@VMM_LONG=1 TEST_TIMEOUT=600 scripts/run-tests $(OUT)/test-logs/long $(OUT)/tests/test_sweep
 	@$(addprefix GUEST_CC=,$(addsuffix gcc,$(GUEST_CROSS))) scripts/fetch-guests $(BUILD)/real || { status=$$?; [ $$status = 77 ] && exit 0; exit $$status; }; \
 	if [ -x tests/real/run ]; then VMM_BUILD=$(abspath $(OUT)) tests/real/run; \
 	else echo "skipped: tests/real/run does not exist"; fi

@@ -183,7 +183,7 @@ static bool leaves_through_gate(const struct dispatcher *d, const struct x86_ins
     struct x86_descriptor descriptor;
     struct x86_event fault;
     uint32_t linear;
-    if (!x86_protected(&v->state) || insn->kind == X86_KIND_RET_FAR)
+    if (insn->kind == X86_KIND_RET_FAR)
         return false;
     if (insn->kind == X86_KIND_IRET)
         return v->state.eflags & X86_NT;
@@ -220,7 +220,8 @@ static bool enters_virtual_8086(const struct dispatcher *d, const struct x86_ins
 /* A marked instruction: one that the engine must not execute, or one that is silent. */
 static enum cpu_action site(struct dispatcher *d, const struct x86_instruction *insn)
 {
-    if (cpu_transfers(insn) && d->vcpu->state.cpl == 3 && !leaves_through_gate(d, insn))
+    if (cpu_transfers(&d->cpu->state, insn) && d->vcpu->state.cpl == 3 &&
+        !leaves_through_gate(d, insn))
         return user_transfer(d, insn);
     if (cpu_wants(&d->cpu->state, insn) || enters_virtual_8086(d, insn) || patched(d, insn))
         return intercepted(d, insn);
@@ -276,7 +277,7 @@ bool direct_wants(struct dispatcher *d, const struct cpu_state *state,
 {
     (void)d;
     return cpu_wants(state, insn) || silent_kind(insn) || insn->kind == X86_KIND_IRET ||
-           (cpu_transfers(insn) && state->cpl == 3);
+           (cpu_transfers(state, insn) && state->cpl == 3);
 }
 
 /* What outcome_emulate comes to, without the world switch; not if somebody wants to see it, or to

@@ -69,14 +69,14 @@ struct dispatcher {
     struct vcpu *vcpu;
     const struct ports *ports;
     struct dispatch_modules modules;
-    uint16_t owner;    /* the VM's number for the allocator */
-    bool keep_going;   /* count silent sensitive instructions, and let them run */
-    bool diverged;     /* one is about to run */
-    bool refused;      /* the VMM cannot go on */
-    char reason[160];  /* why, without a full stop */
-    uint64_t emulated; /* instructions that interpreter routines simulated */
-    uint64_t patched;  /* places whose instruction was rewritten to trap */
-    struct {           /* nested page faults: hw_walk.c */
+    uint16_t owner;             /* the VM's number for the allocator */
+    bool keep_going;            /* count silent sensitive instructions, and let them run */
+    bool diverged;              /* one is about to run */
+    bool refused;               /* the VMM cannot go on */
+    char reason[160];           /* why, without a full stop */
+    uint64_t emulated;          /* instructions that interpreter routines simulated */
+    uint64_t patched;           /* places whose instruction was rewritten to trap */
+    struct {                    /* nested page faults: hw_walk.c */
         uint64_t pages, tables; /* that the guest, or the processor for it, did not reach */
         uint64_t references;    /* that the walks to those pages make in two dimensions */
     } walks;

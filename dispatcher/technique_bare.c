@@ -58,7 +58,7 @@ static bool bare_wants(struct dispatcher *d, const struct cpu_state *state,
                        const struct x86_instruction *insn)
 {
     (void)d;
-    return cpu_wants(state, insn) || cpu_transfers(insn);
+    return cpu_wants(state, insn) || cpu_transfers(state, insn);
 }
 
 static bool bare_enabled(const struct dispatcher *d)

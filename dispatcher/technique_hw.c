@@ -104,7 +104,8 @@ static enum cpu_action hardware(struct dispatcher *d, const struct cpu_exit *exi
 {
     const struct hw *hw = d->own;
     bool site = exit->kind == CPU_SITE;
-    bool microcode = !site || cpu_transfers(&exit->insn) || cpu_wants(&d->cpu->state, &exit->insn);
+    bool microcode = !site || cpu_transfers(&d->cpu->state, &exit->insn) ||
+                     cpu_wants(&d->cpu->state, &exit->insn);
     if (!hw->nested && microcode)
         return hardware_on_shadows(d, exit);
     struct cpu_hardware end = {.keep_fault = true};
@@ -298,7 +299,7 @@ static bool hw_wants(struct dispatcher *d, const struct cpu_state *state,
 {
     const struct hw *hw = d->own;
     unsigned code = vmcb_instruction_exit(insn);
-    if (cpu_wants(state, insn) || cpu_transfers(insn))
+    if (cpu_wants(state, insn) || cpu_transfers(state, insn))
         return true;
     return code != VMCB_EXIT_NONE && !comes_anyway(insn) && vmcb_intercepts(hw->vmcb, code);
 }

@@ -108,7 +108,7 @@ static enum cpu_action machine_exit(void *context, const struct cpu_exit *exit)
         return CPU_LEAVE;
     }
     /* A site that an earlier case has left: far transfers are compared with the engine's own. */
-    if (exit->kind == CPU_SITE && cpu_transfers(&exit->insn)) {
+    if (exit->kind == CPU_SITE && cpu_transfers(&d->cpu.state, &exit->insn)) {
         return CPU_RETRY;
     }
     action = cpu_hardware(&d->cpu, exit, &hardware);

@@ -501,7 +501,7 @@ Test(translate, endless_new_code_in_a_bounded_cache)
         0xeb, 0xe6, /* 1d jmp start */
     };
     struct vmm_translation translation;
-    SAME_AT_END(code, 3000000, 1 << 16, &translation);
+    SAME_AT_END(code, 1000000, 1 << 16, &translation);
     cr_assert_gt(translation.flushes, 1);
     cr_assert_leq(translation.cache_used, translation.cache_size);
     cr_assert_eq(translation.cache_size, 1u << 16);

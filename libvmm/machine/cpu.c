@@ -516,7 +516,7 @@ bool cpu_wants(const struct cpu_state *state, const struct x86_instruction *insn
     }
 }
 
-bool cpu_transfers(const struct x86_instruction *insn)
+bool cpu_transfers(const struct cpu_state *state, const struct x86_instruction *insn)
 {
     switch (insn->kind) {
     case X86_KIND_JMP_FAR:
@@ -524,7 +524,7 @@ bool cpu_transfers(const struct x86_instruction *insn)
     case X86_KIND_JMP_FAR_INDIRECT:
     case X86_KIND_CALL_FAR_INDIRECT:
     case X86_KIND_RET_FAR:
-    case X86_KIND_IRET: return true;
+    case X86_KIND_IRET: return x86_protected(state);
     default: return false;
     }
 }

@@ -313,11 +313,11 @@ void cpu_rearm(struct cpu *cpu, uint64_t deadline);
  * processor does not have. To be asked by every client's `wants`. */
 bool cpu_wants(const struct cpu_state *state, const struct x86_instruction *insn);
 
-/* Whether `insn` loads CS from a descriptor or an image: JMP, CALL and RET far, and IRET. The
+/* Whether `insn` loads CS from a descriptor in protected mode: JMP, CALL and RET far, and IRET. The
  * engine's own do not set accessed bits, take user stacks for the supervisor's and enter
  * virtual-8086 mode from any ring, so the microcode has them; to be wanted besides wherever the
  * guest's descriptor tables are the processor's. */
-bool cpu_transfers(const struct x86_instruction *insn);
+bool cpu_transfers(const struct cpu_state *state, const struct x86_instruction *insn);
 
 /* The hardware's own answer to an exit (machine/microcode.c): delivery through the IDT, CPUID,
  * RDTSC, writes of control and debug registers, MSRs, HLT. CPU_LEAVE with *halted or *shutdown set

@@ -353,7 +353,7 @@ static bool repeats_never(const struct cpu *cpu, const struct x86_instruction *i
 static enum cpu_action site(struct cpu *cpu, const struct x86_instruction *insn,
                             struct cpu_hardware *end)
 {
-    if (cpu_transfers(insn))
+    if (cpu_transfers(&cpu->state, insn))
         return far_transfer(cpu, insn, end);
     if (insn->kind == X86_KIND_ICEBP)
         return break_in(cpu, insn, end);
