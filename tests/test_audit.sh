@@ -50,6 +50,12 @@ done
 audit 0 -t trap -m 2M --every 1 "$guests/hello.elf"
 has '6[0-9]* comparisons'
 
+# A boot sector, in real mode, protected mode and real mode again, after each instruction.
+for technique in bt interp hw; do
+    audit 0 -t $technique --every 1 "$guests/realmode.bin"
+    has 'Equivalence *holds'
+done
+
 # Both sides single-stepped by the digest: the audit's instruction is the first that differs.
 digests() { # TECHNIQUE INSTRUCTIONS IMAGE
     "$vmm" run -t "$1" --keep-going --max-instructions "$2" --digest "$3" 2>&1 >/dev/null </dev/null |

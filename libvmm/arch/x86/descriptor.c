@@ -65,9 +65,6 @@ void x86_load_segment_real(struct cpu_state *cpu, enum x86_sreg sreg, uint16_t s
     if (cpu->eflags & X86_VM) {
         segment->limit = 0xffff;
         segment->attributes = data | 3u << 13;
-    } else if (sreg == X86_CS) {
-        /* Real mode writes through CS; the limit of the last protected-mode load stays in force. */
-        segment->attributes = data | (segment->attributes & (X86_SEG_DB | X86_SEG_G));
     } else if (!(segment->attributes & X86_SEG_PRESENT)) {
         segment->limit = 0xffff;
         segment->attributes = data;

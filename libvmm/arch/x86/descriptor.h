@@ -78,8 +78,8 @@ struct x86_descriptor x86_descriptor_make(uint32_t base, uint32_t limit, uint32_
 struct x86_segment x86_segment_null(uint16_t selector);
 
 /* A segment register as real mode or virtual-8086 mode loads it. In virtual-8086 mode the rest is
- * fixed (limit 64 KB, DPL 3); in real mode limit and attributes stay as they were, only the
- * selector and the base change, and CS becomes writable data as far as the checks see it. */
+ * fixed (limit 64 KB, DPL 3); in real mode limit and attributes stay as they were, and only
+ * the selector and the base change. */
 void x86_load_segment_real(struct cpu_state *cpu, enum x86_sreg sreg, uint16_t selector);
 
 /* Fetches the descriptor of `selector` from the GDT or the LDT. `linear` (may be NULL) becomes the
