@@ -226,22 +226,28 @@ static void enter(struct dispatcher *d, struct bt *b, uint32_t unit)
     b->inside = true;
 }
 
-/* The guest's state, from that of the processor in the cache. */
-static void recover(struct dispatcher *d, const struct bt *b)
+/* Where the guest is, into `where`; NULL: the processor is in no unit. */
+static const struct translator_where *locate(const struct dispatcher *d, const struct bt *b,
+                                             struct translator_where *where)
+{
+    return translator_where(b->translator, d->cpu->state.eip, where) ? where : 0;
+}
+
+/* The guest's state, from that of the processor in the cache, which is at `where`. */
+static void recover(struct dispatcher *d, const struct bt *b, const struct translator_where *where)
 {
     struct cpu_state *guest = &d->vcpu->state;
     const struct cpu_state *real = &d->cpu->state;
     const struct translator_words *words = (const void *)b->codespace.space.words;
-    struct translator_where where;
     vcpu_absorb(d->vcpu);
     guest->eflags = (guest->eflags & ~(uint32_t)X86_IF) | (real->eflags & X86_IF);
-    if (!translator_where(b->translator, real->eip, &where))
+    if (!where)
         return;
-    guest->eip = where.eip;
-    guest->gpr[X86_ESP] += (uint32_t)where.stack;
-    if (where.borrow >> X86_EAX & 1)
+    guest->eip = where->eip;
+    guest->gpr[X86_ESP] += (uint32_t)where->stack;
+    if (where->borrow >> X86_EAX & 1)
         guest->gpr[X86_EAX] = words->eax;
-    if (where.borrow >> X86_ECX & 1)
+    if (where->borrow >> X86_ECX & 1)
         guest->gpr[X86_ECX] = words->ecx;
 }
 
@@ -250,7 +256,8 @@ static void recover(struct dispatcher *d, const struct bt *b)
 /* The interpreter takes over for one instruction, once the engine is left. */
 static enum cpu_action leave(struct dispatcher *d, struct bt *b)
 {
-    recover(d, b);
+    struct translator_where where;
+    recover(d, b, locate(d, b, &where));
     b->inside = false;
     b->call_out = true;
     return CPU_LEAVE;
@@ -315,9 +322,11 @@ static enum cpu_action call_out(struct dispatcher *d, struct bt *b, uint32_t cou
     return unit ? resume(d, b, unit) : CPU_LEAVE;
 }
 
-static enum cpu_action call_out_for(struct dispatcher *d, struct bt *b, unsigned kind)
+static enum cpu_action call_out_for(struct dispatcher *d, struct bt *b,
+                                    const struct translator_where *where)
 {
-    recover(d, b);
+    const unsigned kind = where->kind;
+    recover(d, b, where);
     direct_record(d, TRAP_INSTRUCTION + kind);
     record_step(&d->recorder, 'I');
     record_result(&d->recorder, record_cause_name(TRAP_INSTRUCTION + kind), "called out");
@@ -333,7 +342,7 @@ static enum cpu_action branch(struct dispatcher *d, struct bt *b,
 {
     uint32_t pc = d->cpu->state.eip;
     uint64_t flushes = b->flushes;
-    recover(d, b);
+    recover(d, b, where);
     direct_record(d, TRAP_CHAIN);
     record_step(&d->recorder, 'I');
     uint32_t to = 0;
@@ -354,9 +363,10 @@ static enum cpu_action branch(struct dispatcher *d, struct bt *b,
 }
 
 /* An indirect branch that has found no unit, or another's. The guest is at its target. */
-static enum cpu_action miss(struct dispatcher *d, struct bt *b)
+static enum cpu_action miss(struct dispatcher *d, struct bt *b,
+                            const struct translator_where *where)
 {
-    recover(d, b);
+    recover(d, b, where);
     direct_record(d, TRAP_MISS);
     record_step(&d->recorder, 'I');
     uint32_t to = translator_landing(b->translator, &d->vcpu->state, &d->vcpu->quiet,
@@ -378,7 +388,7 @@ static enum cpu_action traced(struct dispatcher *d, struct bt *b,
                               const struct translator_where *where)
 {
     uint64_t writes = d->vcpu->traced_writes;
-    recover(d, b);
+    recover(d, b, where);
     direct_record(d, TRAP_TABLE_WRITE);
     record_step(&d->recorder, 'I');
     record_result(&d->recorder, "translator", "called out");
@@ -397,8 +407,8 @@ static enum cpu_action trap(struct dispatcher *d, struct bt *b)
     switch (where.exit) {
     case TRANSLATOR_BRANCH:
     case TRANSLATOR_DEAD: return branch(d, b, &where);
-    case TRANSLATOR_MISS: return miss(d, b);
-    case TRANSLATOR_CALL_OUT: return call_out_for(d, b, where.kind);
+    case TRANSLATOR_MISS: return miss(d, b, &where);
+    case TRANSLATOR_CALL_OUT: return call_out_for(d, b, &where);
     case TRANSLATOR_TRACED: return traced(d, b, &where);
     default: return leave(d, b);
     }
@@ -453,14 +463,14 @@ static enum cpu_action resolve(struct dispatcher *d, struct bt *b, const struct 
 
 static enum cpu_action fault(struct dispatcher *d, struct bt *b, const struct x86_event *event)
 {
-    struct translator_where where;
-    bool known = translator_where(b->translator, d->cpu->state.eip, &where);
-    if (event->cr2 >> 22 == b->slot && known && where.exit != TRANSLATOR_NONE)
-        return where.exit == TRANSLATOR_MISS ? miss(d, b) : call_out_for(d, b, where.kind);
-    recover(d, b);
+    struct translator_where place;
+    const struct translator_where *where = locate(d, b, &place);
+    if (event->cr2 >> 22 == b->slot && where && where->exit != TRANSLATOR_NONE)
+        return where->exit == TRANSLATOR_MISS ? miss(d, b, where) : call_out_for(d, b, where);
+    recover(d, b, where);
     direct_record(d, TRAP_HIDDEN_FAULT);
     record_event(&d->recorder, event);
-    enum cpu_action action = resolve(d, b, event, known ? &where : 0);
+    enum cpu_action action = resolve(d, b, event, where);
     record_end(&d->recorder, &d->vcpu->state);
     return action;
 }
@@ -504,8 +514,9 @@ static enum cpu_stop run_translated(struct dispatcher *d, struct bt *b, uint32_t
     enum cpu_stop stop = cpu_run(d->cpu, deadline);
     if (stop == CPU_STOP_LEFT)
         stop = b->stop;
+    struct translator_where where;
     if (b->inside)
-        recover(d, b);
+        recover(d, b, locate(d, b, &where));
     b->inside = false;
     b->mixed.strayed = true;
     b->near = stop == CPU_STOP_NEAR;
