@@ -18,6 +18,7 @@
 #include "arch/x86/deliver.h"
 #include "blocks.h"
 #include "codepages.h"
+#include "crossing.h"
 #include "dirty.h"
 #include "host.h"
 #include "inline.h"
@@ -240,10 +241,14 @@ static bool fetch_fault(struct cpu *cpu, const struct x86_event *event)
 }
 
 /* At the boundary between two instructions interrupts, and whatever else ends a run, come before
- * the faults of fetching the second (SDM volume 3, table 6-2). The engine raises those first. */
+ * the faults of fetching the second (SDM volume 3, table 6-2). The engine raises those first; in a
+ * step, too, when it looks for the block behind it. */
 static bool comes_later(struct cpu *cpu, const struct x86_event *event)
 {
-    return cpu->step == STEP_NO && (due(cpu) || window_open(cpu)) && fetch_fault(cpu, event);
+    if (cpu->step == STEP_NO)
+        return (due(cpu) || window_open(cpu)) && fetch_fault(cpu, event);
+    return cpu->step == STEP_ENTERED && event->vector == X86_PAGE &&
+           linear_eip(cpu) != cpu->step_pc;
 }
 
 /* What refused the access: the client's table, or the machine's own protection. When the client has
@@ -316,7 +321,8 @@ static void handle(struct cpu *cpu, uint32_t code, const struct x86_instruction 
     else
         describe_instruction(cpu, known, &exit);
     exit.known = known;
-    if (exit.kind == CPU_EXCEPTION && comes_later(cpu, &exit.event)) {
+    if (exit.kind == CPU_EXCEPTION &&
+        (crossing_met(cpu, &exit.event) || comes_later(cpu, &exit.event))) {
         engine_halt(cpu, HALT_AGAIN);
         return;
     }
@@ -704,16 +710,17 @@ enum cpu_stop cpu_run(struct cpu *cpu, uint64_t deadline)
     cpu->deadline = deadline;
     cpu->frozen = false;
     cpu->entry.tick = 0;
+    cpu->crossing = false;
     arm_alarm(cpu);
     for (;;) {
         if (due(cpu) && !cpu->open && !cpu->client_step)
             return CPU_STOP_DEADLINE;
         if (window_open(cpu) && !cpu->client_step)
             return CPU_STOP_WINDOW;
-        bool good = cpu->client_step ? step_for_client(cpu)
-                    : cpu->open      ? step_open(cpu)
-                    : near           ? step(cpu)
-                                     : go(cpu);
+        bool good = cpu->client_step                ? step_for_client(cpu)
+                    : cpu->open                     ? step_open(cpu)
+                    : near || crossing_goes_on(cpu) ? step(cpu)
+                                                    : go(cpu);
         approach_end(cpu);
         if (cpu->halt == HALT_SITE)
             ask_about_site(cpu);

@@ -229,6 +229,8 @@ struct cpu {
     size_t approach; /* a mark at the instruction where the deadline is; 0: none */
     uint32_t approach_pc;
     uint64_t approach_time;   /* when it was set */
+    bool crossing;            /* stepping to the end of a page: machine/crossing.h */
+    uint32_t crossing_pc;     /* the instruction that was to be stepped */
     uint32_t break_pass;      /* no stop at this breakpoint ... */
     uint64_t break_pass_time; /* ... at this time: it was stopped at already; ... */
     uint32_t break_pass_count;

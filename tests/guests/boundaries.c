@@ -17,6 +17,7 @@ enum {
     COPIES = 0x300000,  /* two pages for code that is copied */
     SCRATCH = 0x302000, /* the page that the routines work on */
     MOST = 512,         /* boundaries */
+    LONGEST = 15,       /* instruction */
     TICKS = 24,         /* of the timer, about 2000 instructions: */
     FIRST = 1600,       /* so long a delay, and it comes behind the code; */
     LAST = 1990,        /* so long, and it comes before */
@@ -127,14 +128,10 @@ static volatile uint8_t original[2];
 static volatile unsigned events;
 static uint32_t every; /* so many boundaries are passed by, all but one */
 
-/* FETCH prints no state: the engine reports a fault in a second page at its block's beginning
- * (docs/engine-deviations.md), and the blocks of a VMM are not the bare machine's. */
 static void show(const struct frame *f)
 {
     const uint32_t *esp = f->cs & 3 ? &f->user_esp : 0;
     events++;
-    if (mode == FETCH)
-        return;
     print("%s %x:%x +%x %x", modes[mode], f->vector, f->error, f->eip - (uint32_t)code, f->eflags);
     print(" %x %x %x %x %x %x %x", f->eax, f->ecx, f->edx, f->ebx, esp ? *esp : f->esp, f->ebp,
           f->esi);
@@ -181,6 +178,11 @@ static void scratch(bool present)
 static void page_fault(struct frame *f)
 {
     if (mode == FETCH) {
+        /* at the instruction that needs the page (SDM volume 3, section 6.5) */
+        if (f->eip + LONGEST <= COPIES + PAGE) {
+            print("the fetch fault is too early\n");
+            guest_exit(1);
+        }
         low[(COPIES >> 12) + 1] |= P;
         return;
     }
@@ -420,7 +422,6 @@ int main(uint32_t magic, const struct multiboot_info *info)
     uint32_t wanted = command_line_number(info, "events", ALL);
     all(wanted, 0, 0);
     all(wanted, 3, (uint32_t)(routines_user - routines_begin));
-    memset(trap_stack, 0, sizeof trap_stack); /* frames of FETCH are in it */
     clean();
     return 0;
 }
