@@ -7,6 +7,9 @@
 /* Where the tables lie in the VMM's 4 MB, in pages. */
 enum { FIRST_PAGE = 0x100 };
 
+/* Stores next to a table before it is let go of; after each recall more by a factor. */
+enum { PATIENCE = 1024, PATIENCE_GROWTH = 4, PATIENCE_MOST = 1 << 26 };
+
 static uint32_t place(enum descriptors_table table, enum descriptors_view view)
 {
     return FIRST_PAGE + (table * DESCRIPTORS_VIEWS + view) * DESCRIPTORS_PAGES;
@@ -120,6 +123,15 @@ static uint32_t locate(const struct shadow_descriptor_table *table, unsigned i,
     return walk.physical & X86_PAGE_MASK;
 }
 
+static void untrace(const struct shadow_descriptor_table *table, struct shadow *shadow)
+{
+    for (unsigned i = 0; !table->let_go && i < pages_of(table); i++) {
+        if (table->page[i] != FRAMES_NONE) {
+            shadow_untrace(shadow, table->page[i]);
+        }
+    }
+}
+
 unsigned descriptors_load(struct descriptors *d, struct shadow *shadow,
                           enum descriptors_table which, const struct cpu_state *cpu,
                           const struct x86_memory *memory, uint32_t base, uint32_t size)
@@ -128,11 +140,12 @@ unsigned descriptors_load(struct descriptors *d, struct shadow *shadow,
     uint32_t entries = (table->size > size ? table->size : size) / 8;
     unsigned flush = 0;
 
-    for (unsigned i = 0; i < pages_of(table); i++) {
-        if (table->page[i] != FRAMES_NONE) {
-            shadow_untrace(shadow, table->page[i]);
-        }
+    untrace(table, shadow);
+    if (base != table->base) {
+        table->patience = PATIENCE;
     }
+    table->let_go = false;
+    table->strays = 0;
     table->base = base;
     table->size = size > DESCRIPTORS_ENTRIES * 8 ? DESCRIPTORS_ENTRIES * 8 : size;
     for (unsigned i = 0; i < pages_of(table); i++) {
@@ -168,7 +181,7 @@ unsigned descriptors_check(struct descriptors *d, struct shadow *shadow,
 
     for (unsigned which = 0; which < DESCRIPTORS_TABLES; which++) {
         const struct shadow_descriptor_table *table = &d->table[which];
-        for (unsigned i = 0; i < pages_of(table); i++) {
+        for (unsigned i = 0; !table->let_go && i < pages_of(table); i++) {
             if (table->page[i] != locate(table, i, cpu, memory)) {
                 flush |= descriptors_load(d, shadow, which, cpu, memory, table->base, table->size);
                 break;
@@ -178,13 +191,14 @@ unsigned descriptors_check(struct descriptors *d, struct shadow *shadow,
     return flush;
 }
 
-static void written(struct descriptors *d, enum descriptors_table which,
+static bool written(struct descriptors *d, enum descriptors_table which,
                     const struct frame_map *map, uint32_t guest, uint32_t count)
 {
     const struct shadow_descriptor_table *table = &d->table[which];
     uint32_t start = table->base & ~X86_PAGE_MASK;
+    bool any = false;
 
-    for (unsigned i = 0; i < pages_of(table); i++) {
+    for (unsigned i = 0; !table->let_go && i < pages_of(table); i++) {
         uint32_t first = guest & ~X86_PAGE_MASK, last = first + count - 1;
         if (table->page[i] != (guest & X86_PAGE_MASK)) {
             continue;
@@ -197,15 +211,61 @@ static void written(struct descriptors *d, enum descriptors_table which,
         for (uint32_t index = first < start ? 0 : (first - start) / 8;
              index <= (last - start) / 8 && index * 8 < table->size; index++) {
             put(d, which, index, fetch(table, map, index));
+            any = true;
+        }
+    }
+    return any;
+}
+
+bool descriptors_written(struct descriptors *d, const struct frame_map *map, uint32_t guest,
+                         uint32_t count)
+{
+    bool gdt = written(d, DESCRIPTORS_GDT, map, guest, count);
+    bool ldt = written(d, DESCRIPTORS_LDT, map, guest, count);
+    return gdt || ldt;
+}
+
+/* ---- letting go ---- */
+
+static void let_go(struct descriptors *d, enum descriptors_table which, struct shadow *shadow)
+{
+    struct shadow_descriptor_table *table = &d->table[which];
+
+    untrace(table, shadow);
+    table->let_go = true;
+    for (uint32_t i = 0; i < table->size / 8; i++) {
+        put(d, which, i, (struct x86_descriptor){0, 0});
+    }
+}
+
+void descriptors_strayed(struct descriptors *d, struct shadow *shadow, uint32_t guest)
+{
+    for (unsigned which = 0; which < DESCRIPTORS_TABLES; which++) {
+        struct shadow_descriptor_table *table = &d->table[which];
+        for (unsigned i = 0; !table->let_go && i < pages_of(table); i++) {
+            if (table->page[i] == (guest & X86_PAGE_MASK) && ++table->strays >= table->patience) {
+                let_go(d, which, shadow);
+            }
         }
     }
 }
 
-void descriptors_written(struct descriptors *d, const struct frame_map *map, uint32_t guest,
-                         uint32_t count)
+bool descriptors_recall(struct descriptors *d, struct shadow *shadow, const struct cpu_state *cpu,
+                        const struct x86_memory *memory, unsigned *flush)
 {
-    written(d, DESCRIPTORS_GDT, map, guest, count);
-    written(d, DESCRIPTORS_LDT, map, guest, count);
+    bool any = false;
+
+    *flush = 0;
+    for (unsigned which = 0; which < DESCRIPTORS_TABLES; which++) {
+        struct shadow_descriptor_table *table = &d->table[which];
+        if (!table->let_go) {
+            continue;
+        }
+        *flush |= descriptors_load(d, shadow, which, cpu, memory, table->base, table->size);
+        table->patience *= table->patience < PATIENCE_MOST ? PATIENCE_GROWTH : 1;
+        any = true;
+    }
+    return any;
 }
 
 /* ---- life ---- */
@@ -241,6 +301,7 @@ bool descriptors_init(struct descriptors *d, struct frames *pool)
     memset(d->table[1].frame, 0xff, sizeof d->table[1].frame);
     for (unsigned which = 0; which < DESCRIPTORS_TABLES; which++) {
         d->table[which].guest = calloc(DESCRIPTORS_ENTRIES, sizeof *d->table[which].guest);
+        d->table[which].patience = PATIENCE;
     }
     if (d->table[0].guest && d->table[1].guest && take_frames(d)) {
         return true;

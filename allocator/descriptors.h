@@ -12,7 +12,12 @@
  * There are two views, one for the guest's ring 0, in which ring-3 code is missing, and one for its
  * ring 3. They lie in frames of the VMM, mapped for the supervisor alone and read-only, in the
  * VMM's own 4 MB of every address space. The guest's tables are traced, so that the shadow is exact
- * at every load. */
+ * at every load.
+ *
+ * Where something else lies in a page of the tables, every store to that is a fault: Linux'
+ * decompressor has its stack there. A table that is strayed next to so much can be let go of, while
+ * every load from it may be emulated: its page is not traced, and its shadow has nothing present.
+ */
 #ifndef VMM_ALLOCATOR_DESCRIPTORS_H
 #define VMM_ALLOCATOR_DESCRIPTORS_H
 
@@ -34,6 +39,8 @@ struct descriptors {
         uint32_t page[DESCRIPTORS_PAGES + 1]; /* guest-physical; FRAMES_NONE: not mapped */
         struct x86_descriptor *guest;         /* what the guest has in it */
         uint32_t frame[DESCRIPTORS_VIEWS][DESCRIPTORS_PAGES]; /* machine addresses */
+        bool let_go;                                          /* not traced, and none present */
+        uint32_t strays, patience; /* stores next to it: so far, and until it is let go of */
     } table[DESCRIPTORS_TABLES];
 };
 
@@ -78,9 +85,20 @@ void descriptors_set(struct descriptors *descriptors, enum descriptors_table tab
 unsigned descriptors_check(struct descriptors *descriptors, struct shadow *shadow,
                            const struct cpu_state *cpu, const struct x86_memory *memory);
 
-/* After `count` bytes at guest-physical `guest` were written. */
-void descriptors_written(struct descriptors *descriptors, const struct frame_map *map,
+/* After `count` bytes at guest-physical `guest` were written. Whether a table has them. */
+bool descriptors_written(struct descriptors *descriptors, const struct frame_map *map,
                          uint32_t guest, uint32_t count);
+
+/* After a store into the traced page at guest-physical `guest` that changed no descriptor: lets go
+ * of the tables in that page that have seen too many. Not for a guest that reads descriptors by
+ * itself (LAR, LSL, VERR, VERW). */
+void descriptors_strayed(struct descriptors *descriptors, struct shadow *shadow, uint32_t guest);
+
+/* Takes up again what was let go of; that is more patient afterwards. Returns whether there was
+ * any, and the set of enum shadow_flush in `flush`. */
+bool descriptors_recall(struct descriptors *descriptors, struct shadow *shadow,
+                        const struct cpu_state *cpu, const struct x86_memory *memory,
+                        unsigned *flush);
 
 /* What the guest has at `selector`, {0, 0} beyond its table. */
 struct x86_descriptor descriptors_guest(const struct descriptors *descriptors, uint16_t selector);

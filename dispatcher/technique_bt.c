@@ -483,17 +483,20 @@ static enum cpu_action bt_exit(struct dispatcher *d, const struct cpu_exit *exit
     switch (exit->kind) {
     case CPU_SOFTWARE_INTERRUPT: return trap(d, b);
     case CPU_EXCEPTION:
-        return exit->event.vector == X86_PAGE ? fault(d, b, &exit->event) : leave(d, b);
+        if (exit->event.vector == X86_PAGE)
+            return fault(d, b, &exit->event);
+        vcpu_recall_tables(d->vcpu); /* it may be a load from one: see choose_tables */
+        return leave(d, b);
     case CPU_INSTRUCTION: return leave(d, b);
     default: return CPU_RETRY;
     }
 }
 
-/* In the cache an RDTSC that nobody watches is part of its unit. */
+/* In the cache an RDTSC is part of its unit, whoever watches: there is no record of it. */
 static bool bt_reads_time(struct dispatcher *d, const struct engine_glance *now)
 {
     const struct bt *b = d->own;
-    return b->inside ? !record_watched(&d->recorder) : direct_reads_time(d, now);
+    return b->inside || direct_reads_time(d, now);
 }
 
 /* ---- the run loop ---- */
@@ -563,6 +566,15 @@ static enum cpu_stop run(struct dispatcher *d, struct bt *b, uint64_t deadline)
     return CPU_STOP_DEADLINE;
 }
 
+/* LAR, LSL, VERR and VERW are call-outs of our own translator. */
+static void choose_tables(struct dispatcher *d)
+{
+    bool own = d->modules.translate == &translator_standard;
+    if (!own)
+        vcpu_recall_tables(d->vcpu);
+    d->vcpu->lets_go = own;
+}
+
 static enum cpu_stop bt_run(struct dispatcher *d, uint64_t deadline)
 {
     struct bt *b = bt_of(d);
@@ -570,6 +582,7 @@ static enum cpu_stop bt_run(struct dispatcher *d, uint64_t deadline)
         return CPU_STOP_FAILURE;
     if (mixed_is_user(d))
         return mixed_run_user(d, &b->mixed, deadline);
+    choose_tables(d);
     if (translator_policy(b->translator) != d->modules.translate)
         translator_set_policy(b->translator, d->modules.translate);
     if (b->slot != shadow_slot(d->vcpu->shadow) ||

@@ -109,6 +109,8 @@ void vcpu_project(struct vcpu *v)
         return;
     }
     vcpu_make_way(v);
+    if (guest->cpl == 3)
+        vcpu_recall_tables(v);
     memcpy(real->gpr, guest->gpr, sizeof real->gpr);
     real->eip = guest->eip;
     real->eflags = project_flags(guest);
@@ -247,6 +249,15 @@ void vcpu_switch_tables(struct vcpu *v)
     flush(v, what);
 }
 
+bool vcpu_recall_tables(struct vcpu *v)
+{
+    unsigned what;
+    bool any = v->lets_go && descriptors_recall(&v->tables, v->shadow, &v->state, &v->quiet, &what);
+    if (any)
+        flush(v, what);
+    return any;
+}
+
 void vcpu_reset(struct vcpu *v)
 {
     vcpu_settle(v);
@@ -260,28 +271,30 @@ void vcpu_reset(struct vcpu *v)
 
 /* A word of a traced page has changed. Where an entry only gained A or D, as the processor sets
  * them, nothing is allowed less than before. What the shadow took back the processor may have in
- * its TLB until the guest invalidates it. */
-static void wrote(struct vcpu *v, uint32_t guest, uint32_t old, uint32_t new)
+ * its TLB until the guest invalidates it. Whether it is in a descriptor table. */
+static bool wrote(struct vcpu *v, uint32_t guest, uint32_t old, uint32_t new)
 {
     const uint32_t marks = X86_PTE_A | X86_PTE_D;
     if ((old & ~new) || ((old ^ new) & ~marks))
         shadow_written(v->shadow, guest, sizeof new);
-    if (v->assist == VCPU_COMPRESSED)
-        descriptors_written(&v->tables, v->map, guest, sizeof new);
     if (v->watch)
         v->watch(v->watch_context, guest, sizeof new);
+    return v->assist == VCPU_COMPRESSED &&
+           descriptors_written(&v->tables, v->map, guest, sizeof new);
 }
 
-static void compare_line(struct vcpu *v, uint32_t guest, const uint8_t *before,
+static bool compare_line(struct vcpu *v, uint32_t guest, const uint8_t *before,
                          const uint8_t *after, uint32_t line, uint32_t size)
 {
+    bool descriptor = false;
     for (uint32_t at = line; at < line + size; at += 4) {
         uint32_t old, new;
         memcpy(&old, before + at, sizeof old);
         memcpy(&new, after + at, sizeof new);
         if (old != new)
-            wrote(v, guest + at, old, new);
+            descriptor |= wrote(v, guest + at, old, new);
     }
+    return descriptor;
 }
 
 bool vcpu_peek_stack(const struct vcpu *v, uint32_t skip, uint32_t *value)
@@ -296,7 +309,7 @@ bool vcpu_peek_stack(const struct vcpu *v, uint32_t skip, uint32_t *value)
 static bool compare(struct vcpu *v, uint32_t guest, const uint8_t *before)
 {
     enum { PART = 512, LINE = 64 };
-    bool changed = false;
+    bool changed = false, descriptor = false;
     const uint8_t *after = frame_map_page(v->map, guest);
     for (uint32_t part = 0; part < MEMORY_FRAME_SIZE; part += PART) {
         if (!memcmp(before + part, after + part, PART))
@@ -304,8 +317,10 @@ static bool compare(struct vcpu *v, uint32_t guest, const uint8_t *before)
         changed = true;
         for (uint32_t line = part; line < part + PART; line += LINE)
             if (memcmp(before + line, after + line, LINE))
-                compare_line(v, guest, before, after, line, LINE);
+                descriptor |= compare_line(v, guest, before, after, line, LINE);
     }
+    if (v->lets_go && !descriptor && v->state.cpl == 0)
+        descriptors_strayed(&v->tables, v->shadow, guest);
     if (changed && v->assist == VCPU_COMPRESSED)
         flush(v, descriptors_check(&v->tables, v->shadow, &v->state, &v->quiet));
     return changed;

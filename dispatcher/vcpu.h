@@ -42,6 +42,7 @@ struct vcpu {
     const struct frame_map *map;
     struct shadow *shadow;     /* NULL: VCPU_NESTED */
     struct descriptors tables; /* VCPU_COMPRESSED */
+    bool lets_go;              /* of descriptor tables: see vcpu_recall_tables */
     struct interpreter interpreter;
     uint32_t root;    /* of the shadow tables: the real CR3 */
     uint32_t written; /* traced guest-physical page that is being written; FRAMES_NONE: none */
@@ -85,6 +86,13 @@ bool vcpu_peek_stack(const struct vcpu *vcpu, uint32_t skip, uint32_t *value);
  */
 void vcpu_switch_space(struct vcpu *vcpu);
 void vcpu_switch_tables(struct vcpu *vcpu);
+
+/* A technique whose guest's supervisor loads segments, and does nothing else with descriptors
+ * without the VMM, sets `lets_go`: then stores next to a table may have it let go of
+ * (descriptors.h), and loads from it fault. Before such a fault is believed, and before the guest
+ * goes to ring 3, where it may read them, this takes it up again. Whether there was anything to
+ * take up. */
+bool vcpu_recall_tables(struct vcpu *vcpu);
 
 /* The guest invalidates the translation of `linear`. What it changes in its tables the shadow
  * follows at once, the processor's TLB no sooner than here or when the address space is switched

@@ -576,3 +576,81 @@ Test(translate, a_stack_beside_a_descriptor_table)
     };
     SAME_AT_END(code, 5000, 0, NULL);
 }
+
+static uint64_t table_writes(const struct vmm_vm *vm)
+{
+    struct vmm_cause_count cause;
+    for (size_t i = 0; vmm_cause(vm, i, &cause); i++)
+        if (strcmp(cause.cause, "table_write") == 0)
+            return cause.count;
+    return 0;
+}
+
+/* The same for so long that the table is let go of; and what it then holds, and who asks. Twice a
+ * descriptor is made behind the VMM's back, loaded, and looked at with LAR and LSL; at last the
+ * guest makes segments for ring 3, goes there, and looks at one of them without the VMM. */
+Test(translate, a_table_that_was_let_go_of_is_there_when_it_is_wanted)
+{
+    static const uint8_t code[] = {
+        0x0f, 0x01, 0x05, 0xf0, 0x0f, 0x18, 0x00,                   /* sgdtd [0x180ff0] */
+        0x8b, 0x35, 0xf2, 0x0f, 0x18, 0x00,                         /* mov esi,[0x180ff2] */
+        0xbf, 0x00, 0x08, 0x18, 0x00,                               /* mov edi,0x180800 */
+        0x89, 0x3d, 0xf2, 0x0f, 0x18, 0x00,                         /* mov [0x180ff2],edi */
+        0x0f, 0xb7, 0x0d, 0xf0, 0x0f, 0x18, 0x00,                   /* movzx ecx,[0x180ff0] */
+        0x41,                                                       /* inc ecx */
+        0xf3, 0xa4,                                                 /* rep movs es:[edi],[esi] */
+        0x66, 0xc7, 0x05, 0xf0, 0x0f, 0x18, 0x00, 0x3f, 0x00,       /* mov [0x180ff0],0x3f */
+        0x0f, 0x01, 0x15, 0xf0, 0x0f, 0x18, 0x00,                   /* lgdtd [0x180ff0] */
+        0xbc, 0x00, 0x07, 0x18, 0x00,                               /* mov esp,[0x180700] */
+        0xbd, 0x02, 0x00, 0x00, 0x00,                               /* mov ebp,0x2 */
+        0xbb, 0x88, 0x13, 0x00, 0x00,                               /* mov ebx,0x1388 */
+        0xe8, 0x81, 0x00, 0x00, 0x00,                               /* call f */
+        0x4b,                                                       /* dec ebx */
+        0x75, 0xf8,                                                 /* jne again */
+        0xc7, 0x05, 0x28, 0x08, 0x18, 0x00, 0xff, 0xff, 0x00, 0x00, /* mov [0x180828],0xffff */
+        0x8d, 0x85, 0x10, 0x92, 0x40, 0x00,                         /* lea eax,[ebp+0x409210] */
+        0xa3, 0x2c, 0x08, 0x18, 0x00,                               /* mov [0x18082c],eax */
+        0xb8, 0x28, 0x00, 0x00, 0x00,                               /* mov eax,0x28 */
+        0x8e, 0xc0,                                                 /* mov es,eax */
+        0x0f, 0x02, 0xd0,                                           /* lar edx,eax */
+        0x01, 0xd6,                                                 /* add esi,edx */
+        0x0f, 0x03, 0xd0,                                           /* lsl edx,eax */
+        0x01, 0xd6,                                                 /* add esi,edx */
+        0x26, 0x89, 0x34, 0xad, 0x00, 0x00, 0x00, 0x00,             /* mov es:[ebp*4+0x0],esi */
+        0x4d,                                                       /* dec ebp */
+        0x75, 0xc2,                                                 /* jne outer */
+        0xbb, 0x10, 0x27, 0x00, 0x00,                               /* mov ebx,0x2710 */
+        0xe8, 0x43, 0x00, 0x00, 0x00,                               /* call f */
+        0x4b,                                                       /* dec ebx */
+        0x75, 0xf8,                                                 /* jne more */
+        0xbf, 0x30, 0x08, 0x18, 0x00,                               /* mov edi,0x180830 */
+        0xc7, 0x07, 0xff, 0xff, 0x00, 0x00,                         /* mov [edi],0xffff */
+        0xc7, 0x47, 0x04, 0x00, 0xfa, 0xcf, 0x00,                   /* mov [edi+0x4],0xcffa00 */
+        0xc7, 0x47, 0x08, 0xff, 0xff, 0x00, 0x00,                   /* mov [edi+0x8],0xffff */
+        0xc7, 0x47, 0x0c, 0x00, 0xf2, 0xcf, 0x00,                   /* mov [edi+0xc],0xcff200 */
+        0xb8, 0x3b, 0x00, 0x00, 0x00,                               /* mov eax,0x3b */
+        0x50,                                                       /* push eax */
+        0x54,                                                       /* push esp */
+        0x9c,                                                       /* pushf */
+        0x6a, 0x33,                                                 /* push 0x33 */
+        0xe8, 0x00, 0x00, 0x00, 0x00,                               /* call user */
+        0x83, 0x04, 0x24, 0x05,                                     /* add [esp],0x5 */
+        0xcf,                                                       /* iret */
+        0x0f, 0x02, 0xd0,                                           /* lar edx,eax */
+        0x01, 0xd6,                                                 /* add esi,edx */
+        0x89, 0x35, 0x00, 0x00, 0x15, 0x00,                         /* mov 0x150000,esi */
+        0xf4,                                                       /* hlt */
+        0x53,                                                       /* push ebx */
+        0x5a,                                                       /* pop edx */
+        0x01, 0xd6,                                                 /* add esi,edx */
+        0xc3,                                                       /* ret */
+    };
+    SAME_AT_END(code, 1000000, 0, NULL);
+    struct vmm_vm *vm = vm_new("bt", code, sizeof code, 0);
+    cr_assert_eq(vmm_run(vm, 1000000), VMM_STOP_SHUTDOWN, "HLT in ring 3, and no IDT");
+    struct vmm_registers is;
+    vmm_registers(vm, &is);
+    cr_assert_eq(is.cpl, 3);
+    cr_assert_lt(table_writes(vm), 25000, "of 40000 stores next to the table");
+    vmm_destroy(vm);
+}

@@ -151,7 +151,8 @@ static void check_descriptor_pages(struct check *check)
         const struct shadow_descriptor_table *table = &vcpu->tables.table[t];
         uint32_t first = table->base >> MEMORY_FRAME_SHIFT;
         uint32_t last = (table->base + table->size - 1) >> MEMORY_FRAME_SHIFT;
-        for (uint32_t i = 0; table->size && i <= last - first && i <= DESCRIPTORS_PAGES; i++) {
+        for (uint32_t i = 0;
+             table->size && !table->let_go && i <= last - first && i <= DESCRIPTORS_PAGES; i++) {
             uint32_t guest = table->page[i];
             if (guest < check->vm->memory_size && !shadow_traced(vcpu->shadow, guest))
                 violation(check, "the %s's page at 0x%08x is in use and not traced",
