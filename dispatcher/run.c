@@ -141,6 +141,7 @@ void dispatcher_init(struct dispatcher *d, struct board *board, const struct tec
                                   .wants = on_wants,
                                   .patches = technique->patches ? on_patches : 0,
                                   .retires = technique->retires,
+                                  .interrupted = &d->interrupted,
                                   .in = on_in,
                                   .out = on_out};
 }

@@ -298,8 +298,7 @@ static void grant_all(void *context, struct vmm_vm *vm)
     cr_assert_eq(vmm_module_replace_ports(vm, grant, 0, &error), VMM_OK, "%s", error.text);
 }
 
-/* The bare machine has executed its block to the end when it stops behind the OUT that ended the run
- * (docs/engine-deviations.md); that is no difference. */
+/* Nor has the bare machine executed it, although it is in the middle of a block there. */
 Test(audit, a_store_behind_the_end_of_the_run_is_none_of_it)
 {
     /* mov al,0; out 0xf4,al; mov [0x180000],eax; hlt */

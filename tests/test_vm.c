@@ -251,3 +251,83 @@ Test(vm, many_lives_leave_nothing_behind)
     }
     cr_assert_leq(lines_of("/proc/self/maps"), mappings + 4);
 }
+
+/* SDM volume 2, OUT: the run ends behind that instruction, and nobody does what comes next: a
+ * store, a call, a string, an increment in a page that was touched before, floating point. */
+Test(vm, nothing_behind_the_out_that_ends_the_run_is_done)
+{
+    /* out 0xf4,al; mov [0x180000],eax */
+    static const uint8_t store[] = {0xb0, 0, 0xe6, 0xf4, 0xa3, 0, 0, 0x18, 0, 0xf4};
+    /* mov esp,0x180004; mov al,0xfe; out 0x64,al; call +0 */
+    static const uint8_t call[] = {0xbc, 4,    0, 0x18, 0, 0xb0, 0xfe, 0xe6,
+                                   0x64, 0xe8, 0, 0,    0, 0,    0xf4};
+    /* mov edi,0x180000; mov eax,edi; out 0xf4,al; stosd; stosd */
+    static const uint8_t twice[] = {0xbf, 0, 0, 0x18, 0, 0x89, 0xf8, 0xe6, 0xf4, 0xab, 0xab, 0xf4};
+    /* mov eax,[0x180000]; inc byte [0x180004]; out 0xf4,al; inc byte [0x180000] */
+    static const uint8_t known[] = {0xa1, 0,    0,    0x18, 0,    0xfe, 0x05, 4,    0, 0x18,
+                                    0,    0xe6, 0xf4, 0xfe, 0x05, 0,    0,    0x18, 0, 0xf4};
+    /* fninit; out 0xf4,al; fld1 */
+    static const uint8_t constant[] = {0xdb, 0xe3, 0xe6, 0xf4, 0xd9, 0xe8, 0xf4};
+    static const struct {
+        const uint8_t *code;
+        size_t size;
+    } guests[] = {{store, sizeof store},
+                  {call, sizeof call},
+                  {twice, sizeof twice},
+                  {known, sizeof known},
+                  {constant, sizeof constant}};
+    for (size_t g = 0; g < sizeof guests / sizeof *guests; g++) {
+        uint64_t digest = 0;
+        for (size_t i = 0; vmm_technique(i); i++) {
+            struct vmm_error error;
+            uint32_t word;
+            const struct vmm_config config = {.technique = vmm_technique(i),
+                                              .memory_size = 4 << 20};
+            if (strcmp(config.technique, "para") == 0)
+                continue; /* it wants a guest that was made for it */
+            const struct vmm_image image = {
+                .kind = "flat@0x100000",
+                .file = {.bytes = guests[g].code, .size = (uint32_t)guests[g].size}};
+            struct vmm_vm *vm = vmm_create(&config, &error);
+            cr_assert_not_null(vm, "%s", error.text);
+            cr_assert_eq(vmm_load(vm, &image, &error), VMM_OK, "%s", error.text);
+            enum vmm_stop stop = vmm_run(vm, 100);
+            cr_assert(stop == VMM_STOP_EXIT || stop == VMM_STOP_RESET, "%s: %s", config.technique,
+                      vmm_stop_text(vm));
+            cr_assert_eq(vmm_read_physical(vm, 0x180000, &word, sizeof word), sizeof word);
+            cr_expect_eq(word, 0, "guest %zu under %s: %x", g, config.technique, word);
+            digest = digest ? digest : vmm_digest(vm);
+            cr_expect_eq(vmm_digest(vm), digest, "guest %zu under %s", g, config.technique);
+            vmm_destroy(vm);
+        }
+    }
+}
+
+static void interrupt_it(void *context, const uint8_t *bytes, size_t count)
+{
+    (void)bytes;
+    (void)count;
+    struct vmm_vm **vm = context;
+    vmm_interrupt(*vm);
+}
+
+/* Also a guest that needs the machine for each of its instructions, and no VMM: it runs so slowly
+ * that the next event of a device may be a minute away. */
+Test(vm, an_interrupted_vm_stops_soon_however_slow_its_guest_is)
+{
+    /* mov al,10; out 0xe9,al; again: inc byte [own page]; jmp again */
+    static const uint8_t code[] = {0xb0, 10, 0xe6, 0xe9, 0xfe, 0x05, 0x80, 0, 0x10, 0, 0xeb, 0xf8};
+    struct vmm_vm *vm;
+    struct vmm_error error;
+    struct vmm_statistics statistics;
+    const struct vmm_config config = {.memory_size = 4 << 20,
+                                      .console = {.context = &vm, .output = interrupt_it}};
+    const struct vmm_image image = {.kind = "flat@0x100000",
+                                    .file = {.bytes = code, .size = sizeof code}};
+    cr_assert_not_null(vm = vmm_create(&config, &error), "%s", error.text);
+    cr_assert_eq(vmm_load(vm, &image, &error), VMM_OK, "%s", error.text);
+    cr_assert_eq(vmm_run(vm, 100000), VMM_STOP_USER, "%s", vmm_stop_text(vm));
+    vmm_statistics(vm, &statistics);
+    cr_assert_lt(statistics.guest_instructions, 100);
+    vmm_destroy(vm);
+}

@@ -223,6 +223,11 @@ static bool due(const struct cpu *cpu)
     return cpu->time >= cpu->deadline;
 }
 
+static bool interrupted(const struct cpu *cpu)
+{
+    return cpu->client.interrupted && *cpu->client.interrupted;
+}
+
 static bool window_open(const struct cpu *cpu)
 {
     return cpu->window && (cpu->state.eflags & X86_IF) && !cpu->state.interrupt_shadow;
@@ -551,7 +556,7 @@ static uint32_t on_in(void *context, uint16_t port, unsigned size)
 }
 
 /* What follows the instruction in its block is executed before the engine stops; it is without
- * effect on devices and on the state that counts. */
+ * effect on devices and on the state that counts, and at its first access to memory it ends. */
 static void freeze(struct cpu *cpu, uint32_t pc, uint64_t now)
 {
     load_state(cpu);
@@ -561,8 +566,21 @@ static void freeze(struct cpu *cpu, uint32_t pc, uint64_t now)
     cpu->changed = true;
     cpu->frozen = true;
     cpu->entry.block = 0;
+    cpu->kept = engine_image_new(cpu->engine);
+    nesting_hide(cpu->nesting, true);
+    engine_flush_tlb(cpu->engine);
     engine_halt(cpu, HALT_LEFT);
     blocks_arm(cpu);
+}
+
+static void thaw(struct cpu *cpu)
+{
+    nesting_hide(cpu->nesting, false);
+    engine_flush_tlb(cpu->engine);
+    if (cpu->kept)
+        engine_image_restore(cpu->engine, cpu->kept);
+    engine_image_free(cpu->kept);
+    cpu->kept = 0;
 }
 
 static void on_out(void *context, uint16_t port, unsigned size, uint32_t value)
@@ -625,6 +643,8 @@ static bool go(struct cpu *cpu)
     blocks_arm(cpu);
     patches_place(cpu);
     bool good = engine_run(cpu->engine);
+    if (cpu->frozen)
+        thaw(cpu);
     patches_restore(cpu);
     blocks_collect(cpu);
     if (!cpu->changed) {
@@ -713,7 +733,7 @@ enum cpu_stop cpu_run(struct cpu *cpu, uint64_t deadline)
     cpu->crossing = false;
     arm_alarm(cpu);
     for (;;) {
-        if (due(cpu) && !cpu->open && !cpu->client_step)
+        if ((due(cpu) || interrupted(cpu)) && !cpu->open && !cpu->client_step)
             return CPU_STOP_DEADLINE;
         if (window_open(cpu) && !cpu->client_step)
             return CPU_STOP_WINDOW;

@@ -12,6 +12,7 @@
 #define VMM_MACHINE_CPU_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -80,11 +81,13 @@ struct cpu_client {
      * instructions retire in the `size` bytes at linear address `pc`; CPU_NOT_MADE if the code is
      * the guest's own. May be NULL. */
     unsigned (*retires)(void *context, uint32_t pc, uint32_t size);
+    /* Set from a signal handler: to stop where the engine next does. May be NULL. */
+    const volatile sig_atomic_t *interrupted;
 };
 #define CPU_NOT_MADE UINT32_MAX
 
 enum cpu_stop {
-    CPU_STOP_DEADLINE, /* `time` has reached the deadline */
+    CPU_STOP_DEADLINE, /* `time` has reached the deadline, or `interrupted` was set */
     CPU_STOP_NEAR,     /* it is inside a block that the client has made: he has to go there */
     CPU_STOP_WINDOW,   /* interrupts are enabled, and cpu_want_window had asked */
     CPU_STOP_LEFT,     /* the client returned CPU_LEAVE or called cpu_freeze */
@@ -150,10 +153,11 @@ struct cpu {
     struct cpu_state state;               /* valid in `exit`, and between runs */
     bool changed;                         /* `state` differs from the engine's */
     uint64_t deadline;
-    bool host_clock; /* time is the host's: blocks are not counted */
-    bool window;     /* stop when interrupts are enabled */
-    bool freezing;   /* cpu_freeze was called in this port access */
-    bool frozen;     /* and the state is that behind it */
+    bool host_clock;           /* time is the host's: blocks are not counted */
+    bool window;               /* stop when interrupts are enabled */
+    bool freezing;             /* cpu_freeze was called in this port access */
+    bool frozen;               /* and the state is that behind it */
+    struct engine_image *kept; /* floating point and the like as they were then */
 
     /* Why the engine was stopped, and stepping. */
     enum cpu_halt {

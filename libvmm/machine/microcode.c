@@ -278,7 +278,7 @@ static enum cpu_action deliver(struct cpu *cpu, const struct x86_event *event,
     return CPU_RESUME;
 }
 
-static enum cpu_action raise(struct cpu *cpu, struct cpu_hardware *end)
+static enum cpu_action raise_event(struct cpu *cpu, struct cpu_hardware *end)
 {
     end->faulted = true;
     if (end->keep_fault)
@@ -308,7 +308,7 @@ static enum cpu_action far_transfer(struct cpu *cpu, const struct x86_instructio
     if (cpu->state.cr3 != cr3)
         cpu_flush(cpu);
     if (status != X86_OK)
-        return raise(cpu, end);
+        return raise_event(cpu, end);
     if (insn->kind != X86_KIND_IRET && cpu->state.tr.selector == task)
         cpu->state.eflags &= ~(uint32_t)X86_RF;
     if (!cpu->host_clock)
@@ -324,7 +324,7 @@ static enum cpu_action instruction(struct cpu *cpu, const struct x86_instruction
         if (!cpu_supply(cpu, 0))
             return CPU_LEAVE;
     if (status != X86_OK)
-        return raise(cpu, end);
+        return raise_event(cpu, end);
     cpu_retire(cpu, insn->length);
     if (cpu->state.eflags & X86_TF)
         return single_step(cpu, end);
@@ -340,7 +340,7 @@ static enum cpu_action break_in(struct cpu *cpu, const struct x86_instruction *i
 {
     cpu_retire(cpu, insn->length);
     end->fault = (struct x86_event){.kind = X86_EXCEPTION, .vector = X86_DB};
-    return raise(cpu, end);
+    return raise_event(cpu, end);
 }
 
 /* A repeated instruction whose count is 0 does nothing, and so checks nothing (volume 2, REP). */
@@ -369,7 +369,7 @@ static enum cpu_action site(struct cpu *cpu, const struct x86_instruction *insn,
                                       &end->fault)) == X86_NEED_PAGE)
         if (!cpu_supply(cpu, 0))
             return CPU_LEAVE;
-    return status == X86_OK ? CPU_RETRY : raise(cpu, end);
+    return status == X86_OK ? CPU_RETRY : raise_event(cpu, end);
 }
 
 enum cpu_action cpu_hardware(struct cpu *cpu, const struct cpu_exit *exit, struct cpu_hardware *end)

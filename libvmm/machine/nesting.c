@@ -269,3 +269,14 @@ void nesting_show(struct nesting *n, uint32_t machine, bool show)
         : used ? (MEMORY_FIRMWARE + VIEW_TABLES + slot * MEMORY_FRAME_SIZE) | READ_WRITE
                : 0;
 }
+
+void nesting_hide(struct nesting *n, bool hide)
+{
+    uint32_t *entries = word(n, NESTING_DIRECTORY);
+    if (hide) {
+        memcpy(n->hidden, entries, sizeof n->hidden);
+        memset(entries, 0, sizeof n->hidden);
+    } else {
+        memcpy(entries, n->hidden, sizeof n->hidden);
+    }
+}

@@ -36,6 +36,7 @@ struct nesting {
     uint32_t root;  /* machine address of the VMM's directory, or NESTING_FLAT */
     uint32_t *page; /* by frame: the guest-physical page that shows it in the view */
     uint64_t fills; /* entries of the view that were filled in */
+    uint32_t hidden[MEMORY_FRAME_SIZE / 4]; /* the directory, while nesting_hide hides it */
 };
 
 enum nesting_end {
@@ -76,5 +77,9 @@ uint8_t *nesting_void_page(struct nesting *nesting);
 /* Shows the frame at machine address `machine` at that guest-physical address, for as long as the
  * machine itself needs to name it so; then puts back what was there. The caller flushes the TLB. */
 void nesting_show(struct nesting *nesting, uint32_t machine, bool show);
+
+/* While `hide` holds no address leads anywhere: each access to memory that the processor has no TLB
+ * entry for is a nested page fault. The caller flushes the TLB, and changes nothing in between. */
+void nesting_hide(struct nesting *nesting, bool hide);
 
 #endif

@@ -90,7 +90,7 @@ uint64_t audit_count(const struct audit_side *side)
     return dispatcher_instructions(&side->vm->dispatcher);
 }
 
-bool audit_ended(const struct audit_side *side)
+static bool ended(const struct audit_side *side)
 {
     enum vmm_stop stop = side->vm->stop;
     return stop != VMM_STOP_LIMIT && stop != VMM_STOP_NONE && stop != VMM_STOP_TRAP;
@@ -101,9 +101,9 @@ void audit_advance(struct audit_pair *pair, uint64_t target)
     struct audit_side *sides[] = {&pair->bare, &pair->other};
     for (unsigned round = 0; round < 4; round++) {
         for (unsigned i = 0; i < 2; i++) {
-            if (!audit_ended(sides[i]) && audit_count(sides[i]) < target)
+            if (!ended(sides[i]) && audit_count(sides[i]) < target)
                 vmm_run(sides[i]->vm, target - audit_count(sides[i]));
-            if (!audit_ended(sides[i]) && audit_count(sides[i]) > target)
+            if (!ended(sides[i]) && audit_count(sides[i]) > target)
                 target = audit_count(sides[i]);
         }
     }
@@ -120,7 +120,7 @@ bool audit_equal(struct audit_pair *pair)
     if (audit_count(a) != audit_count(b) || a->printed.count != b->printed.count ||
         a->printed.hash != b->printed.hash)
         return false;
-    if (audit_ended(a) && audit_ended(b) &&
+    if (ended(a) && ended(b) &&
         (a->vm->stop != b->vm->stop || a->vm->board.exit_code != b->vm->board.exit_code))
         return false;
     return audit_same(pair);
@@ -141,7 +141,7 @@ static void measure(const struct vmm_vm *vm, struct vmm_audit *audit)
 static bool more(const struct vmm_audit_request *request, const struct audit_pair *pair,
                  uint64_t target)
 {
-    if (audit_ended(&pair->bare) && audit_ended(&pair->other))
+    if (ended(&pair->bare) && ended(&pair->other))
         return false;
     if (request->most && target >= request->most)
         return false;
@@ -192,7 +192,7 @@ static bool follow(struct audit_pair *pair)
     struct audit_side *bare = &pair->bare, *other = &pair->other;
     audit_advance(pair, audit_count(other));
     bare->stops = true;
-    while (!audit_ended(bare) && audit_count(bare) == audit_count(other) &&
+    while (!ended(bare) && audit_count(bare) == audit_count(other) &&
            events_of(bare) < events_of(other))
         vmm_run(bare->vm, 1);
     bare->stops = false;
@@ -213,7 +213,7 @@ static bool advance_by_traps(struct audit_pair *pair, struct vmm_audit *audit, u
     struct audit_side *other = &pair->other;
     bool same = true;
     watch_traps(pair, true);
-    while (same && !audit_ended(other) && audit_count(other) < target) {
+    while (same && !ended(other) && audit_count(other) < target) {
         vmm_run(other->vm, target - audit_count(other));
         if (other->vm->stop != VMM_STOP_TRAP)
             break;

@@ -52,8 +52,6 @@ void audit_advance(struct audit_pair *pair, uint64_t target);
 /* Whether nothing tells them apart. */
 bool audit_equal(struct audit_pair *pair);
 
-/* Whether it can run no further. */
-bool audit_ended(const struct audit_side *side);
 
 /* Both are equal: from now on this is where they go back to. Where no snapshot can be taken, it
  * stays what it was. */

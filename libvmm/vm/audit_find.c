@@ -148,12 +148,6 @@ bool audit_find(const struct vmm_audit_request *request, struct audit_pair *pair
         found = narrow(request, pair, &first, &last, audit, error);
     }
     audit->snapshot = pair->base.at;
-    if (!found && error->code == VMM_OK && audit_ended(&pair->bare) && audit_ended(&pair->other)) {
-        /* What the bare machine's last block does behind the OUT that ended the run; step by step
-         * there is nothing behind it (docs/engine-deviations.md). */
-        audit->equivalent = true;
-        return true;
-    }
     if (!found && error->code == VMM_OK)
         error_set(error, VMM_E_STATE,
                   "A difference before instruction %llu did not show again in another run of the "
