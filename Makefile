@@ -300,12 +300,17 @@ jumps: $(OUT)/tests/test_snapshot guests
 boundaries: $(OUT)/tests/test_boundaries guests
 	@VMM_BUILD=$(abspath $(OUT)) VMM_BOUNDARIES=1 $(OUT)/tests/test_boundaries
 
+# Every guest under every technique in lockstep with the bare machine: for the night, too.
+audits: all
+	@scripts/audits $(OUT) $(TECHNIQUES)
+.PHONY: audits
+
 # A page with every guest, and Linux if it is there, under every technique.
 compare-report: all
 	@scripts/compare-report $(OUT) >$(OUT)/compare-report.md && echo "$(OUT)/compare-report.md"
 
 # What takes too long for every day.
-nightly: differential boundaries jumps fuzz
+nightly: differential boundaries jumps audits fuzz
 
 asan: guests
 	@$(MAKE) --no-print-directory VARIANT=asan check
@@ -434,9 +439,10 @@ help:
 	@echo 'check-labs    of each lab: starter, reference solution and mutants'
 	@echo 'handout       the labs for students; autograder: for Gradescope; below build/handout (LABS=...)'
 	@echo 'bench         measure against the raw engine and QEMU'
-	@echo 'nightly       differential, boundaries, jumps and fuzz:'
+	@echo 'nightly       differential, boundaries, jumps, audits and fuzz:'
 	@echo 'compare-report  every guest and Linux under every technique: build/compare-report.md'
 	@echo 'boundaries    an event at every instruction boundary, under every technique'
+	@echo 'audits        every guest under every technique, compared every 100,000 instructions and after each'
 	@echo 'research      repeat published comparisons, and write docs/research.md'
 	@echo 'differential  random instructions in the interpreter and on the machine, ten million each'
 	@echo 'fuzz          the gdb server, the prompt and the reader of traces under random input, a minute'

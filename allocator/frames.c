@@ -75,6 +75,7 @@ static uint32_t pop(struct frames *pool, uint16_t owner)
         memset(memory_frame(pool->memory, frame << MEMORY_FRAME_SHIFT), 0, MEMORY_FRAME_SIZE);
     }
     pool->owner[frame] = owner;
+    pool->changes++;
     return frame;
 }
 
@@ -83,6 +84,7 @@ static void push(struct frames *pool, uint32_t frame, uint16_t owner)
     assert(frames_owner(pool, frame) == owner && owner != FRAMES_FREE);
     (void)owner;
     pool->owner[frame] = USED_BEFORE;
+    pool->changes++;
     pool->free[pool->free_count++] = frame;
 }
 

@@ -25,6 +25,7 @@ struct frames {
     uint32_t *free;        /* frame numbers, a stack in scattered order */
     uint32_t free_count;
     uint32_t reserve; /* free frames that only the VMM may still take */
+    uint64_t changes; /* of owners, so far */
 };
 
 /* The guest-physical memory of one VM: addresses from 0, without a hole. */

@@ -123,6 +123,7 @@ enum nested_end nested_fault(struct nested *nested, uint32_t guest, uint32_t err
         .log = nested->log,
     };
     struct nested_answer answer = {0};
+    nested->statistics.decisions++;
     if (!(pde & X86_PTE_P) && question.table == FRAMES_NONE)
         return NESTED_NO_ROOM;
     enum nested_kind kind = nested->policy.fill
@@ -140,6 +141,7 @@ enum nested_end nested_fault(struct nested *nested, uint32_t guest, uint32_t err
 void nested_unmap(struct nested *nested, uint32_t guest)
 {
     uint32_t pde = *directory_entry(nested, guest);
+    nested->statistics.decisions++;
     if (pde & X86_PTE_P)
         *table_entry(nested, pde, guest) = 0;
 }

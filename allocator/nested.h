@@ -56,9 +56,10 @@ struct nested_policy {
 };
 
 struct nested_statistics {
-    uint64_t fills;   /* entries made */
-    uint64_t nowhere; /* of these, for addresses where the VM has no memory */
-    uint32_t tables;  /* frames in use for tables now, the directory included */
+    uint64_t fills;     /* entries made */
+    uint64_t nowhere;   /* of these, for addresses where the VM has no memory */
+    uint64_t decisions; /* calls that may have changed the table */
+    uint32_t tables;    /* frames in use for tables now, the directory included */
 };
 
 /* An empty nested table for the VM of `map`, which must outlive it, in at most `limit` frames of

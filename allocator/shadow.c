@@ -552,6 +552,7 @@ bool shadow_make_way(struct shadow *shadow, const struct cpu_state *cpu,
 {
     bool moved = shadow->crowded && move_slot(shadow, cpu, memory);
 
+    shadow->statistics.decisions += moved;
     shadow->crowded = false;
     return moved;
 }
@@ -675,6 +676,7 @@ struct shadow_result shadow_fault(struct shadow *shadow, const struct cpu_state 
     enum role role;
     uint32_t key;
 
+    shadow->statistics.decisions++;
     root_name(cpu, &role, &key);
     assert(shadow->root != NO_TABLE && shadow->root == find_table(shadow, role, key));
     if (shadow->policy) {
@@ -688,6 +690,7 @@ struct shadow_result shadow_fault(struct shadow *shadow, const struct cpu_state 
 
 void shadow_set_policy(struct shadow *shadow, const struct shadow_policy *policy)
 {
+    shadow->statistics.decisions++;
     remove_all(shadow);
     shadow->policy = policy;
 }
@@ -704,6 +707,7 @@ int shadow_switch(struct shadow *shadow, const struct cpu_state *cpu, uint32_t *
         shadow->wp = wp;
         shadow->pse = pse;
     }
+    shadow->statistics.decisions++;
     root_name(cpu, &role, &key);
     shadow->statistics.switches++;
     shadow->statistics.switch_hits += find_table(shadow, role, key) != NO_TABLE;
@@ -720,6 +724,7 @@ int shadow_switch(struct shadow *shadow, const struct cpu_state *cpu, uint32_t *
 
 void shadow_forget(struct shadow *shadow)
 {
+    shadow->statistics.decisions++;
     remove_all(shadow);
     shadow->root = NO_TABLE;
 }
@@ -764,6 +769,7 @@ static void written_page(struct shadow *shadow, uint32_t guest, uint32_t count)
 
 unsigned shadow_written(struct shadow *shadow, uint32_t guest, uint32_t count)
 {
+    shadow->statistics.decisions++;
     while (count > 0) {
         uint32_t room = X86_PAGE_SIZE - (guest & ~X86_PAGE_MASK);
         uint32_t part = count < room ? count : room;
@@ -787,6 +793,7 @@ unsigned shadow_invlpg(struct shadow *shadow, uint32_t linear)
 
 unsigned shadow_trace(struct shadow *shadow, uint32_t guest)
 {
+    shadow->statistics.decisions++;
     if (guest >> MEMORY_FRAME_SHIFT < shadow->map->pages) {
         trace_page(shadow, guest >> MEMORY_FRAME_SHIFT);
     }
@@ -795,6 +802,7 @@ unsigned shadow_trace(struct shadow *shadow, uint32_t guest)
 
 void shadow_untrace(struct shadow *shadow, uint32_t guest)
 {
+    shadow->statistics.decisions++;
     if (guest >> MEMORY_FRAME_SHIFT < shadow->map->pages) {
         shadow->traces[guest >> MEMORY_FRAME_SHIFT]--;
     }
@@ -805,6 +813,7 @@ unsigned shadow_open(struct shadow *shadow, uint32_t linear, bool writable)
     const uint32_t *directory = entries(shadow, shadow->root);
     uint32_t pde = directory[linear >> LARGE_SHIFT], *table, *entry;
 
+    shadow->statistics.decisions++;
     if (!(pde & X86_PTE_P)) {
         return take_flush(shadow);
     }
@@ -819,6 +828,7 @@ unsigned shadow_open(struct shadow *shadow, uint32_t linear, bool writable)
 
 unsigned shadow_unmap(struct shadow *shadow, uint32_t guest)
 {
+    shadow->statistics.decisions++;
     if (guest >> MEMORY_FRAME_SHIFT < shadow->map->pages) {
         drop_ring(shadow, page_head(shadow, guest >> MEMORY_FRAME_SHIFT));
     }

@@ -57,7 +57,8 @@ struct shadow_result {
 struct shadow_statistics {
     uint64_t fills, true_faults, traced_writes, switches, switch_hits, evictions, slot_moves,
         traces;
-    uint32_t tables; /* machine frames in use for shadow tables now */
+    uint64_t decisions; /* calls that may have changed a table or a trace */
+    uint32_t tables;    /* machine frames in use for shadow tables now */
 };
 
 /* Somebody else's policy in the place of this file's own: what a page fault is, and what becomes of

@@ -367,7 +367,7 @@ static void check_resources(struct vmm_vm *vm, struct vmm_audit *audit)
 {
     uint32_t *pages = audit_pages(vm);
     cr_assert_not_null(pages);
-    audit_resources(vm, pages, audit);
+    audit_resources(vm, pages, &(struct audit_seen){0}, audit);
     free(pages);
 }
 

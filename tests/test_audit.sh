@@ -50,6 +50,10 @@ done
 audit 0 -t trap -m 2M --every 1 "$guests/hello.elf"
 has '6[0-9]* comparisons'
 
+# While a page is watched for its first write, the translation of a patched block is interrupted.
+audit 0 -t patch --every 1 "$guests/sensitive.elf"
+has 'Equivalence *holds'
+
 # A boot sector, in real mode, protected mode and real mode again, after each instruction.
 for technique in bt interp hw; do
     audit 0 -t $technique --every 1 "$guests/realmode.bin"

@@ -436,6 +436,10 @@ static void attend(struct cpu *cpu, uint32_t id, uintptr_t site, uint32_t pc, ui
         return;
     }
     bool fresh = !id;
+    if (cpu->step == STEP_ENTERED && pc != cpu->step_pc) {
+        halt(cpu, HALT_STEP, pc);
+        return;
+    }
     if (fresh && !(id = learn(cpu, site, pc, size))) {
         halt(cpu, HALT_AGAIN, pc);
         return;
@@ -454,7 +458,7 @@ static void attend(struct cpu *cpu, uint32_t id, uintptr_t site, uint32_t pc, ui
     }
     if (cpu->step == STEP_ENTERED) {
         /* The engine starts an instruction again that has changed its own block. */
-        if (pc == cpu->step_pc && !cpu->step_loops) {
+        if (!cpu->step_loops) {
             commit(cpu, id, 0);
             return;
         }

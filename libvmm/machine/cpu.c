@@ -26,7 +26,9 @@
 #include "svm.h"
 
 /* Exits without progress in time after which the guest is taken for stuck. */
-#define CPU_PATIENCE          100000u
+#define CPU_PATIENCE 100000u
+/* So few instructions are stepped sooner than code is translated anew with a mark in it. */
+#define CPU_NEAR              4u
 #define NANOSECONDS_PER_CYCLE 10u
 #define DR6_AT_RESET          0xffff0ff0u
 #define DR7_AT_RESET          0x400u
@@ -371,6 +373,7 @@ static void on_intercept(void *context, uint32_t code)
 {
     struct cpu *cpu = context;
     patches_restore(cpu);
+    patches_entered(cpu);
     if (cpu->frozen || cpu->halt != HALT_NONE) {
         engine_stop(cpu->engine);
         return;
@@ -754,7 +757,8 @@ enum cpu_stop cpu_run(struct cpu *cpu, uint64_t deadline)
         case HALT_DEADLINE:
             if (!due(cpu) && !cpu->host_clock && blocks_late_in_made(cpu))
                 return CPU_STOP_NEAR;
-            near = !due(cpu) && !cpu->host_clock && !approach_begin(cpu);
+            near = !due(cpu) && !cpu->host_clock &&
+                   (cpu->deadline - cpu->time <= CPU_NEAR || !approach_begin(cpu));
             break;
         case HALT_NONE: /* the engine stopped by itself: tolerated while time advances */
             if (stuck(cpu))

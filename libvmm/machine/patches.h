@@ -51,7 +51,8 @@ void patches_restore(struct cpu *cpu);
 const struct x86_instruction *patches_find(const struct cpu *cpu, const struct block *block,
                                            uint32_t pc);
 
-/* The run's first block has been learned: a patch that was placed is in it, or nowhere. */
+/* The run's first block has been learned, or something came while it was translated, which begins
+ * again without the trap: a patch that was placed is in that block, or nowhere. */
 void patches_entered(struct cpu *cpu);
 
 /* Forgets what was planned: a mark goes to the same place, or another virtual machine has the

@@ -152,7 +152,7 @@ static bool more(const struct vmm_audit_request *request, const struct audit_pai
 static bool compare(struct audit_pair *pair, struct vmm_audit *audit)
 {
     audit->comparisons++;
-    audit_resources(pair->other.vm, audit_frames(pair->memory), audit);
+    audit_resources(pair->other.vm, audit_frames(pair->memory), &pair->seen, audit);
     return audit_equal(pair);
 }
 
@@ -218,7 +218,7 @@ static bool advance_by_traps(struct audit_pair *pair, struct vmm_audit *audit, u
         if (other->vm->stop != VMM_STOP_TRAP)
             break;
         if (unfinished(other) || !follow(pair)) {
-            audit_resources(other->vm, audit_frames(pair->memory), audit);
+            audit_resources(pair->other.vm, audit_frames(pair->memory), &pair->seen, audit);
             continue;
         }
         same = compare(pair, audit);

@@ -11,6 +11,14 @@ struct audit_printed {
     char tail[32]; /* the last bytes, a ring */
 };
 
+/* What the allocator had decided when it was looked at last. */
+struct audit_seen {
+    bool known;
+    uint64_t owners; /* changes of them, so far */
+    uint32_t frames; /* of the VMM's */
+    uint64_t decisions;
+};
+
 /* Two machines with the same guest, and what they have printed. */
 struct audit_side {
     struct vmm_vm *vm;
@@ -34,6 +42,7 @@ struct audit_base {
 struct audit_pair {
     struct audit_side bare, other;
     struct audit_memory *memory;
+    struct audit_seen seen;
     struct audit_base base;
 };
 
@@ -71,8 +80,10 @@ struct audit_guard {
 void audit_guard(struct audit_guard *guard, struct vmm_vm *vm, struct vmm_audit *audit);
 
 /* Checks the invariants of resource control on `vm`, whose frames hold the guest's `pages`
- * (audit_pages), and adds what it finds to `audit`. */
-void audit_resources(const struct vmm_vm *vm, const uint32_t *pages, struct vmm_audit *audit);
+ * (audit_pages), and adds what it finds to `audit`. What the allocator has not touched since `seen`
+ * is left out; `seen` is brought up to date. */
+void audit_resources(const struct vmm_vm *vm, const uint32_t *pages, struct audit_seen *seen,
+                     struct vmm_audit *audit);
 
 /* What is known of the two memories. The pair must not be exchanged for another one. NULL without
  * memory of the host's. */

@@ -189,13 +189,16 @@ bool audit_memory_same(struct audit_memory *memory, const struct audit_pair *pai
     dirty_visit(&b->machine->cpu, memory->epoch[1], suspect_frame, memory);
     memory->epoch[0] = dirty_epoch(&a->machine->cpu);
     memory->epoch[1] = dirty_epoch(&b->machine->cpu);
-    digest_find_live(&memory->live, a);
+    bool live = false;
     for (uint32_t i = 0; i < memory->count; i++) {
         uint32_t page = memory->suspects[i], address = page << MEMORY_FRAME_SHIFT;
         memory->suspect[page] =
             memcmp(vm_page(a, address), vm_page(b, address), X86_PAGE_SIZE) != 0;
         if (!memory->suspect[page])
             continue;
+        if (!live)
+            digest_find_live(&memory->live, a);
+        live = true;
         memory->suspects[left++] = page; /* whatever the reason, it stays under suspicion */
         if (!excused(memory, pair, address)) {
             for (i++; i < memory->count; i++)

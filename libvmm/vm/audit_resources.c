@@ -166,10 +166,8 @@ static void check_shadows(struct check *check)
     const struct vcpu *vcpu = check->vm->vcpu;
     shadow_visit(vcpu->shadow, check_entry, check);
     shadow_visit_guest_tables(vcpu->shadow, check_guest_table, check);
-    if (vcpu->assist != VCPU_COMPRESSED)
-        return;
-    check_vmm_pages(check);
-    check_descriptor_pages(check);
+    if (vcpu->assist == VCPU_COMPRESSED)
+        check_descriptor_pages(check);
 }
 
 static void check_nested_entry(void *context, const struct nested_entry *entry)
@@ -204,24 +202,47 @@ static void check_tables(struct check *check)
         check_shadows(check);
 }
 
+/* Whose frames are whose. Returns how many the VMM has. */
+static uint32_t check_owners(struct check *check)
+{
+    const struct vmm_vm *vm = check->vm;
+    uint32_t owned = 0;
+    for (uint32_t page = 0; page < vm->map.pages; page++)
+        if (!frame_map_unbacked(&vm->map, page << MEMORY_FRAME_SHIFT) &&
+            owner_of(check, vm->map.frame[page] << MEMORY_FRAME_SHIFT) != vm->owner)
+            violation(check, "guest page 0x%08x has a frame of another owner",
+                      page << MEMORY_FRAME_SHIFT);
+    for (uint32_t frame = 0; frame < check->frames; frame++)
+        owned += frames_owner(vm->map.pool, frame) == FRAMES_VMM;
+    return owned;
+}
+
 /* What the VMM took from the pool, and what it knows that it has. */
-static void check_account(struct check *check)
+static void check_account(struct check *check, uint32_t owned)
 {
     const struct vmm_vm *vm = check->vm;
     const struct technique *technique = vm->dispatcher.technique;
-    uint32_t owned = 0, known = vm->vcpu->assist == VCPU_COMPRESSED ? VCPU_FRAMES : 0;
+    uint32_t known = vm->vcpu->assist == VCPU_COMPRESSED ? VCPU_FRAMES : 0;
     if (vm->vcpu->shadow)
         known += shadow_statistics(vm->vcpu->shadow).tables;
     if (technique->frames)
         known += technique->frames(&vm->dispatcher);
-    for (uint32_t frame = 0; frame < check->frames; frame++)
-        owned += frames_owner(vm->map.pool, frame) == FRAMES_VMM;
     if (owned != known)
         violation(check, "the VMM has %u frames and knows of %u: the others are lost", owned,
                   known);
 }
 
-void audit_resources(const struct vmm_vm *vm, const uint32_t *pages, struct vmm_audit *audit)
+/* How much the allocator has decided so far about what check_tables looks at. */
+static uint64_t decisions(const struct vmm_vm *vm)
+{
+    const struct hw *hw = vm->dispatcher.technique->assisted ? vm->dispatcher.own : 0;
+    if (hw && hw->nested)
+        return nested_statistics(hw->nested).decisions;
+    return shadow_statistics(vm->vcpu->shadow).decisions;
+}
+
+void audit_resources(const struct vmm_vm *vm, const uint32_t *pages, struct audit_seen *seen,
+                     struct vmm_audit *audit)
 {
     struct check check = {.vm = vm, .audit = audit, .page = pages};
     if (!engine_guards_msrs(vm->machine->cpu.engine))
@@ -229,14 +250,17 @@ void audit_resources(const struct vmm_vm *vm, const uint32_t *pages, struct vmm_
     /* Under a technique that walks no shadow tables there are none to check. */
     if (!vm->vcpu || !vm->dispatcher.technique->walk)
         return;
+    const struct audit_seen now = {true, vm->map.pool->changes, seen->frames, decisions(vm)};
+    const struct audit_seen before = *seen;
+    *seen = now;
     check.frames = memory_frames(&vm->machine->memory);
-    for (uint32_t page = 0; page < vm->map.pages; page++)
-        if (!frame_map_unbacked(&vm->map, page << MEMORY_FRAME_SHIFT) &&
-            owner_of(&check, vm->map.frame[page] << MEMORY_FRAME_SHIFT) != vm->owner)
-            violation(&check, "guest page 0x%08x has a frame of another owner",
-                      page << MEMORY_FRAME_SHIFT);
-    check_tables(&check);
-    check_account(&check);
+    if (!before.known || before.owners != now.owners)
+        seen->frames = check_owners(&check);
+    check_account(&check, seen->frames);
+    if (!before.known || before.owners != now.owners || before.decisions != now.decisions)
+        check_tables(&check);
+    if (vm->vcpu->assist == VCPU_COMPRESSED)
+        check_vmm_pages(&check);
 }
 
 /* ---- devices ---- */
