@@ -39,7 +39,7 @@ struct table {
     uint32_t machine; /* of its frame */
     uint32_t next;    /* in its bucket */
     uint64_t stamp;   /* when it was last filled or switched to */
-    unsigned writes;  /* by the guest into its table, since then */
+    unsigned writes;  /* by the guest into its table, since then, or since FLOOD of them */
 };
 
 struct ring {
@@ -738,6 +738,31 @@ bool shadow_traced(const struct shadow *shadow, uint32_t guest)
     return page < shadow->map->pages && shadow->traces[page];
 }
 
+/* Whether the guest's table at `page` shows its own page: then the next store into it through that
+ * place would need its shadow again. */
+static bool shows_itself(uint32_t guest, const uint8_t *page)
+{
+    for (uint32_t at = 0; at < X86_PAGE_SIZE; at += sizeof(uint32_t)) {
+        uint32_t entry;
+
+        memcpy(&entry, page + at, sizeof entry);
+        if ((entry & X86_PTE_P) && !((entry ^ guest) & X86_PAGE_MASK)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the guest seems to use its table for something else by now. */
+static bool flooded(struct shadow *shadow, uint32_t table, uint32_t guest, const uint8_t *page)
+{
+    if (++shadow->table[table].writes <= FLOOD || table == shadow->root) {
+        return false;
+    }
+    shadow->table[table].writes = 0;
+    return !shows_itself(guest, page);
+}
+
 /* `count` bytes at `guest`, within one page, were written. */
 static void written_page(struct shadow *shadow, uint32_t guest, uint32_t count)
 {
@@ -751,7 +776,7 @@ static void written_page(struct shadow *shadow, uint32_t guest, uint32_t count)
         if (table == NO_TABLE) {
             continue;
         }
-        if (++shadow->table[table].writes > FLOOD && table != shadow->root) {
+        if (flooded(shadow, table, guest, page)) {
             remove_table(shadow, table);
             continue;
         }

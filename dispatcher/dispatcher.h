@@ -63,6 +63,7 @@ struct dispatcher {
     bool watch_marks;     /* there may be marks that `watch.wants` asked for */
     void *own;            /* the technique's */
     uint64_t interpreted; /* instructions that the full interpreter executed */
+    uint64_t repeats;     /* of these: iterations that were not the last */
     uint64_t translated;  /* instructions that were executed as their translation */
     uint32_t code_cache;  /* bytes that translations may take; 0: as many as there is room for */
     /* What the technique virtualizes with; NULL on the bare machine. */

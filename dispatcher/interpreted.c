@@ -3,6 +3,14 @@
 
 #include "arch/x86/walk.h"
 
+void interpreted_ran(struct dispatcher *d, struct interpreter_context *context, uint64_t begin)
+{
+    d->interpreted += context->time - begin;
+    d->repeats += context->repeats;
+    context->repeats = 0;
+    d->cpu->time = context->time;
+}
+
 void interpreted_retired(struct dispatcher *d)
 {
     d->interpreted++;

@@ -10,6 +10,10 @@
 /* Events in a row, none of which lets an instruction retire: then the guest is stuck. */
 #define INTERPRETED_PATIENCE 100000u
 
+/* The interpreter has run, from virtual time `begin` on. */
+void interpreted_ran(struct dispatcher *dispatcher, struct interpreter_context *context,
+                     uint64_t begin);
+
 /* An instruction has retired. */
 void interpreted_retired(struct dispatcher *dispatcher);
 

@@ -274,8 +274,7 @@ bool mixed_interpret(struct dispatcher *d, struct mixed *m, uint64_t until, enum
     uint32_t at = d->watch.at = d->guest->seg[X86_CS].base + d->guest->eip;
     m->context.time = begin;
     struct outcome outcome = interpreter_steps(&d->vcpu->interpreter, &m->context, until, &insn);
-    d->interpreted += m->context.time - begin;
-    cpu->time = m->context.time;
+    interpreted_ran(d, &m->context, begin);
     *stop = CPU_STOP_LEFT;
     if (outcome.kind == OUTCOME_DONE && !outcome.single_step && !outcome.task_switched)
         return d->watch.met && dispatcher_watch_met(d, at);

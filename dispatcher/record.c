@@ -13,6 +13,7 @@ static const char *const names[TRAP_VMEXIT] = {
     [TRAP_HIDDEN_FAULT] = "hidden_fault",
     [TRAP_TRUE_FAULT] = "true_fault",
     [TRAP_TABLE_WRITE] = "table_write",
+    [TRAP_TABLE_CALL_OUT] = "table_call_out",
     [TRAP_DESCRIPTOR_WRITE] = "descriptor_write",
     [TRAP_DEVICE_MEMORY] = "device_memory",
     [TRAP_HYPERCALL] = "hypercall",

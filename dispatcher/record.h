@@ -16,6 +16,7 @@ enum trap_cause {
     TRAP_HIDDEN_FAULT,
     TRAP_TRUE_FAULT,
     TRAP_TABLE_WRITE,      /* a write to a traced page table */
+    TRAP_TABLE_CALL_OUT,   /* the same in translated code that knows it from before, and calls */
     TRAP_DESCRIPTOR_WRITE, /* a write to a traced descriptor table */
     TRAP_DEVICE_MEMORY,    /* an access where there is no memory */
     TRAP_HYPERCALL,        /* a paravirtual guest asks */

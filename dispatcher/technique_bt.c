@@ -389,7 +389,7 @@ static enum cpu_action traced(struct dispatcher *d, struct bt *b,
 {
     uint64_t writes = d->vcpu->traced_writes;
     recover(d, b, where);
-    direct_record(d, TRAP_TABLE_WRITE);
+    direct_record(d, TRAP_TABLE_CALL_OUT);
     record_step(&d->recorder, 'I');
     record_result(&d->recorder, "translator", "called out");
     enum cpu_action action = call_out(d, b, iterations(d));

@@ -202,8 +202,7 @@ static enum cpu_stop interp_run(struct dispatcher *d, uint64_t deadline)
         uint32_t at = d->watch.at = d->guest->seg[X86_CS].base + d->guest->eip;
         i->context.time = begin;
         outcome = interpreter_steps(&i->interpreter, &i->context, look, &insn);
-        d->interpreted += i->context.time - begin;
-        cpu->time = i->context.time;
+        interpreted_ran(d, &i->context, begin);
         if ((outcome.kind != OUTCOME_DONE || outcome.single_step) &&
             !perform(d, i, &insn, &outcome, &stop))
             return stop;

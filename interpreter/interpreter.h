@@ -75,6 +75,7 @@ struct interpreter_context {
     uint64_t time; /* virtual time, which RDTSC reads */
     void *modules; /* of replaced routines, which know what it is */
     /* For the full interpreter. */
+    uint64_t repeats; /* iterations so far of string instructions after which another one follows */
     struct interpreter_cache
         *cache;      /* of translations and decoded code (execute/cache.h), or NULL */
     bool window;     /* interpreter_steps returns where an external interrupt could be taken */

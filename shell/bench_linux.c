@@ -197,6 +197,7 @@ static bool count_technique(struct boot *boot, const struct bench_counts *bare)
     counts->direct = (double)(b.statistics.direct - a.statistics.direct);
     counts->translated = (double)(b.statistics.translated - a.statistics.translated);
     counts->interpreted = (double)(b.statistics.interpreted - a.statistics.interpreted);
+    counts->repeats = (double)(b.statistics.repeats - a.statistics.repeats);
     counts->emulated = (double)(b.statistics.emulated - a.statistics.emulated);
     for (unsigned i = 0; i < EXIT_KINDS; i++)
         counts->exits[i] = b.exits[i] - a.exits[i];

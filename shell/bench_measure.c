@@ -137,6 +137,7 @@ static bool count(struct bench_result *result, const struct bench_subject *subje
     counts->direct = each((double)b->direct, (double)a->direct, n);
     counts->translated = each((double)b->translated, (double)a->translated, n);
     counts->interpreted = each((double)b->interpreted, (double)a->interpreted, n);
+    counts->repeats = each((double)b->repeats, (double)a->repeats, n);
     counts->emulated = each((double)b->emulated, (double)a->emulated, n);
     if (subject->kind == KIND_BARE)
         return true; /* what is recorded there is no exit */

@@ -28,8 +28,8 @@ const struct bench_source bench_sources[COST_PRIMITIVES] = {
 };
 
 /* Lengths of code of a software VMM, in instructions: the look-up of a return in a hash table, the
- * registers saved and loaded around a call-out, an instruction interpreted. */
-enum { LOOKUP_LENGTH = 12, CALLOUT_LENGTH = 32, INTERPRETED_LENGTH = 20 };
+ * registers saved and loaded around a call-out, an instruction simulated. */
+enum { LOOKUP_LENGTH = 12, CALLOUT_LENGTH = 32, SIMULATED_LENGTH = 20 };
 
 struct bench_costs bench_costs(void)
 {
@@ -109,13 +109,16 @@ static double positive(double value)
     return value > 0 ? value : 0;
 }
 
-/* Instructions, and what the processor's pipeline makes of jumps. */
+/* Instructions, and what the processor's pipeline makes of jumps. An interpreter jumps to the
+ * routine of each instruction; where an iteration follows another, to the one that it came from. */
 static double execution(const struct bench_counts *n, const double *cost)
 {
     double all = n->instructions > 0 ? n->instructions : 1;
     double lookup = cost[COST_MISPREDICTED] + LOOKUP_LENGTH * cost[COST_INSTRUCTION];
-    double interpreted = cost[COST_MISPREDICTED] + INTERPRETED_LENGTH * cost[COST_INSTRUCTION];
-    return (n->direct + n->translated) * cost[COST_INSTRUCTION] + n->interpreted * interpreted +
+    double simulated = SIMULATED_LENGTH * cost[COST_INSTRUCTION];
+    return (n->direct + n->translated) * cost[COST_INSTRUCTION] +
+           (n->interpreted + n->emulated) * simulated +
+           (n->interpreted - n->repeats) * cost[COST_MISPREDICTED] +
            n->indirect * (n->direct / all * cost[COST_RETURN] + n->translated / all * lookup);
 }
 

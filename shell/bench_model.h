@@ -62,6 +62,7 @@ struct bench_counts {
     double ports, port_instructions; /* REP INS is one of these, and many of those */
     /* by technique */
     double instructions, direct, translated, interpreted, emulated;
+    double repeats; /* of `interpreted`: iterations that the next one of the same followed */
     double exits[EXIT_KINDS], rooms; /* rooms of the VMM that its traps passed through */
 };
 

@@ -32,11 +32,12 @@ static json_t *run_json(const struct bench *bench, size_t operation, size_t s)
     if (!result->good)
         return json_pack("{s:s, s:s, s:s}", "technique", subject->name, "image", result->image,
                          "failure", result->why);
-    json_t *json = json_pack("{s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o}", "technique",
-                             subject->name, "image", result->image, "instructions", n->instructions,
-                             "direct", n->direct, "translated", n->translated, "interpreted",
-                             n->interpreted, "emulated", n->emulated, "exits", result->all_exits,
-                             "rooms", n->rooms, "cycles", result->cycles, "census", counts_json(n));
+    json_t *json =
+        json_pack("{s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o}", "technique",
+                  subject->name, "image", result->image, "instructions", n->instructions, "direct",
+                  n->direct, "translated", n->translated, "interpreted", n->interpreted, "repeats",
+                  n->repeats, "emulated", n->emulated, "exits", result->all_exits, "rooms",
+                  n->rooms, "cycles", result->cycles, "census", counts_json(n));
     if (bench->timed)
         json_object_set_new(json, "host_ns", json_real(result->host_ns));
     if (macro)

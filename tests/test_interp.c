@@ -167,6 +167,28 @@ static void same_code(const char *what, const uint8_t *code, size_t size)
 }
 #define SAME_CODE(what, code) same_code(what, code, sizeof(code))
 
+/* Virtual time counts each iteration, since an interrupt may come between any
+ * two; how often the interpreter had to decode is told besides. */
+Test(interp, iterations_are_told_from_instructions)
+{
+    static const uint8_t code[] = {
+        0xbf, 0,    0,    0x20, 0,    /* mov edi, 0x200000 */
+        0xb9, 7,    0,    0,    0,    /* mov ecx, 7 */
+        0xf3, 0xab,                   /* rep stosd: six iterations that another one follows */
+        0xb9, 1,    0,    0,    0,    /* mov ecx, 1 */
+        0xf3, 0xab, 0xab,             /* rep stosd; stosd: none */
+        0xb0, 0,    0xe6, 0xf4, 0xf4, /* mov al, 0; out 0xf4, al; hlt */
+    };
+    struct vmm_image image = {.kind = "flat@0x100000",
+                              .file = {.bytes = code, .size = sizeof code}};
+    struct run run = run_image("interp", &image, 0);
+
+    cr_assert_eq(run.stop, VMM_STOP_EXIT);
+    cr_assert_eq(run.statistics.repeats, 6u);
+    cr_assert_eq(run.statistics.guest_instructions, 3u + 7 + 1 + 1 + 2);
+    free(run.text);
+}
+
 /* What the registers of the processor alone hold goes through its own instructions. */
 Test(interp, floating_point_is_the_processors)
 {

@@ -242,6 +242,25 @@ Test(shadow, guest_tables_are_traced)
     cr_assert_eq(touch(0x400000, 0).end, SHADOW_FILLED);
 }
 
+/* A kernel that is mapped to itself has such tables. Without its shadow the next store into it
+ * would only make another one. */
+Test(shadow, a_table_that_shows_itself_keeps_its_shadow_however_often_it_is_written)
+{
+    put(TABLE, 0x8000 | FULL);
+    put(TABLE + 4, TABLE | FULL);
+    cr_assert_eq(touch(0, 0).end, SHADOW_FILLED);
+    cr_assert_eq(touch(0x1008, X86_ACCESS_WRITE).end, SHADOW_TRACED);
+    for (unsigned i = 0; i < 100; i++) {
+        cr_assert(written(TABLE + 8, 0x9000 | FULL), "traced before write %u", i);
+    }
+    cr_assert(allows(0, 0), "and what it showed is still there");
+    cr_assert(written(TABLE + 4, 0));
+    for (unsigned i = 0; i < 16; i++) {
+        written(TABLE + 8, 0);
+    }
+    cr_assert_not(shadow_traced(shadow, TABLE), "it does not show itself any more");
+}
+
 /* SDM volume 3, section 4.6: with WP = 0 the supervisor writes to read-only pages, users do not. */
 Test(shadow, write_protect_off_is_for_the_supervisor_only)
 {

@@ -136,6 +136,7 @@ struct outcome interpreter_steps(const struct interpreter *interpreter,
         if (status == X86_OK && code->run) {
             status = run_handler(&x, code->run, &code->insn);
             context->time += status == X86_OK;
+            context->repeats += x.repeats;
         } else if (status == X86_OK) {
             *insn = code->insn;
             outcome = run_other(interpreter, context, insn);

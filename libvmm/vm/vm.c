@@ -478,6 +478,7 @@ void vmm_statistics(const struct vmm_vm *vm, struct vmm_statistics *s)
     };
     s->emulated = d->emulated;
     s->interpreted = d->interpreted;
+    s->repeats = d->repeats;
     s->translated = d->translated;
     s->direct = s->guest_instructions - s->emulated - s->interpreted - s->translated;
     switch (vm->stop) {

@@ -173,7 +173,7 @@ static bool info_map(struct session *session, char *arguments)
 static bool info_shadow(struct session *session, char *arguments)
 {
     static const char *const causes[] = {"hidden_fault", "true_fault", "table_write",
-                                         "descriptor_write"};
+                                         "table_call_out", "descriptor_write"};
     struct vmm_cause_count cause;
     struct vmm_walk walk;
     vmm_walk(session->guest.vm, repl_pc(session), &walk);
@@ -230,8 +230,9 @@ static bool info_tlb(struct session *session, char *arguments)
              "  pages in it now          %10" PRIu64 "\n  misses (hidden faults)   %10" PRIu64
              "\n  traced table writes      %10" PRIu64 "\n  INVLPG                   %10" PRIu64
              "\n  moves to CRs             %10" PRIu64 "\n",
-             pages, count_of(vm, "hidden_fault"), count_of(vm, "table_write"),
-             count_of(vm, "invlpg"), count_of(vm, "mov_to_cr"));
+             pages, count_of(vm, "hidden_fault"),
+             count_of(vm, "table_write") + count_of(vm, "table_call_out"), count_of(vm, "invlpg"),
+             count_of(vm, "mov_to_cr"));
     return true;
 }
 

@@ -42,6 +42,15 @@ static const struct why_cause causes[] = {
      "the guest would change its table, and the processor would go on with the shadow of what was "
      "there before: stale rights, stale addresses.",
      WHY_EVENT},
+    {"table_call_out",
+     "The instruction writes to a page that serves the guest as a page table, as it has often "
+     "done: "
+     "its translation is a call of the VMM by now, which costs less than to run into the "
+     "write-protected page (the trace) each time. (Adams and Agesen, section 3.4, adaptive binary "
+     "translation.)",
+     "the guest would change its table, and the processor would go on with the shadow of what was "
+     "there before: stale rights, stale addresses.",
+     WHY_EVENT},
     {"descriptor_write",
      "The instruction writes to a page that holds the guest's segment descriptors. The VMM has "
      "write-protected it (a trace), because the real descriptor table is a shadow of it.",

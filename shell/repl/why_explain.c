@@ -96,7 +96,7 @@ static bool is_instruction(const struct vmm_record *record)
                                          "hidden_fault",   "true_fault",         "table_write",
                                          "chain",          "chain_miss",         "descriptor_write",
                                          "device_memory",  "VMEXIT_NPF",         "VMEXIT_SHUTDOWN",
-                                         "VMEXIT_INVALID", "hypercall"};
+                                         "VMEXIT_INVALID", "hypercall",          "table_call_out"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (is(record, others[i]))
             return false;

@@ -130,6 +130,8 @@ struct vmm_statistics {
     uint64_t direct;              /**< executed by the processor as they are */
     uint64_t translated;          /**< executed as their translation */
     uint64_t interpreted;         /**< simulated one after the other */
+    uint64_t repeats;             /**< of `interpreted`: iterations of string instructions that
+                                     another one of the same followed */
     uint64_t emulated;            /**< simulated by an interpreter routine after a trap */
     uint64_t virtual_time;        /**< cycles of 100 MHz, idle time included */
     uint64_t host_ns;             /**< spent in vmm_run */
