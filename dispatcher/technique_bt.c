@@ -37,8 +37,10 @@ struct bt {
     enum cpu_stop stop;          /* what a call-out came to, CPU_STOP_LEFT: nothing */
     bool attend;                 /* ... that the dispatcher must look at */
     uint64_t called_out, flushes;
-    uint32_t slot; /* where the cache is mapped */
-    uint32_t cr3;  /* of the address space that translations were verified in */
+    uint32_t slot;               /* where the cache is mapped */
+    uint32_t cr3;                /* of the address space that translations were verified in */
+    uint32_t breaks[CPU_BREAKS]; /* that the translator knows of; linear addresses */
+    unsigned break_count;
 };
 
 /* ---- what the translator asks for ---- */
@@ -58,6 +60,15 @@ static void remade(void *context, uint32_t offset, uint32_t size)
         cpu_remade(cpu, (b->slot << 22) + offset, machine, size);
     else
         cpu_written(cpu, machine >> MEMORY_FRAME_SHIFT);
+}
+
+static bool stops(void *context, uint32_t eip)
+{
+    const struct bt *b = context;
+    unsigned i = 0;
+    while (i < b->break_count && b->breaks[i] != eip)
+        i++;
+    return i < b->break_count;
 }
 
 static void perform_requests(struct dispatcher *d, struct bt *b)
@@ -139,7 +150,7 @@ static struct bt *bt_of(struct dispatcher *d)
         return 0;
     b->dispatcher = d;
     b->slot = shadow_slot(d->vcpu->shadow);
-    const struct translator_client client = {b, remade, flushed};
+    const struct translator_client client = {b, remade, flushed, stops};
     if (mixed_init(&b->mixed, d) && codespace_init(&b->codespace, &d->vcpu->tables, d->code_cache))
         b->translator = translator_create(&b->codespace.space, b->slot << 22, d->vcpu->map->pages,
                                           &b->routines, &client, d->modules.translate);
@@ -179,6 +190,29 @@ static unsigned bt_retires(void *context, uint32_t pc, uint32_t size)
 
 /* ---- into the cache, and out of it ---- */
 
+/* A breakpoint's instruction is in no unit, so that the interpreter meets it, which looks before it
+ * executes; everything else may run from the cache. */
+static void follow_breaks(struct dispatcher *d, struct bt *b)
+{
+    const struct cpu *cpu = d->cpu;
+    for (unsigned i = 0; i < cpu->break_count; i++)
+        if (!stops(b, cpu->breaks[i].pc))
+            translator_stop(b->translator, cpu->breaks[i].pc);
+    b->break_count = cpu->break_count;
+    for (unsigned i = 0; i < cpu->break_count; i++)
+        b->breaks[i] = cpu->breaks[i].pc;
+    perform_requests(d, b);
+}
+
+/* One at an address where the cache is now. */
+static bool break_in_cache(const struct dispatcher *d)
+{
+    for (unsigned i = 0; i < d->cpu->break_count; i++)
+        if (d->cpu->breaks[i].pc >> 22 == shadow_slot(d->vcpu->shadow))
+            return true;
+    return false;
+}
+
 static bool is_flat(const struct x86_segment *segment)
 {
     return segment->base == 0 && segment->limit == UINT32_MAX &&
@@ -197,8 +231,7 @@ static bool translatable(const struct dispatcher *d)
            is_flat(&guest->seg[X86_CS]) && is_flat(&guest->seg[X86_SS]) &&
            (guest->seg[X86_SS].attributes & (X86_SEG_RW | X86_SEG_DC | X86_SEG_CODE)) ==
                X86_SEG_RW &&
-           !guest->interrupt_shadow && (!d->cpu->break_count || d->cpu->breaks_off) &&
-           !d->watch.met && !d->cpu->watch_count;
+           !guest->interrupt_shadow && !break_in_cache(d) && !d->watch.met && !d->cpu->watch_count;
 }
 
 /* The words that translations read instead of registers. */
@@ -583,6 +616,7 @@ static enum cpu_stop bt_run(struct dispatcher *d, uint64_t deadline)
     if (mixed_is_user(d))
         return mixed_run_user(d, &b->mixed, deadline);
     choose_tables(d);
+    follow_breaks(d, b);
     if (translator_policy(b->translator) != d->modules.translate)
         translator_set_policy(b->translator, d->modules.translate);
     if (b->slot != shadow_slot(d->vcpu->shadow) ||

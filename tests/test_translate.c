@@ -26,6 +26,7 @@ struct bench {
     uint32_t offset[CODE_PAGES];
     uint8_t state_page[X86_PAGE_SIZE], words[X86_PAGE_SIZE];
     unsigned remade, flushed;
+    uint32_t stop; /* no unit has this instruction; 0: all may be had */
     uint64_t time;
 };
 
@@ -42,11 +43,17 @@ static void on_flushed(void *context)
     bench->flushed++;
 }
 
+static bool on_stops(void *context, uint32_t eip)
+{
+    const struct bench *bench = context;
+    return bench->stop && eip == bench->stop;
+}
+
 /* Flat 32-bit segments, no paging. */
 static struct bench *bench_new(unsigned pages)
 {
     struct bench *b = calloc(1, sizeof *b);
-    const struct translator_client client = {b, on_remade, on_flushed};
+    const struct translator_client client = {b, on_remade, on_flushed, on_stops};
     b->flat = flat_create(&b->memory);
     b->state.cr0 = X86_CR0_PE;
     b->state.seg[X86_CS] = b->state.seg[X86_SS] =
@@ -653,4 +660,72 @@ Test(translate, a_table_that_was_let_go_of_is_there_when_it_is_wanted)
     cr_assert_eq(is.cpl, 3);
     cr_assert_lt(table_writes(vm), 25000, "of 40000 stores next to the table");
     vmm_destroy(vm);
+}
+
+/* ---- breakpoints ---- */
+
+Test(translate, no_unit_has_what_the_guest_stops_before)
+{
+    struct bench *b = bench_new(CODE_PAGES);
+    static const uint8_t code[] = {0x40, 0x41, 0x42, 0x43, 0xc3}; /* inc eax, ecx, edx, ebx; ret */
+    struct vmm_unit shown;
+    uint32_t whole = translate(b, 0x1000, code, sizeof code);
+    unit(b, 0x1001);
+    uint32_t behind = unit(b, 0x1003);
+    b->stop = 0x1002;
+    translator_stop(b->translator, b->stop);
+    cr_assert_eq(where(b, whole).exit, TRANSLATOR_DEAD);
+    cr_assert_eq(unit(b, 0x1003), behind, "it has not");
+    cr_assert_eq(unit(b, 0x1002), 0);
+    cr_assert_eq(translator_landing(b->translator, &b->state, &b->memory, 0x1002, 0), 0);
+    cr_assert_neq(unit(b, 0x1000), 0);
+    size_t last = 0;
+    while (translator_show_unit(b->translator, last + 1, &shown))
+        last++;
+    cr_assert(translator_show_unit(b->translator, last, &shown));
+    cr_assert_eq(shown.linear, 0x1000);
+    cr_assert_eq(shown.length, 2, "it ends before");
+    bench_free(b);
+}
+
+/* All but the breakpoint's instruction is translated, and the guest stops there as often, and at
+ * the same times, as the bare machine; also when units are there already. */
+Test(translate, a_breakpoint_costs_where_it_is)
+{
+    static const uint8_t code[] = {
+        0xbc, 0x00, 0x00, 0x18, 0x00, /*  0 mov esp, 0x180000 */
+        0xb9, 0x00, 0x10, 0x00, 0x00, /*  5 mov ecx, 4096 */
+        0xe8, 0x06, 0x00, 0x00, 0x00, /*  a again: call f */
+        0xe2, 0xf9,                   /*  f loop again */
+        0xeb, 0xf2,                   /* 11 jmp 5 */
+        0xf4, 0xf4,                   /* 13 hlt */
+        0x01, 0xc8,                   /* 15 f: add eax, ecx */
+        0xf6, 0xc1, 0x3f,             /* 17 test cl, 63 */
+        0x75, 0x01,                   /* 1a jnz 1d */
+        0x43,                         /* 1c inc ebx */
+        0xc3,                         /* 1d ret */
+    };
+    static const uint32_t places[] = {0x10000f, 0x10001c, 0x100011, 0x100015};
+    struct vmm_vm *bare = vm_new("bare", code, sizeof code, 0);
+    struct vmm_vm *bt = vm_new("bt", code, sizeof code, 0);
+    struct vmm_error error;
+    struct vmm_statistics before, after;
+    cr_assert_eq(vmm_run(bare, 50000), vmm_run(bt, 50000));
+    vmm_statistics(bt, &before);
+    for (unsigned i = 0; i < sizeof places / sizeof *places; i++) {
+        cr_assert_eq(vmm_break_add(bare, places[i], &error), VMM_OK);
+        cr_assert_eq(vmm_break_add(bt, places[i], &error), VMM_OK);
+        for (unsigned n = 0; n < 20; n++) {
+            cr_assert_eq(vmm_run(bare, 0), VMM_STOP_BREAK);
+            cr_assert_eq(vmm_run(bt, 0), VMM_STOP_BREAK);
+            cr_assert_eq(vmm_digest(bt), vmm_digest(bare), "break %u, stop %u", i, n);
+        }
+        cr_assert(vmm_break_delete(bare, places[i]));
+        cr_assert(vmm_break_delete(bt, places[i]));
+    }
+    vmm_statistics(bt, &after);
+    cr_assert_gt(after.translated - before.translated, 100000);
+    cr_assert_lt(after.interpreted - before.interpreted, 10000);
+    vmm_destroy(bare);
+    vmm_destroy(bt);
 }

@@ -231,6 +231,24 @@ bool consistency_allows(const struct translator *t, uint32_t physical, uint64_t 
     return page < t->guest_pages && time >= t->origin[page].until;
 }
 
+/* ---- where the guest stops ---- */
+
+static uint32_t find_unit_with(const struct translator *t, uint32_t eip)
+{
+    for (uint32_t view = t->region[region_of(eip)]; view; view = t->view[view].next_linear)
+        for (uint32_t unit = t->view[view].units; unit; unit = *next_of(&t->unit[unit], view))
+            if (eip - t->unit[unit].eip < t->unit[unit].guest_size)
+                return unit;
+    return 0;
+}
+
+void translator_stop(struct translator *t, uint32_t eip)
+{
+    uint32_t unit;
+    while ((unit = find_unit_with(t, eip)))
+        kill(t, unit);
+}
+
 /* ---- stores that fault ---- */
 
 static uint32_t faulting_slot(uint32_t eip)

@@ -81,7 +81,8 @@ static void draft_unit(struct translator *t, struct draft *d, struct source *s,
     for (unsigned i = 0; !d->ends; i++) {
         struct x86_instruction insn;
         bool second = s->linear[1] != UNIT_NO_PAGE; /* entered by the instruction before */
-        if (i == count || second || d->length + UNIT_ROOM > UNIT_BYTES) {
+        if (i == count || second || d->length + UNIT_ROOM > UNIT_BYTES ||
+            consistency_stops(t, d->eip + d->guest)) {
             emit_continue(d);
             break;
         }
@@ -189,7 +190,8 @@ static uint32_t make(struct translator *t, const struct cpu_state *state,
                             .physical = {UNIT_NO_PAGE, UNIT_NO_PAGE}};
     struct draft draft = {.t = t, .eip = eip};
     struct vmm_op ops[VMM_UNIT_OPS];
-    if (!read_page(&source, 0, eip, UNIT_INSTRUCTIONS * X86_INSN_MAX) ||
+    if (consistency_stops(t, eip) ||
+        !read_page(&source, 0, eip, UNIT_INSTRUCTIONS * X86_INSN_MAX) ||
         !consistency_allows(t, source.physical[0], time))
         return 0;
     unsigned count = plan(t, &source, eip, ops);

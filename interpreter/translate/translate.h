@@ -77,6 +77,9 @@ struct translator_client {
     void (*remade)(void *context, uint32_t offset, uint32_t size);
     /* All translations have gone. */
     void (*flushed)(void *context);
+    /* Whether the guest may have to stop before the instruction at linear address `eip`: there is
+     * no unit in which it is. When that changes, translator_stop. */
+    bool (*stops)(void *context, uint32_t eip);
 };
 
 struct translator;
@@ -181,6 +184,10 @@ void translator_faulted(struct translator *translator, const struct translator_w
  * copied again, and has to fault more often the next time. */
 void translator_spared(struct translator *translator, const struct translator_where *where,
                        bool traced);
+
+/* The guest is to stop before the instruction at linear address `eip` from now on (`stops`): the
+ * units that have it go. */
+void translator_stop(struct translator *translator, uint32_t eip);
 
 /* How many of the guest's instructions retire in `size` bytes at `pc`: struct cpu_client. */
 unsigned translator_retires(const struct translator *translator, uint32_t pc, uint32_t size);

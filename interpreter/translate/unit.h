@@ -182,6 +182,11 @@ bool consistency_allows(const struct translator *t, uint32_t physical, uint64_t 
 bool consistency_note(struct translator *t, uint32_t unit, const uint32_t linear[2],
                       const uint32_t physical[2]);
 void consistency_clear(struct translator *t);
+/* Whether no unit may have the instruction at `eip`. */
+static inline bool consistency_stops(const struct translator *t, uint32_t eip)
+{
+    return t->client.stops(t->client.context, eip);
+}
 /* Whether the instruction at `eip` has faulted so often that it is to be called out for. */
 bool consistency_calls_out(const struct translator *t, uint32_t eip);
 
