@@ -95,6 +95,7 @@ struct dispatcher {
     bool interactive;      /* an idle guest may be woken by a person */
     bool halted;           /* in HLT */
     bool shutdown;
+    struct x86_event lost; /* with shutdown: the event that it began with */
     uint64_t idle;       /* cycles that passed in HLT: time - idle instructions have retired */
     uint64_t idle_since; /* time at which the present HLT began */
     volatile sig_atomic_t interrupted;

@@ -45,6 +45,7 @@ enum cpu_action outcome_inject(struct dispatcher *d, const struct x86_event *eve
     case X86_OK: break;
     case X86_SHUTDOWN:
         d->shutdown = true;
+        d->lost = *event;
         record_result(&d->recorder, "deliver", "shutdown");
         return CPU_LEAVE;
     default: record_result(&d->recorder, "deliver", "refused"); return CPU_LEAVE;

@@ -51,6 +51,8 @@ static enum cpu_action bare_exit(struct dispatcher *d, const struct cpu_exit *ex
     enum cpu_action action = event ? deliver(d, exit, &end) : execute(d, exit, &end);
     d->halted = end.halted;
     d->shutdown = end.shutdown;
+    if (d->shutdown)
+        d->lost = end.lost;
     return action;
 }
 
@@ -77,6 +79,7 @@ static void bare_interrupt(struct dispatcher *d, uint8_t vector)
     struct cpu_state *state = cpu_modify(d->cpu);
     uint32_t cr3 = state->cr3;
     begin_record(d, state, TRAP_INTERRUPT, &event);
+    d->lost = event;
     d->shutdown = x86_deliver(state, &d->cpu->physical, &event, 0) == X86_SHUTDOWN;
     record_end(&d->recorder, state);
     if (state->cr3 != cr3)

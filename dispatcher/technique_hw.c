@@ -49,6 +49,8 @@ static enum cpu_action ended(struct dispatcher *d, const struct cpu_hardware *en
     d->halted |= end->halted;
     if (!end->shutdown)
         return action;
+    if (!d->shutdown)
+        d->lost = end->lost;
     d->shutdown = true;
     if (!hw->nested)
         vcpu_project(d->vcpu); /* CR2 of the last fault */

@@ -81,6 +81,7 @@ static void deliver(struct dispatcher *d, struct interp *i, const struct x86_eve
     struct cpu_state *state = cpu_modify(d->cpu);
     uint32_t cr3 = state->cr3;
     struct x86_delivery log;
+    d->lost = *event;
     d->shutdown = modules_deliver(d, state, i->context.memory, event, &log) == X86_SHUTDOWN;
     if (state->cr3 != cr3)
         interpreter_cache_flush(i->context.cache); /* a task gate */
@@ -134,6 +135,8 @@ static enum cpu_action interp_exit(struct dispatcher *d, const struct cpu_exit *
     enum cpu_action action = cpu_hardware(d->cpu, exit, &end);
     d->halted = end.halted;
     d->shutdown = end.shutdown;
+    if (d->shutdown)
+        d->lost = end.lost;
     return action == CPU_RETRY ? CPU_RETRY : CPU_LEAVE;
 }
 

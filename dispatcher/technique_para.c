@@ -171,6 +171,7 @@ static enum cpu_action deliver(struct dispatcher *d, struct para *p, const struc
     esp -= words * 4;
     if (x86_write(s, d->linear, stack.base + esp, frame, words * 4, false, &fault) != X86_OK) {
         d->shutdown = true;
+        d->lost = *event;
         return CPU_LEAVE;
     }
     if (event->vector == X86_PAGE && event->kind == X86_EXCEPTION)

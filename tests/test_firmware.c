@@ -295,6 +295,35 @@ Test(firmware, disk_geometry)
     cr_assert_eq(r.flags & CARRY, 0);
 }
 
+/* A boot sector made for a diskette reads by the diskette's geometry, and more than its file has.
+ */
+Test(firmware, a_short_image_is_a_diskette)
+{
+    disk_insert(&board.disk, disk_image, 40 * 512 + 100);
+    memset(memory + 0x20000, 0xff, 5 * 512);
+    r.eax = 0x0205;
+    r.ecx = 0x0001 | 0x0100; /* cylinder 1, sector 1: the 37th; the file ends in the 41st */
+    r.edx = 0x0000;
+    r.es = 0x2000;
+    r.ebx = 0;
+    call(0x13);
+    cr_assert_eq(r.flags & CARRY, 0);
+    cr_assert_eq(memcmp(memory + 0x20000, disk_image + 36 * 512, 4 * 512 + 100), 0);
+    for (unsigned i = 4 * 512 + 100; i < 5 * 512; i++)
+        cr_assert_eq(memory[0x20000 + i], 0);
+    r.eax = 0x0201;
+    r.ecx = 0x4f12; /* cylinder 79, sector 18 */
+    r.edx = 0x0100;
+    call(0x13);
+    cr_assert_eq(r.flags & CARRY, 0, "the last sector");
+    r.eax = 0x0201;
+    r.ecx = 0x5001;
+    r.edx = 0x0000;
+    call(0x13);
+    cr_assert_eq(r.flags & CARRY, CARRY);
+    cr_assert_eq(ah(), 4, "sector not found");
+}
+
 Test(firmware, memory_sizes)
 {
     call(0x12);

@@ -452,11 +452,70 @@ Test(loader, empty_and_unknown_images)
     assert_refused(&request, VMM_E_IMAGE, "no Linux kernel");
     request.kind = LOADER_BOOT;
     assert_refused(&request, VMM_E_IMAGE, "55 AA");
-    memcpy(image, "\177ELF\2", 5);
+    memcpy(image, "\177ELF\2\1", 6);
+    put_half(18, 62);
     request.kind = LOADER_AUTO;
     assert_refused(&request, VMM_E_IMAGE, "64-bit");
     image[4] = 1;
+    put_half(18, 3);
     assert_refused(&request, VMM_E_IMAGE, "without a Multiboot header");
+}
+
+/* What lacks one step only, the sentence says so. */
+Test(loader, an_unknown_image_is_told_what_it_may_be)
+{
+    static const struct {
+        const char *begins;
+        size_t length;
+        const char *part;
+    } rows[] = {
+        {"\x1f\x8b\x08", 3, "gunzip"},
+        {"\xfd"
+         "7zXZ",
+         6, "unxz"},
+        {"\x28\xb5\x2f\xfd", 4, "unzstd"},
+        {"BZh9", 4, "bunzip2"},
+        {"070701", 6, "--initrd"},
+        {"MZ\x90", 3, "EFI or DOS"},
+        {"#!/bin/sh", 9, "script"},
+        {"\177ELF\1\2\1\0\0\0\0\0\0\0\0\0\0\2\0\10", 20, "another processor"},
+        {"\177ELF\1\1\1\0\0\0\0\0\0\0\0\0\2\0\10\0", 20, "another processor"},
+        {"\177ELF\1", 5, "truncated"},
+        {"\177", 1, "flat@"},
+    };
+    struct loader_request request;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        memset(image, 0, sizeof image);
+        memcpy(image, rows[i].begins, rows[i].length);
+        request = request_for(LOADER_AUTO, rows[i].length > 5 ? 65536 : (uint32_t)rows[i].length);
+        assert_refused(&request, VMM_E_IMAGE, rows[i].part);
+    }
+    request = elf_kernel();
+    memmove(image + 0x3000, image + 0x1000, 0x1000);
+    memset(image + 0x1000, 0, 0x1000);
+    request.image.size = 0x4000;
+    assert_refused(&request, VMM_E_IMAGE, "byte 12288, and has to be in the first 8192");
+    request = elf_kernel();
+    put(0x1008, 5);
+    assert_refused(&request, VMM_E_IMAGE, "byte 4096 has a wrong checksum");
+    request = elf_kernel();
+    put(0x1000, 0xe85250d6); /* Multiboot2 Specification 2.0, section 3.1.1 */
+    put(0x1004, 0);
+    put(0x1008, 24);
+    put(0x100c, 0u - (0xe85250d6 + 24));
+    assert_refused(&request, VMM_E_IMAGE, "Multiboot 2");
+}
+
+/* memtest86+ 5 is a boot sector, with a Multiboot header for what it is wrapped in elsewhere. */
+Test(loader, what_is_two_things_is_loaded_as_what_it_can_be)
+{
+    struct loader_request request = boot_image(4096);
+    multiboot_header(0x400, 3);
+    cr_assert_eq(loader_detect(&request.image), LOADER_BOOT);
+    cr_assert_eq(load(&request), VMM_OK, "%s", error.text);
+    image[510] = 0;
+    writes = 0;
+    assert_refused(&request, VMM_E_IMAGE, "flag 16");
 }
 
 /* One field of a good ELF kernel is spoilt at a time. */
@@ -556,6 +615,8 @@ Test(loader, bad_linux_kernels)
         {0x211, 1, 0, VMM_E_IMAGE, "zImage"},
         {0x214, 4, 0x90000, VMM_E_IMAGE, "entry point"},
         {0x214, 4, 0x102000, VMM_E_IMAGE, "entry point"},
+        {0x214, 4, 0, VMM_E_IMAGE, "real-mode code only"}, /* iPXE */
+        {0x236, 2, 1, VMM_E_IMAGE, "64-bit kernel"},
         {0x260, 4, 0xffffffff, VMM_E_MEMORY, "-m"},
         {0x258, 4, 0xfff00000, VMM_E_MEMORY, "-m"},
         {0x25c, 4, 0xffffffff, VMM_E_MEMORY, "-m"},
@@ -622,7 +683,7 @@ Test(loader, flat_images_that_leave_memory)
     request.flat_address = MEMORY - 4095;
     assert_refused(&request, VMM_E_MEMORY, "-m");
     request.flat_address = 0xffffffff;
-    assert_refused(&request, VMM_E_MEMORY, "-m");
+    assert_refused(&request, VMM_E_MEMORY, "place it lower");
     request.flat_address = MEMORY - 4096;
     cr_assert_eq(load(&request), VMM_OK, "%s", error.text);
 }

@@ -111,6 +111,58 @@ Test(vm, an_exception_without_idt_is_a_shutdown)
     vmm_destroy(vm);
 }
 
+/* SDM volume 3, section 10.4.3: bit 11 of IA32_APIC_BASE is clear where CPUID shows no APIC. */
+Test(vm, the_apic_is_there_and_disabled)
+{
+    /* mov ecx,0x1b; rdmsr; or eax,0x800; wrmsr; rdmsr; hlt */
+    static const uint8_t code[] = {0xb9, 0x1b, 0, 0,    0,    0x0f, 0x32, 0x0d, 0,
+                                   8,    0,    0, 0x0f, 0x30, 0x0f, 0x32, 0xf4};
+    struct output output;
+    struct vmm_registers registers;
+    struct vmm_vm *vm = START(code, &output);
+    cr_assert_eq(vmm_run(vm, 0), VMM_STOP_HALT, "%s", vmm_stop_text(vm));
+    vmm_registers(vm, &registers);
+    cr_assert_eq(registers.gpr[0], 0xfee00100);
+    cr_assert_eq(registers.gpr[2], 0);
+    vmm_destroy(vm);
+}
+
+/* The sentence names what the shutdown began with, whoever delivers events. */
+Test(vm, a_shutdown_says_what_it_began_with)
+{
+    static const struct {
+        uint8_t code[16];
+        const char *part;
+    } rows[] = {
+        {{0x0f, 0x0b}, "which began with #UD by 'ud2'"},
+        {{0xb8, 0x20, 0, 0, 0, 0x0f, 0x22, 0xe0}, "#GP by 'mov cr4, eax': it sets CR4.PAE"},
+        {{0xb9, 0x80, 0, 0, 0xc0, 0x0f, 0x32},
+         "#GP by 'rdmsr': ECX names model-specific register "
+         "0xc0000080"},
+        {{0xcd, 0x30}, "interrupt 0x30 by 'int 0x30'"},
+        {{0x31, 0xc9, 0xf7, 0xf1}, "#DE by 'div ecx'"},
+    };
+    for (size_t i = 0; vmm_technique(i); i++) {
+        for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+            struct vmm_error error;
+            const struct vmm_config config = {.technique = vmm_technique(i),
+                                              .memory_size = 4 << 20};
+            const struct vmm_image image = {
+                .kind = "flat@0x100000",
+                .file = {.bytes = rows[r].code, .size = sizeof rows[r].code}};
+            if (strcmp(config.technique, "para") == 0)
+                continue;
+            struct vmm_vm *vm = vmm_create(&config, &error);
+            cr_assert_not_null(vm, "%s", error.text);
+            cr_assert_eq(vmm_load(vm, &image, &error), VMM_OK, "%s", error.text);
+            cr_assert_eq(vmm_run(vm, 100), VMM_STOP_SHUTDOWN, "%s", vmm_stop_text(vm));
+            cr_expect(strstr(vmm_stop_text(vm), rows[r].part), "%s: %s lacks %s", config.technique,
+                      vmm_stop_text(vm), rows[r].part);
+            vmm_destroy(vm);
+        }
+    }
+}
+
 Test(vm, a_store_into_the_next_instruction_is_executed)
 {
     /* mov byte [next+1],7; next: mov al,1; out 0xf4,al */

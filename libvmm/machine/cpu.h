@@ -330,6 +330,7 @@ bool cpu_transfers(const struct cpu_state *state, const struct x86_instruction *
  * where the processor stops executing. */
 struct cpu_hardware {
     bool halted, shutdown;
+    struct x86_event lost; /* with shutdown: the event that it began with */
     bool faulted;    /* an instruction raised `fault`, which was delivered in its place, ... */
     bool keep_fault; /* ... unless the caller asked for it: then nothing was changed */
     struct x86_event fault;

@@ -45,6 +45,7 @@ void cpu_identify(uint32_t leaf, uint32_t result[4])
 enum msr {
     MSR_TSC = 0x10,
     MSR_PLATFORM_ID = 0x17,
+    MSR_APIC_BASE = 0x1b,
     MSR_EBL_CR_POWERON = 0x2a,
     MSR_UPDATE_TRIGGER = 0x79,
     MSR_UPDATE_REVISION = 0x8b,
@@ -52,11 +53,16 @@ enum msr {
     MSR_DEBUGCTL = 0x1d9,
 };
 
+/* Of the bootstrap processor, at its address after reset, and disabled: as if there were no APIC
+ * (SDM volume 3, sections 10.4.3 and 10.4.4). */
+#define APIC_BASE_DISABLED 0xfee00100u
+
 bool cpu_read_msr(uint32_t number, uint64_t time, uint64_t *value)
 {
     *value = 0;
     switch (number) {
     case MSR_TSC: *value = time; return true;
+    case MSR_APIC_BASE: *value = APIC_BASE_DISABLED; return true;
     case MSR_PLATFORM_ID:
     case MSR_EBL_CR_POWERON:
     case MSR_UPDATE_REVISION:
@@ -268,6 +274,7 @@ static enum cpu_action deliver(struct cpu *cpu, const struct x86_event *event,
             return CPU_LEAVE;
     if (status == X86_SHUTDOWN) {
         end->shutdown = true;
+        end->lost = *event;
         return CPU_LEAVE;
     }
     if (cpu->state.cr3 != cr3)

@@ -1,6 +1,6 @@
 /* Which loader an image gets, and reading the file it is in. The order of detection matters: a
  * Linux kernel also has the mark of a boot sector, so the more particular signs are looked for
- * first. */
+ * first; and what has several, and can be loaded by one of them only, is that. */
 #include "loader.h"
 
 #include <errno.h>
@@ -16,32 +16,15 @@
 
 enum loader_kind loader_detect(const struct loader_file *image)
 {
-    if (multiboot_header(image) >= 0)
+    bool multiboot = multiboot_header(image) >= 0;
+    if (multiboot && multiboot_loadable(image))
         return LOADER_MULTIBOOT;
     if (linux_image(image))
         return LOADER_LINUX;
     bool elf = image->size >= 4 && memcmp(image->bytes, "\177ELF", 4) == 0;
-    return !elf && boot_sector(image) ? LOADER_BOOT : LOADER_AUTO;
-}
-
-static int unknown(const struct loader_file *image, struct vmm_error *error)
-{
-    if (image->size >= 5 && memcmp(image->bytes, "\177ELF", 4) == 0) {
-        if (image->bytes[4] == 2)
-            return error_set(error, VMM_E_IMAGE,
-                             "%.80s: it is a 64-bit ELF file without a Multiboot header; build a "
-                             "32-bit kernel (-m32) with one",
-                             plan_name(image));
-        return error_set(error, VMM_E_IMAGE,
-                         "%.80s: it is an ELF file without a Multiboot header in its first 8192 "
-                         "bytes; add one",
-                         plan_name(image));
-    }
-    return error_set(
-        error, VMM_E_IMAGE,
-        "%.80s: it is neither a Multiboot kernel nor a Linux bzImage nor a boot sector; "
-        "--load flat@ADDR loads it as it is",
-        plan_name(image));
+    if (!elf && boot_sector(image))
+        return LOADER_BOOT;
+    return multiboot ? LOADER_MULTIBOOT : LOADER_AUTO;
 }
 
 /* What makes no sense whatever the image is. */
@@ -88,7 +71,7 @@ int loader_load(const struct loader_request *request, const struct loader_memory
     if (kind == LOADER_AUTO)
         kind = loader_detect(image);
     if (kind == LOADER_AUTO)
-        return unknown(image, error);
+        return unknown_image(image, error);
     int status = check_request(request, memory, kind, error);
     if (status != VMM_OK)
         return status;

@@ -28,6 +28,7 @@ enum { /* offsets in the image and in the parameter page */
        RAMDISK_SIZE = 0x21c,
        CMD_LINE_PTR = 0x228,
        INITRD_ADDR_MAX = 0x22c,
+       XLOADFLAGS = 0x236,
        CMDLINE_SIZE = 0x238,
        PREF_ADDRESS = 0x258,
        INIT_SIZE = 0x260,
@@ -37,6 +38,7 @@ enum { /* offsets in the image and in the parameter page */
 };
 
 #define LOADED_HIGH    1u
+#define KERNEL_64      1u /* of XLOADFLAGS: there is a 64-bit entry point, since version 2.12 */
 #define SECTOR         512u
 #define UNKNOWN_LOADER 0xffu
 #define NORMAL_VGA     0xffffu
@@ -118,7 +120,13 @@ static int parse(struct loader_plan *plan, struct kernel *kernel)
     if (paragraphs * 16 > (uint64_t)kernel->payload_size + 15)
         return bad(plan, "it is truncated: its header announces more than the file has; copy it "
                          "again");
+    if (kernel->version >= 0x020c && kernel->header_end >= XLOADFLAGS + 2 &&
+        (get16(image->bytes + XLOADFLAGS) & KERNEL_64))
+        return bad(plan, "it is a 64-bit kernel; give one for 32-bit x86 (i386, 686)");
     uint32_t entry = get32(image->bytes + CODE32_START);
+    if (!entry)
+        return bad(plan, "it starts by its real-mode code only, with a PC's BIOS; give a kernel "
+                         "with a 32-bit entry point");
     if (entry < HIGH_MEMORY || entry - HIGH_MEMORY >= kernel->payload_size)
         return bad(plan,
                    "its entry point (code32_start) lies outside the kernel; it is damaged, copy "

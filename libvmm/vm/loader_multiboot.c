@@ -83,6 +83,12 @@ int64_t multiboot_header(const struct loader_file *image)
     return -1;
 }
 
+bool multiboot_loadable(const struct loader_file *image)
+{
+    int64_t at = multiboot_header(image);
+    return at >= 0 && (is_elf(image) || (get32(image->bytes + at + HEADER_FLAGS) & FLAG_ADDRESSES));
+}
+
 /* Every mistake in an image ends here. */
 static int bad(struct loader_plan *plan, const char *what)
 {

@@ -55,6 +55,12 @@ int plan_add(struct loader_plan *plan, const char *what, uint64_t gpa, uint64_t 
     uint32_t memory = plan->memory->size;
     if (size == 0)
         return VMM_OK;
+    if (gpa >= LOADER_MOST || size > LOADER_MOST - gpa)
+        return error_set(plan->error, VMM_E_MEMORY,
+                         "%.80s: a %s of %" PRIu64 " bytes at 0x%" PRIx64
+                         " does not fit below 1 GB, the most that a machine has (-m 1G); link or "
+                         "place it lower",
+                         name, what, size, gpa);
     if (gpa >= memory || size > memory - gpa)
         return error_set(plan->error, VMM_E_MEMORY,
                          "%.80s: a %s of %" PRIu64 " bytes at 0x%" PRIx64

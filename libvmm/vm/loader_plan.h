@@ -7,6 +7,7 @@
 
 #define PLAN_PIECES 128u
 #define PLAN_ARENA  16384u
+#define LOADER_MOST (1u << 30) /* bytes of memory that a virtual machine can have */
 
 /* The memory map that every loader reports, as a PC's firmware does (E820). */
 #define LOW_MEMORY_END 0x9fc00u /* the extended BIOS data area begins */
@@ -83,6 +84,14 @@ int plan_boot(struct loader_plan *plan, struct loader_result *result);
 
 /* Where the Multiboot header lies in the image, or -1. */
 int64_t multiboot_header(const struct loader_file *image);
+
+/* Whether what has one says where it is to be loaded: by its addresses, or as an ELF file. */
+bool multiboot_loadable(const struct loader_file *image);
+
+/* Refuses an image that no loader takes, in a sentence that says what it may be. Returns the
+ * error's code. */
+int unknown_image(const struct loader_file *image, struct vmm_error *error);
+
 bool linux_image(const struct loader_file *image);
 bool boot_sector(const struct loader_file *image);
 

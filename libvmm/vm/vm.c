@@ -15,6 +15,7 @@
 #include "machine/host.h"
 #include "module.h"
 #include "pages.h"
+#include "shutdown.h"
 #include "vm/error.h"
 #include "vmm/record.h"
 #include "vmm/snapshot.h"
@@ -336,7 +337,7 @@ static void describe_divergence(struct vmm_vm *vm)
 static void describe_stop(struct vmm_vm *vm, enum dispatch_end end)
 {
     const struct cpu_state *s = vm->dispatcher.guest;
-    char reason[192];
+    char reason[320];
     vm->stop = ends[end].stop;
     if (end == DISPATCH_DIVERGED) {
         describe_divergence(vm);
@@ -348,6 +349,11 @@ static void describe_stop(struct vmm_vm *vm, enum dispatch_end end)
 #pragma GCC diagnostic pop
     if (end == DISPATCH_REFUSED)
         snprintf(reason, sizeof reason, "%s", vm->dispatcher.reason);
+    if (end == DISPATCH_SHUTDOWN) {
+        size_t used = strlen(reason);
+        used += (size_t)snprintf(reason + used, sizeof reason - used, ", ");
+        shutdown_describe(&vm->dispatcher, reason + used, sizeof reason - used);
+    }
     snprintf(vm->stop_text, sizeof vm->stop_text,
              "%s, at 0x%08x in ring %u after %llu instructions.", reason, s->eip, s->cpl,
              (unsigned long long)dispatcher_instructions(&vm->dispatcher));

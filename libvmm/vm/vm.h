@@ -40,7 +40,7 @@ struct vmm_vm {
     bool loaded;
     enum vmm_stop stop;
     uint64_t host_ns;
-    char stop_text[256];
+    char stop_text[400];
 };
 
 /* Runs until `limit` instructions have retired since power-on, past no breakpoint but, with `pass`,

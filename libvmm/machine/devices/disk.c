@@ -1,5 +1,6 @@
-/* A read-only disk for the boot-sector loader. It reports a diskette's geometry for a 1.44 MB image
- * (18 sectors, 2 heads), else the usual 63 sectors and 16 heads. */
+/* A read-only disk for the boot-sector loader. An image that a 1.44 MB diskette can hold is one, as
+ * the boot sectors that count on its geometry (18 sectors, 2 heads) expect it; what the image lacks
+ * are zeros. A larger one has the usual 63 sectors and 16 heads. */
 #include "disk.h"
 
 #include <string.h>
@@ -8,8 +9,15 @@
 
 #define DISKETTE 1474560u
 
+static bool is_diskette(const struct disk *disk)
+{
+    return disk->size <= DISKETTE;
+}
+
 uint32_t disk_sectors(const struct disk *disk)
 {
+    if (is_diskette(disk))
+        return DISKETTE / DISK_SECTOR;
     return disk->size / DISK_SECTOR + (disk->size % DISK_SECTOR != 0);
 }
 
@@ -29,8 +37,8 @@ static uint8_t disk_in(void *device, uint16_t port)
     case 5:
         return disk->position > (uint64_t)disk_sectors(disk) * DISK_SECTOR ||
                disk->lba >= disk_sectors(disk);
-    case 6: return disk->size == DISKETTE ? 18 : 63;
-    case 7: return disk->size == DISKETTE ? 2 : 16;
+    case 6: return is_diskette(disk) ? 18 : 63;
+    case 7: return is_diskette(disk) ? 2 : 16;
     default: return (uint8_t)(disk_sectors(disk) >> (8 * (port & 3)));
     }
 }

@@ -2,7 +2,7 @@
  * no PC has (hexadecimal), because a documented stub of firmware is all that uses it:
  *
  *   560-563  out  sector number (LBA), lowest byte first; the byte at 563 starts a transfer there
- *            in   number of sectors of the image, rounded up
+ *            in   number of sectors: of a 1.44 MB diskette, or of a larger image, rounded up
  *   564      in   the next byte of the transfer (REP INSB); zero behind the end of the image
  *   565      in   status: 0, or 1 if the transfer started or has run behind the last sector
  *   566      in   sectors a track       567  in  heads
@@ -32,7 +32,8 @@ void disk_wire(struct disk *disk, struct board *board);
 /* Inserts an image of `size` bytes, which the caller keeps as long as the board. */
 void disk_insert(struct disk *disk, const uint8_t *image, uint32_t size);
 
-/* The number of 512-byte sectors, the last one perhaps incomplete. */
+/* The number of 512-byte sectors, the last one perhaps incomplete; those of a diskette for an image
+ * that fits on one of 1.44 MB. */
 uint32_t disk_sectors(const struct disk *disk);
 
 #endif
