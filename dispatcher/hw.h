@@ -60,14 +60,13 @@ unsigned hw_reported(const struct dispatcher *dispatcher, unsigned code);
 bool hw_always_intercepts(const struct dispatcher *dispatcher, const struct cpu_state *state,
                           const struct x86_instruction *insn);
 
-/* A nested page fault at a guest-physical address, by the guest's state of now (hw_walk.c). */
+/* A nested page fault, by the guest's state of now (hw_walk.c). */
 struct hw_fault {
     bool table;            /* the processor wanted an entry of a guest's page table */
     unsigned guest_levels; /* that the walk goes through: 0 (paging off), 1 or 2 */
     unsigned references;   /* entries that such a walk reads in both dimensions */
 };
-struct hw_fault hw_fault(const struct dispatcher *dispatcher, uint32_t physical,
-                         const struct x86_event *delivering);
+struct hw_fault hw_fault(const struct dispatcher *dispatcher, const struct cpu_exit *exit);
 
 /* EXITINFO1 and EXITINFO2 for it (APM volume 2, section 15.10.2 and others). `fault` is of a nested
  * page fault; others need none. */

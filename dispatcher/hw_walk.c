@@ -41,43 +41,55 @@ static void add_delivery(struct touched *touched, const struct cpu_state *state,
     add(touched, state->tr.base + 4);
 }
 
-/* What the instruction at EIP touches, roughly in order; of what crosses a page both. */
-static void find_touched(const struct dispatcher *d, const struct x86_event *delivering,
+/* The instruction at EIP; NULL if it cannot be read. */
+static const struct x86_instruction *
+instruction(const struct dispatcher *d, const struct cpu_exit *exit, struct x86_instruction *insn)
+{
+    const struct cpu_state *state = &d->cpu->state;
+    uint8_t bytes[X86_INSN_MAX];
+    if (exit->known)
+        return exit->known;
+    size_t count =
+        x86_peek(state, &d->vcpu->quiet, state->seg[X86_CS].base + state->eip, bytes, sizeof bytes);
+    bool code32 = state->seg[X86_CS].attributes & X86_SEG_DB;
+    return x86_decode(bytes, (unsigned)count, code32, insn) ? insn : 0;
+}
+
+/* What the instruction at EIP touches, its operand first, for that is what most faults are about;
+ * of what crosses a page both. */
+static void find_touched(const struct dispatcher *d, const struct cpu_exit *exit,
                          struct touched *touched)
 {
     const struct cpu_state *state = &d->cpu->state;
     const uint32_t pc = state->seg[X86_CS].base + state->eip;
     const uint32_t stack = state->seg[X86_SS].base + state->gpr[X86_ESP];
-    uint8_t bytes[X86_INSN_MAX];
-    struct x86_instruction insn = {0};
-    *touched = (struct touched){0};
-    add(touched, pc);
-    add(touched, (pc + X86_PAGE_SIZE) & X86_PAGE_MASK);
-    if (delivering)
-        add_delivery(touched, state, delivering);
-    size_t count = x86_peek(state, &d->vcpu->quiet, pc, bytes, sizeof bytes);
-    bool known =
-        x86_decode(bytes, (unsigned)count, state->seg[X86_CS].attributes & X86_SEG_DB, &insn);
-    if (known && (insn.flags & (X86_INSN_MEMORY | X86_INSN_OFFSET))) {
-        uint32_t operand = x86_effective_address(state, &insn);
+    struct x86_instruction spare;
+    const struct x86_instruction *insn = instruction(d, exit, &spare);
+    touched->count = 0;
+    if (exit->delivering)
+        add_delivery(touched, state, exit->delivering);
+    if (insn && (insn->flags & (X86_INSN_MEMORY | X86_INSN_OFFSET))) {
+        uint32_t operand = x86_effective_address(state, insn);
         add(touched, operand);
         add(touched, (operand + X86_PAGE_SIZE) & X86_PAGE_MASK);
     }
-    if (known && (insn.flags & X86_INSN_STRING))
-        add_strings(touched, state, &insn);
+    if (insn && (insn->flags & X86_INSN_STRING))
+        add_strings(touched, state, insn);
+    add(touched, pc);
+    add(touched, (pc + X86_PAGE_SIZE) & X86_PAGE_MASK);
     add(touched, stack - 4);
     add(touched, stack);
 }
 
-struct hw_fault hw_fault(const struct dispatcher *d, uint32_t physical,
-                         const struct x86_event *delivering)
+struct hw_fault hw_fault(const struct dispatcher *d, const struct cpu_exit *exit)
 {
+    const uint32_t physical = exit->physical;
     const struct cpu_state *state = &d->cpu->state;
     struct hw_fault fault = {.guest_levels = x86_paging(state) ? 2 : 0};
-    struct touched touched;
+    struct touched touched = {.count = 0};
     if (fault.guest_levels)
-        find_touched(d, delivering, &touched);
-    for (unsigned i = 0; fault.guest_levels && i < touched.count; i++) {
+        find_touched(d, exit, &touched);
+    for (unsigned i = 0; i < touched.count; i++) {
         struct x86_walk walk;
         if (x86_probe(state, &d->vcpu->quiet, touched.linear[i], 0, &walk) != X86_OK)
             continue;

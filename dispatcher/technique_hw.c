@@ -234,7 +234,7 @@ static bool refused_port(struct dispatcher *d, const struct cpu_exit *exit, unsi
 /* What is not in the nested table cannot be in the TLB: a miss that the VMM sees. */
 static struct hw_fault count_walk(struct dispatcher *d, const struct cpu_exit *exit)
 {
-    struct hw_fault fault = hw_fault(d, exit->physical, exit->delivering);
+    struct hw_fault fault = hw_fault(d, exit);
     d->walks.tables += fault.table;
     d->walks.pages += !fault.table;
     d->walks.references += fault.table ? 0 : fault.references;

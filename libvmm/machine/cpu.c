@@ -260,13 +260,13 @@ static bool comes_later(struct cpu *cpu, const struct x86_event *event)
 
 /* What refused the access: the client's table, or the machine's own protection. When the client has
  * given the page, the processor needs not miss it again to have it. */
-static void nested_fault(struct cpu *cpu)
+static void nested_fault(struct cpu *cpu, const struct x86_instruction *known)
 {
     uint32_t physical = engine_fault_address(cpu->engine), machine = physical;
     /* The flat tables refuse nothing but writes. */
     bool write =
         cpu->nesting->root == NESTING_FLAT || (engine_error_code(cpu->engine) & NESTING_WRITE);
-    struct cpu_exit exit = {.kind = CPU_NESTED_FAULT, .physical = physical};
+    struct cpu_exit exit = {.kind = CPU_NESTED_FAULT, .physical = physical, .known = known};
     enum nesting_end end = nesting_fault(cpu->nesting, physical, write, &machine, &exit.error);
     if (end == NESTING_REFUSED) {
         enum cpu_action action = cpu->client.exit(cpu->client.context, &exit);
@@ -318,7 +318,7 @@ static void handle(struct cpu *cpu, uint32_t code, const struct x86_instruction 
         return;
     }
     if (code == SVM_EXIT_NPF) {
-        nested_fault(cpu);
+        nested_fault(cpu, known);
         return;
     }
     if (code >= SVM_EXIT_EXCEPTION && code < SVM_EXIT_EXCEPTION + 32)

@@ -46,7 +46,8 @@ struct cpu_exit {
     uint32_t error;    /* enum nesting_error */
     /* CPU_NESTED_FAULT: what the hardware was delivering; NULL: an instruction made the access. */
     const struct x86_event *delivering;
-    /* CPU_EXCEPTION: the instruction at EIP, if it is decoded already; NULL if not. */
+    /* CPU_EXCEPTION, CPU_NESTED_FAULT: the instruction at EIP, if it is decoded already; NULL if
+     * not. */
     const struct x86_instruction *known;
 };
 
