@@ -198,16 +198,6 @@ static bool leaves_through_gate(const struct dispatcher *d, const struct x86_ins
            !(descriptor.high & X86_SEG_S);
 }
 
-/* A user's far transfer to code does not trap: it is the processor's microcode (cpu_transfers),
- * done on the guest's own tables. */
-static enum cpu_action user_transfer(struct dispatcher *d, const struct x86_instruction *insn)
-{
-    uint64_t emulated = d->emulated;
-    enum cpu_action action = outcome_emulate(d, insn);
-    d->emulated = emulated;
-    return action;
-}
-
 /* A supervisor's IRET traps because ring 1 may not return where its image leads; the engine would
  * enter virtual-8086 mode from any ring. */
 static bool enters_virtual_8086(const struct dispatcher *d, const struct x86_instruction *insn)
@@ -217,12 +207,14 @@ static bool enters_virtual_8086(const struct dispatcher *d, const struct x86_ins
            vcpu_peek_stack(d->vcpu, 2 * sizeof flags, &flags) && (flags & X86_VM);
 }
 
-/* A marked instruction: one that the engine must not execute, or one that is silent. */
-static enum cpu_action site(struct dispatcher *d, const struct x86_instruction *insn)
+/* A marked instruction: one that the engine must not execute, or one that is silent. A user's far
+ * transfer to code does not trap: it is the processor's own (cpu_transfers). */
+static enum cpu_action site(struct dispatcher *d, const struct cpu_exit *exit)
 {
+    const struct x86_instruction *insn = &exit->insn;
     if (cpu_transfers(&d->cpu->state, insn) && d->vcpu->state.cpl == 3 &&
         !leaves_through_gate(d, insn))
-        return user_transfer(d, insn);
+        return outcome_microcode(d, exit);
     if (cpu_wants(&d->cpu->state, insn) || enters_virtual_8086(d, insn) || patched(d, insn))
         return intercepted(d, insn);
     if (!silent_differs(d->vcpu, insn))
@@ -261,7 +253,7 @@ enum cpu_action direct_exit(struct dispatcher *d, const struct cpu_exit *exit)
         break;
     case CPU_INSTRUCTION:
     case CPU_PATCH: action = intercepted(d, &exit->insn); break;
-    case CPU_SITE: action = site(d, &exit->insn); break;
+    case CPU_SITE: action = site(d, exit); break;
     default: action = direct_stepped(d); break;
     }
     if (d->recorder.open)

@@ -219,6 +219,16 @@ enum cpu_action outcome_emulate(struct dispatcher *d, const struct x86_instructi
     return perform(d, insn, record_cause_name(TRAP_INSTRUCTION + insn->kind), &outcome, traps);
 }
 
+enum cpu_action outcome_microcode(struct dispatcher *d, const struct cpu_exit *exit)
+{
+    uint64_t emulated = d->emulated;
+    bool event = exit->kind == CPU_EXCEPTION || exit->kind == CPU_SOFTWARE_INTERRUPT;
+    enum cpu_action action =
+        event ? outcome_inject(d, &exit->event) : outcome_emulate(d, &exit->insn);
+    d->emulated = emulated;
+    return action;
+}
+
 enum cpu_action outcome_perform(struct dispatcher *d, const struct x86_instruction *insn,
                                 const char *name, const struct outcome *outcome)
 {

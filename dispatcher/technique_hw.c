@@ -83,15 +83,9 @@ static enum cpu_action enter(struct dispatcher *d, enum cpu_action action)
  * the guest's; so they are done on the guest's own tables. */
 static enum cpu_action hardware_on_shadows(struct dispatcher *d, const struct cpu_exit *exit)
 {
-    uint64_t emulated = d->emulated;
-    enum cpu_action action;
     vcpu_absorb(d->vcpu);
     vcpu_close(d->vcpu);
-    if (exit->kind == CPU_EXCEPTION || exit->kind == CPU_SOFTWARE_INTERRUPT)
-        action = outcome_inject(d, &exit->event);
-    else
-        action = outcome_emulate(d, &exit->insn);
-    d->emulated = emulated;
+    enum cpu_action action = outcome_microcode(d, exit);
     if (d->shutdown) {
         const struct cpu_hardware end = {.shutdown = true};
         return ended(d, &end, action);
