@@ -73,6 +73,6 @@ void interpreted_stores(const struct dispatcher *d, struct interpreter_cache *ca
 void interpreted_epoch(const struct dispatcher *d, struct interpreter_cache *cache, uint32_t *epoch)
 {
     if (*epoch != d->cpu->dirty.epoch)
-        interpreter_cache_ask(cache);
+        interpreter_cache_flush(cache);
     *epoch = d->cpu->dirty.epoch;
 }

@@ -34,7 +34,8 @@ void interpreted_stores(const struct dispatcher *dispatcher, struct interpreter_
                         uint32_t linear);
 
 /* An epoch of the dirty log may have begun (machine/dirty.h): then the next write to each page has
- * to be noticed again. `*epoch` is the one that the cache knows of. */
+ * to be noticed again, and the cache forgets what the processor's TLB did. `*epoch` is the one that
+ * the cache knows of. */
 void interpreted_epoch(const struct dispatcher *dispatcher, struct interpreter_cache *cache,
                        uint32_t *epoch);
 
