@@ -235,16 +235,15 @@ static bool window_open(const struct cpu *cpu)
     return cpu->window && (cpu->state.eflags & X86_IF) && !cpu->state.interrupt_shadow;
 }
 
-/* Is it a fault of fetching the instruction at EIP? One that crosses into the page is told by what
- * there is of it. */
+/* Is it a fault of fetching the instruction at EIP, from its first byte or where it crosses into
+ * another page? */
 static bool fetch_fault(struct cpu *cpu, const struct x86_event *event)
 {
     enum { FAULT_WRITE = 1 << 1 }; /* of the error code */
-    uint32_t pc = cpu->state.seg[X86_CS].base + cpu->state.eip, left = event->cr2 - pc;
-    struct x86_instruction insn;
+    uint32_t pc = linear_eip(cpu), left = event->cr2 - pc;
     if (event->vector != X86_PAGE || (event->error_code & FAULT_WRITE) || left >= X86_INSN_MAX)
         return false;
-    return !left || (!(event->cr2 & ~X86_PAGE_MASK) && !decode_at(cpu, cpu->state.eip, &insn));
+    return !left || (!(event->cr2 & ~X86_PAGE_MASK) && !crossing_whole(cpu, pc));
 }
 
 /* At the boundary between two instructions interrupts, and whatever else ends a run, come before

@@ -1,8 +1,7 @@
 /* Stepping to the end of a page. See crossing.h. */
 #include "crossing.h"
 
-/* Is the instruction at `pc` whole in its page? */
-static bool within_page(struct cpu *cpu, uint32_t pc)
+bool crossing_whole(struct cpu *cpu, uint32_t pc)
 {
     uint8_t bytes[X86_INSN_MAX];
     struct x86_instruction insn;
@@ -16,7 +15,7 @@ bool crossing_met(struct cpu *cpu, const struct x86_event *event)
     enum { FAULT_WRITE = 1 << 1 }; /* of the error code */
     uint32_t pc = cpu->state.seg[X86_CS].base + cpu->state.eip;
     if (cpu->step != STEP_NO || event->vector != X86_PAGE || (event->error_code & FAULT_WRITE) ||
-        event->cr2 != (pc | ~X86_PAGE_MASK) + 1 || !within_page(cpu, pc))
+        event->cr2 != (pc | ~X86_PAGE_MASK) + 1 || !crossing_whole(cpu, pc))
         return false;
     cpu->crossing = true;
     cpu->crossing_pc = pc;

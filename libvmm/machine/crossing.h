@@ -12,6 +12,10 @@
 
 #include "machine/cpu.h"
 
+/* Whether the instruction at linear address `pc`, in the mode of `state`, ends in the page that it
+ * begins in. */
+bool crossing_whole(struct cpu *cpu, uint32_t pc);
+
 /* Whether `event`, raised at the instruction that `state` is at, may be such a fault: the next run
  * is to step. (So may be a read of the next page's first byte; the step raises it again.) */
 bool crossing_met(struct cpu *cpu, const struct x86_event *event);
