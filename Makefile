@@ -258,7 +258,7 @@ check-labs: $(program) lab-runners guests
 # What an instructor hands out (labs/README.md): LABS='02-dispatch 03-interpret' for some of them.
 LABS ?=
 handout: $(program) lab-runners guests
-	@labs/handout students $(OUT) $(OUT)/handout/vmm-labs.tar.xz $(LABS)
+	@labs/handout students $(OUT) $(OUT)/handout/vmm-labs.tar.gz $(LABS)
 
 autograder: $(program) lab-runners guests
 	@for lab in $(or $(LABS),$(labs)); do \

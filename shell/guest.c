@@ -6,6 +6,8 @@
 #include "shell/file.h"
 #include "shell/nearest.h"
 
+#include <vmm/assist.h>
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -334,6 +336,8 @@ int guest_create(struct guest *guest, const struct guest_options *options)
     }
     guest->vm = vmm_create(&config, &error);
     if (!guest->vm)
+        return guest_complain_of(options, &error);
+    if (options->log_writes && vmm_log_writes(guest->vm, true, &error) != VMM_OK)
         return guest_complain_of(options, &error);
     struct vmm_image image = {
         .kind = options->load,

@@ -21,6 +21,7 @@ struct guest_options {
     const char *load, *append, *initrd, *image;
     char *modules[GUEST_MODULES]; /* FILE or FILE=TEXT */
     size_t module_count;
+    bool log_writes;               /* vmm_log_writes */
     const char *beside[GUEST_VMS]; /* images of further VMs on the same machine */
     size_t beside_count;
     uint64_t most_instructions;

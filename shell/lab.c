@@ -113,7 +113,9 @@ static bool read_test(const char *folder, const char *name, bool hidden, struct 
     snprintf(test->file, sizeof test->file, "%s", name);
     lab_field(test->text, "name: ", test->name, sizeof test->name);
     lab_field(test->text, "points: ", points, sizeof points);
-    lab_field(test->text, "hint: ", test->hint, sizeof test->hint);
+    lab_field(test->text, "hint: ", test->hint, sizeof test->hint - 1);
+    if (!strchr("?!.", test->hint[strlen(test->hint) - (test->hint[0] != '\0')]))
+        strcat(test->hint, ".");
     test->points = strtod(points, NULL);
     return test->name[0] && test->points > 0;
 }

@@ -142,7 +142,7 @@ static void decide(struct lab_test *test, bool right, const char *what)
     test->passed = right;
     test->score = right ? test->points : 0;
     if (!right)
-        snprintf(test->output, sizeof test->output, "%.1200s\nHint: %.400s.", what, test->hint);
+        snprintf(test->output, sizeof test->output, "%.1200s\nHint: %.400s", what, test->hint);
 }
 
 /* The line about a suspect: "suspect 3: slot NAME, instruction N". */

@@ -70,6 +70,13 @@ static uint32_t value(const struct vmm_registers *registers, const struct field 
     return word;
 }
 
+/* How long a sentence is without its full stop. */
+static int sentence(const char *text)
+{
+    size_t length = strlen(text);
+    return (int)(length - (length && text[length - 1] == '.'));
+}
+
 void lab_differences(const struct lab_evidence *expected, const struct lab_evidence *got,
                      char *text, size_t room)
 {
@@ -102,9 +109,9 @@ void lab_differences(const struct lab_evidence *expected, const struct lab_evide
         add(text, room, "    0x%02x went to the console, expected 0x%02x\n", got->last,
             expected->last);
     if (expected->stop != got->stop || expected->exit_code != got->exit_code)
-        add(text, room, "    the guest %s%s, expected: %s\n",
+        add(text, room, "    the guest %s%.*s; expected: %s\n",
             got->stop == VMM_STOP_LIMIT ? "goes on" : "stops: ",
-            got->stop == VMM_STOP_LIMIT ? "" : got->text,
+            got->stop == VMM_STOP_LIMIT ? 0 : sentence(got->text), got->text,
             expected->stop == VMM_STOP_LIMIT ? "it goes on" : expected->text);
     if (!text[0] && expected->instructions != got->instructions)
         add(text, room, "    %llu instructions have retired, expected %llu\n",

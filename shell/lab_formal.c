@@ -264,7 +264,7 @@ static bool expect(uint32_t question, const struct machine *m, unsigned i, char 
 static void fail(struct lab_test *test, const char *what)
 {
     test->passed = false;
-    snprintf(test->output, sizeof test->output, "%.1200s\nHint: %.400s.", what, test->hint);
+    snprintf(test->output, sizeof test->output, "%.1200s\nHint: %.400s", what, test->hint);
 }
 
 static const char *word(uint8_t answer)

@@ -119,6 +119,19 @@ static bool run_module(struct lab_job *job, struct trial *trial)
 
 /* ---- the score ---- */
 
+/* What the guest was to do this time, for whoever has to say how many exits that takes. */
+static void add_workload(const struct trial *trial, char *what, size_t room)
+{
+    struct lab_workload w;
+    size_t used = strlen(what);
+    if (lab_read_workload(&w, trial->guest, trial->size))
+        snprintf(what + used, room - used,
+                 "    its workload: cpuid %u, rdmsr %u, out %u, cr3 %u, invlpg %u, rdtsc %u, pages "
+                 "%u, void_pages %u, tables %u\n",
+                 w.cpuid, w.rdmsr, w.out, w.cr3, w.invlpg, w.rdtsc, w.pages, w.void_pages,
+                 w.tables);
+}
+
 /* The state of the same VM before the step. */
 static const struct lab_evidence *lab_before(const struct lab_evidence *expected, size_t step)
 {
@@ -138,25 +151,36 @@ static void fail_test(const struct lab_job *job, struct lab_test *test,
     bool kernel = lab_is_kernel(test->guest, test->guest_size);
     unsigned long long done = before ? before->instructions : 0;
     lab_read_plan(&plan, test->guest, test->guest_size);
-    if (plan.vms > 1)
+    const bool several = plan.vms > 1;
+    if (several)
         snprintf(who, sizeof who, "VM %u, ", expected[step].vm);
     else if (!kernel)
         done = step;
+    struct lab_workload work;
+    const bool foretold = expected[step].predicted != LAB_NO_PREDICTION &&
+                          lab_read_workload(&work, test->guest, test->guest_size);
     int stem = (int)strlen(test->file) - 2, length = (int)strlen(what);
     while (length > 0 && what[length - 1] == '\n')
         length--;
     if (kernel)
         snprintf(behind, sizeof behind, ", or one of the %d behind it", LAB_STRIDE - 1);
-    if (before) {
+    if (before)
         snprintf(at, sizeof at, ", at EIP 0x%08x", before->registers.eip);
+    if (before && !foretold)
         snprintf(until, sizeof until, "'until %llu', ", done);
-    }
+    /* The prompt has one VM, with the library's allocator: there the guest itself can be seen. */
+    char lab[32];
+    snprintf(lab, sizeof lab, several ? "-m %ldM" : "--lab %ld -m 4M",
+             several ? (long)LAB_MACHINE_MEMORY >> 20 : job->lab->number);
     snprintf(test->output, sizeof test->output,
-             "%sInstruction %llu of the guest %s%s%s:\n%.*s\nHint: %s.\n"
-             "To see it: make %.*s.bin && vmm debug --lab %ld %s%.*s.bin, then %s'trap', 'why'",
+             "%sInstruction %llu of the guest %s%s%s:\n%.*s\nHint: %s\n"
+             "To see %s: make %.*s.bin && vmm debug %s %s%.*s.bin, then %s%s",
              who, done + 1, test->file, behind, at, length < 900 ? length : 900, what, test->hint,
-             stem, test->file, job->lab->number, kernel ? "" : "--load flat@0x100000 ", stem,
-             test->file, until);
+             several ? "the guest" : "it", stem, test->file, lab,
+             kernel ? "" : "--load flat@0x100000 ", stem, test->file, until,
+             several    ? "'x/4i $eip'"
+             : foretold ? "'continue', 'info stats'"
+                        : "'trap', 'why'");
 }
 
 static bool same(const struct lab_evidence *a, const struct lab_evidence *b)
@@ -186,6 +210,8 @@ static void judge(const struct lab_job *job, struct lab_test *test, const struct
                  trial->count > i && !child->flooded
                      ? "the module wrote to the grader's channel itself"
                      : lab_ending(child, trial->seconds, room, sizeof room));
+    if (i < trial->wanted && trial->expected[i].predicted != LAB_NO_PREDICTION)
+        add_workload(trial, what, sizeof what);
     fail_test(job, test, trial->expected, i < trial->wanted ? i : i - 1, what);
 }
 

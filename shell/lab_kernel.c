@@ -170,7 +170,7 @@ static __attribute__((format(printf, 4, 5))) bool fail(struct lab_test *test,
     }
     snprintf(
         test->output, sizeof test->output,
-        "%s%s\nHint: %s.\n"
+        "%s%s\nHint: %s\n"
         "To see it: make kernel.elf && vmm debug -t para -m %uM --append '%s' kernel.elf, then "
         "%s'trap', 'why'",
         first, what, test->hint, KERNEL_MEMORY >> 20, trial->work.line, then);

@@ -107,7 +107,7 @@ static void how_to_see(const struct lab_job *job, const struct lab_test *test,
     if (before && !end)
         snprintf(until, sizeof until, "'until %llu', ",
                  (unsigned long long)before->state.instructions);
-    snprintf(text, room, "make %.*s.bin && vmm debug --lab %ld %s%.*s.bin, then %s", stem,
+    snprintf(text, room, "make %.*s.bin && vmm debug --lab %ld -m 4M %s%.*s.bin, then %s", stem,
              test->file, job->lab->number, kernel ? "" : "--load flat@0x100000 ", stem, test->file,
              until);
     size_t used = strlen(text);
@@ -128,7 +128,7 @@ static void fail_test(const struct lab_job *job, struct lab_test *test,
         length--;
     where(test, before, got, place, sizeof place);
     how_to_see(job, test, before, got, command, sizeof command);
-    snprintf(test->output, sizeof test->output, "%s:\n%.*s\nHint: %s.\nTo see it: %s", place,
+    snprintf(test->output, sizeof test->output, "%s:\n%.*s\nHint: %s\nTo see it: %s", place,
              length < 900 ? length : 900, what, test->hint, command);
 }
 

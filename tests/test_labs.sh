@@ -146,8 +146,26 @@ translator "$TMPDIR/crashes" <<'END'
 lab start 7
 continue
 END
-grep -q 'The module crashed: Segmentation fault' out && grep -q '^The guest ended with exit code 1' out ||
+grep -q 'The module crashed: Segmentation fault' out && grep -q '^The guest was interrupted' out ||
     fail "a link that crashes at the prompt: $(cat out)"
+# A function of any slot that does not come back, whatever it is that keeps it: the guest stops.
+never() { # LAB GUEST FUNCTION STATEMENT WORDS
+    rm -rf "$TMPDIR/never" && mkdir "$TMPDIR/never" && cp "$tree"/labs/solutions/0"$1"-*/*.c "$TMPDIR/never"
+    sed -i "/^static [a-z_0-9 ]*\\b$3(/,/^}/s/(void)context;/$4/" "$TMPDIR"/never/*.c
+    (cd "$TMPDIR/never" && printf 'continue\ninfo registers\n' |
+        timeout 60 "$vmm" debug --lab "$1" "$2") >out 2>&1
+    grep -q "The module $5" out && grep -q '^eax' out || fail "lab $1, $3 at the prompt: $(tail -5 out)"
+}
+kernel=$build/guests/kernel-virt.elf
+never 9 "$kernel" intercept 'return *(volatile int *)8;' 'crashed: Segmentation fault'
+never 9 "$kernel" handle '__builtin_abort();' 'crashed: Aborted'
+never 9 "$kernel" window 'return *(volatile int *)8;' 'crashed: Segmentation fault'
+never 9 "$kernel" fill 'return fill((char *)context + 1, fault);' 'crashed: Segmentation fault'
+never 4 "$kernel" deliver 'return *(volatile int *)8;' 'crashed: Segmentation fault'
+never 6 "$kernel" keep '__builtin_trap();' 'crashed: Illegal instruction'
+# ^C waits for a function to return, a second one does not.
+never 9 "$kernel" handle 'extern int raise(int); raise(2); raise(2); for (volatile int i = 0;; i++);' \
+    'did not return and was interrupted'
 rm -rf "$TMPDIR"/*
 
 # ---- reports ----

@@ -162,24 +162,14 @@ static inline uint64_t lab_window(void *context, const struct vmm_window *window
     return module->hardware->window(NULL, window);
 }
 
-/* `exit` and `fill` stand before the module's. */
-static inline int lab_fill_hardware_by(
-    struct vmm_vm *vm, const struct lab_module *module,
-    enum vmm_exit_end (*exit)(void *context, struct vmm_vmexit *exit),
-    struct vmm_nested_answer (*fill)(void *context, const struct vmm_nested_fault *fault),
-    struct vmm_error *error)
-{
-    const struct vmm_hardware *h = module->hardware;
-    const struct vmm_hardware shown = {lab_intercept, exit, fill, lab_window};
-    if (!h || !h->intercept || !h->exit || !h->fill || !h->window)
-        return vmm_module_remove(vm, module->slot, error);
-    return vmm_module_replace_hardware(vm, &shown, (void *)module, error);
-}
-
 static inline int lab_fill_hardware(struct vmm_vm *vm, const struct lab_module *module,
                                     struct vmm_error *error)
 {
-    return lab_fill_hardware_by(vm, module, lab_exit, lab_fill_nested, error);
+    const struct vmm_hardware *h = module->hardware;
+    const struct vmm_hardware shown = {lab_intercept, lab_exit, lab_fill_nested, lab_window};
+    if (!h || !h->intercept || !h->exit || !h->fill || !h->window)
+        return vmm_module_remove(vm, module->slot, error);
+    return vmm_module_replace_hardware(vm, &shown, (void *)module, error);
 }
 
 /* The slots of the allocator, on one of several VMs. */

@@ -3,13 +3,11 @@
  * student's own affair: no sandbox. But a crash in it is a stop of the guest, with a sentence. */
 #include "shell/repl/lab.h"
 
-#include "labs/grader/install.h"
 #include "labs/grader/kernel.h"
 #include "shell/lab_find.h"
+#include "shell/repl/lab_guard.h"
 
 #include <dlfcn.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -19,224 +17,14 @@ struct repl_lab {
     const struct lab_module *functions;
 };
 
-/* ---- a module that crashes ---- */
-
-static sigjmp_buf back;
-static volatile sig_atomic_t inside;
-static const int caught[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
-enum { CAUGHT = sizeof caught / sizeof *caught };
-static struct sigaction before[CAUGHT];
-static const char *crash; /* the last one's name, until it is told */
-
-static void on_crash(int signal)
-{
-    if (inside) {
-        inside = false;
-        siglongjmp(back, signal);
-    }
-    abort(); /* not the module's: ours */
-}
-
-static void guard(bool on)
-{
-    const struct sigaction action = {.sa_handler = on_crash};
-    for (int i = 0; i < CAUGHT; i++)
-        sigaction(caught[i], on ? &action : &before[i], on ? &before[i] : NULL);
-    inside = on;
-}
-
-static struct vmm_outcome routine(void *context, struct vmm_call *call)
-{
-    struct vmm_outcome outcome = {.kind = VMM_OUTCOME_MISSING};
-    int signal = sigsetjmp(back, 1);
-    if (signal == 0) {
-        guard(true);
-        outcome = lab_routine(context, call);
-    } else {
-        crash = strsignal(signal);
-    }
-    guard(false);
-    return outcome;
-}
-
-/* A decision that nobody can carry out, so that the guest stops. */
-static enum vmm_decision decide(void *context, const struct vmm_trap *trap)
-{
-    volatile enum vmm_decision decision = (enum vmm_decision)99;
-    int signal = sigsetjmp(back, 1);
-    if (signal == 0) {
-        guard(true);
-        decision = lab_decide(context, trap);
-    } else {
-        crash = strsignal(signal);
-    }
-    guard(false);
-    return decision;
-}
-
-/* ---- a translator that crashes ---- */
-
-static struct lab_translator translator; /* of the student's */
-
-/* One question to it, and the answer that holds if there comes none. */
-struct question {
-    const struct vmm_code *code;
-    struct vmm_draft *draft;
-    const struct vmm_exit *exit;
-    const struct vmm_unit *unit;
-    struct vmm_exits *exits;
-    uint32_t number, address, count;
-    enum vmm_translate_end end;
-    bool answer;
-};
-
-static void ask_translate(struct question *q)
-{
-    q->end = lab_translate(&translator, q->code, q->draft);
-}
-
-static void ask_link(struct question *q)
-{
-    q->answer = lab_link(&translator, q->exit);
-}
-
-static void ask_unlink(struct question *q)
-{
-    lab_unlink(&translator, q->number, q->exits);
-}
-
-static void ask_stale(struct question *q)
-{
-    q->answer = lab_stale(&translator, q->unit, q->address, q->count);
-}
-
-static void ask_flushed(struct question *q)
-{
-    (void)q;
-    lab_flushed(&translator);
-}
-
-static void ask(void (*what)(struct question *), struct question *q)
-{
-    int signal = sigsetjmp(back, 1);
-    if (signal == 0) {
-        guard(true);
-        what(q);
-    } else {
-        crash = strsignal(signal);
-    }
-    guard(false);
-}
-
-static enum vmm_translate_end translate(void *context, const struct vmm_code *code,
-                                        struct vmm_draft *draft)
-{
-    struct question q = {.code = code, .draft = draft, .end = VMM_TRANSLATE_MISSING};
-    (void)context;
-    ask(ask_translate, &q);
-    return q.end;
-}
-
-static bool link_exit(void *context, const struct vmm_exit *exit)
-{
-    struct question q = {.exit = exit};
-    (void)context;
-    ask(ask_link, &q);
-    return q.answer;
-}
-
-static void unlink_unit(void *context, uint32_t unit, struct vmm_exits *exits)
-{
-    struct question q = {.number = unit, .exits = exits};
-    (void)context;
-    ask(ask_unlink, &q);
-}
-
-static bool stale(void *context, const struct vmm_unit *unit, uint32_t address, uint32_t count)
-{
-    struct question q = {.unit = unit, .address = address, .count = count, .answer = true};
-    (void)context;
-    ask(ask_stale, &q);
-    return q.answer;
-}
-
-static void flushed(void *context)
-{
-    struct question q = {.answer = false};
-    (void)context;
-    ask(ask_flushed, &q);
-}
-
-static int fill_translator(struct vmm_vm *vm, const struct lab_module *module,
-                           struct vmm_error *error)
-{
-    const struct vmm_translator *functions = module->translator;
-    translator = (struct lab_translator){functions, false};
-    const struct vmm_translator guarded = {
-        .translate = translate,
-        .link = functions->link ? link_exit : NULL,
-        .unlink = functions->unlink ? unlink_unit : NULL,
-        .stale = functions->stale ? stale : NULL,
-        .flushed = functions->flushed ? flushed : NULL,
-    };
-    return vmm_module_replace_translator(vm, &guarded, NULL, error);
-}
-
-/* ---- hardware assist that crashes ---- */
-
-/* An end that does not exist, so that the guest stops. */
-static enum vmm_exit_end on_vmexit(void *context, struct vmm_vmexit *exit)
-{
-    volatile enum vmm_exit_end end = (enum vmm_exit_end)99;
-    int signal = sigsetjmp(back, 1);
-    if (signal == 0) {
-        guard(true);
-        end = lab_exit(context, exit);
-    } else {
-        crash = strsignal(signal);
-    }
-    guard(false);
-    return end;
-}
-
-static struct vmm_nested_answer on_nested_fault(void *context, const struct vmm_nested_fault *fault)
-{
-    struct vmm_nested_answer answer = {.kind = (enum vmm_fill_kind)99};
-    int signal = sigsetjmp(back, 1);
-    if (signal == 0) {
-        guard(true);
-        answer = lab_fill_nested(context, fault);
-    } else {
-        crash = strsignal(signal);
-    }
-    guard(false);
-    return answer;
-}
-
 void repl_lab_report(struct session *session)
 {
-    if (crash)
-        repl_complain(session, "The module crashed: %s. What it was asked, 'why' says.", crash);
-    crash = NULL;
+    const char *ending = lab_guard_told();
+    if (ending)
+        repl_complain(session, "The module %s. What it was asked, 'why' says.", ending);
 }
 
 /* ---- switching it in and out ---- */
-
-/* The slots are filled as the grader fills them; those that can crash the prompt, guarded. */
-static int fill(struct vmm_vm *vm, const struct lab_module *module, struct vmm_error *error)
-{
-    void *context = (void *)module;
-    bool translates = strcmp(module->slot, "interpreter.translator") == 0;
-    if (translates && module->translator && module->translator->translate)
-        return fill_translator(vm, module, error);
-    if (module->routine && !translates && strncmp(module->slot, "interpreter.", 12) == 0)
-        return vmm_module_replace(vm, module->slot, routine, context, error);
-    if (module->routine && strcmp(module->slot, "dispatcher.decision") == 0)
-        return vmm_module_replace_decision(vm, decide, context, error);
-    if (strcmp(module->slot, "dispatcher.hardware") == 0)
-        return lab_fill_hardware_by(vm, module, on_vmexit, on_nested_fault, error);
-    return lab_fill(vm, module, error);
-}
 
 bool repl_lab_install(struct session *session)
 {
@@ -244,8 +32,9 @@ bool repl_lab_install(struct session *session)
     if (!session->lab || !session->guest.vm)
         return true;
     for (const struct lab_module *module = session->lab->functions; module->slot; module++)
-        if (fill(session->guest.vm, module, &error) != VMM_OK)
+        if (lab_guard_fill(session->guest.vm, module, &error) != VMM_OK)
             return repl_complain(session, "%s", error.text);
+    repl_lab_report(session); /* which events exit was asked just now */
     return true;
 }
 
@@ -303,6 +92,28 @@ static bool load_kernel(struct session *session, struct repl_lab *new, const cha
     return true;
 }
 
+/* Those whose test's guest wants its writes logged (labs/grader/machine.h) get that here, too. */
+static bool wants_log(const struct guest_options *options)
+{
+    uint8_t head[8] = {0};
+    FILE *file = options->image && options->load && strncmp(options->load, "flat", 4) == 0
+                     ? fopen(options->image, "re")
+                     : NULL;
+    bool wanted = file && fread(head, sizeof head, 1, file) == 1 && head[6] == 'L';
+    if (file)
+        fclose(file);
+    return wanted;
+}
+
+/* Whether one VM has a slot for any of its modules. */
+static bool fits_one(const struct repl_lab *new)
+{
+    for (const struct lab_module *module = new->functions; module->slot; module++)
+        if (!lab_guard_of_machine(module))
+            return true;
+    return false;
+}
+
 static bool start(struct session *session, const char *number, const char *folder)
 {
     char why[LAB_SENTENCE];
@@ -323,8 +134,19 @@ static bool start(struct session *session, const char *number, const char *folde
         free(new);
         return false;
     }
+    if (!kernel && !fits_one(new)) {
+        repl_complain(session,
+                      "The modules of lab %ld are for a machine that several guests share; at the "
+                      "prompt there is one, with the library's.",
+                      new->lab.number);
+        dlclose(new->module);
+        free(new);
+        return false;
+    }
     repl_lab_end(session);
     session->lab = new;
+    session->options.log_writes =
+        strcmp(new->lab.technique, "hw") == 0 && wants_log(&session->options);
     if (strcmp(new->lab.technique, "trap") != 0 && guest_technique(new->lab.technique))
         session->options.config.technique = guest_technique(new->lab.technique);
     /* From the entry again: what the library's modules did before is not the student's. */
