@@ -602,7 +602,7 @@ static enum cpu_stop run(struct dispatcher *d, struct bt *b, uint64_t deadline)
 /* LAR, LSL, VERR and VERW are call-outs of our own translator. */
 static void choose_tables(struct dispatcher *d)
 {
-    bool own = d->modules.translate == &translator_standard;
+    bool own = d->modules.translator == SLOT_STANDARD;
     if (!own)
         vcpu_recall_tables(d->vcpu);
     d->vcpu->lets_go = own;
