@@ -152,6 +152,56 @@ Test(blocks, counts_the_same_again)
     power_off(&w);
 }
 
+/* ---- stores of code to its own page ---- */
+
+enum { ROUNDS = 200, ROUND = 6, COUNTER = CODE + 0xf00, STACK = CODE + 0xff0 };
+
+/* Straight-line code: it counts in its own page, keeps its stack there, collects the flags that it
+ * ever sees, and makes each of its NOPs an INC EAX just before it gets there. */
+static void write_storing_code(struct world *w)
+{
+    static const uint8_t round[] = {
+        0xfe, 0x05, 0,    0,    0, 0,       /* inc byte [COUNTER] */
+        0x9c, 0x5b, 0x09, 0xd9,             /* pushf; pop ebx; or ecx, ebx */
+        0xc6, 0x05, 0,    0,    0, 0, 0x40, /* mov byte [the NOP], INC EAX */
+        0x90,
+    };
+    const uint32_t counter = COUNTER;
+    uint8_t *bytes = w->memory.bytes;
+    uint32_t at = CODE;
+    for (unsigned i = 0; i < ROUNDS; i++, at += sizeof round) {
+        const uint32_t nop = at + sizeof round - 1;
+        memcpy(bytes + at, round, sizeof round);
+        memcpy(bytes + at + 2, &counter, sizeof counter);
+        memcpy(bytes + at + 12, &nop, sizeof nop);
+    }
+    bytes[at] = 0xf4; /* hlt */
+}
+
+/* However the processor gets over them, time and flags are the architecture's. */
+Test(blocks, that_store_to_their_own_page)
+{
+    static const uint64_t slices[] = {1, 7, 100, UINT64_MAX};
+    for (unsigned i = 0; i < sizeof slices / sizeof *slices; i++) {
+        struct world w;
+        power_on(&w);
+        write_storing_code(&w);
+        cpu_modify(&w.cpu)->gpr[X86_ESP] = STACK;
+        for (uint64_t deadline = 0; !w.halted && deadline <= ROUNDS * ROUND;) {
+            deadline = slices[i] == UINT64_MAX ? UINT64_MAX : deadline + slices[i];
+            if (cpu_run(&w.cpu, deadline) == CPU_STOP_DEADLINE)
+                cr_expect_eq(w.cpu.time, deadline);
+        }
+        cr_expect(w.halted);
+        cr_expect_eq(w.cpu.time, ROUNDS * ROUND + 1);
+        cr_expect_eq(w.memory.bytes[COUNTER], ROUNDS);
+        cr_expect_eq(w.cpu.state.gpr[X86_EAX], ROUNDS);
+        cr_expect_eq(w.cpu.state.gpr[X86_ESP], STACK);
+        cr_expect_eq(w.cpu.state.gpr[X86_ECX] & ~(uint32_t)X86_ARITHMETIC, X86_FIXED);
+        power_off(&w);
+    }
+}
+
 #ifdef __x86_64__
 Test(blocks, are_entered_without_a_call)
 {

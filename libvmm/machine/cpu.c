@@ -4,7 +4,8 @@
  * A step uses what the architecture itself offers: in the interrupt shadow of STI the engine
  * translates one instruction at a time. Setting the shadow before a run makes the next instruction
  * a block of its own, and the block call after it stops the engine; nothing is translated twice,
- * and the guest cannot see it, as it could see TF. */
+ * and the guest cannot see it, as it could see TF. (Where nothing is executed twice, and so the
+ * block that is called is translated for nothing, it is TF after all: see go_or_crawl.) */
 #include "cpu.h"
 
 #include <assert.h>
@@ -199,13 +200,15 @@ static void perform(struct cpu *cpu, enum cpu_action action)
         engine_halt(cpu, HALT_STEP);
 }
 
-/* During a step the shadow in the engine is ours; what the guest sees is its own. */
+/* During a step the shadow in the engine, or TF, is ours; what the guest sees is its own. */
 static void load_state(struct cpu *cpu)
 {
     engine_load(cpu->engine, &cpu->state);
     memcpy(cpu->state.dr, cpu->dr, sizeof cpu->dr);
     if (cpu->step != STEP_NO)
         cpu->state.interrupt_shadow = cpu->step_shadow;
+    if (cpu->step != STEP_NO && cpu->step_traps)
+        cpu->state.eflags &= ~(uint32_t)X86_TF;
     cpu_now(cpu);
 }
 
@@ -383,13 +386,19 @@ static void on_intercept(void *context, uint32_t code)
         return;
     }
     load_state(cpu);
-    cpu->step_exited = true;
     /* The single step's: its block is one instruction. */
     bool trap = code == SVM_EXIT_EXCEPTION + X86_DB;
     uint32_t pc = linear_eip(cpu);
     const struct x86_instruction *known = blocks_leave(cpu, pc, trap);
     if (settle_resume_flag(cpu, 0))
         store_state(cpu);
+    if (trap && cpu->step != STEP_NO && cpu->step_traps) {
+        cpu->changed = true;
+        engine_halt(cpu, HALT_STEP);
+        blocks_arm(cpu);
+        return;
+    }
+    cpu->step_exited = true;
     handle(cpu, code, known);
     blocks_arm(cpu);
 }
@@ -660,6 +669,15 @@ static bool go(struct cpu *cpu)
     return good;
 }
 
+/* The block call that ends a step comes when the block behind it is translated. TF ends one without
+ * that, but not unseen by every instruction. */
+static bool can_trap(const struct cpu *cpu, const struct x86_instruction *insn)
+{
+    const unsigned odd = X86_INSN_LOCK | X86_INSN_REP | X86_INSN_REPNE;
+    return insn->kind == X86_KIND_OTHER && !(insn->flags & odd) && !(cpu->state.eflags & X86_TF) &&
+           !cpu->state.interrupt_shadow;
+}
+
 /* Executes one instruction, or part of one: what makes it exit is handled as ever, and ends the
  * attempt. */
 static bool attempt(struct cpu *cpu)
@@ -671,7 +689,11 @@ static bool attempt(struct cpu *cpu)
     cpu->step_pc = linear_eip(cpu);
     cpu->step_loops = insn.flags & (X86_INSN_BRANCH | X86_INSN_REP | X86_INSN_REPNE);
     cpu->step_shadow = cpu->state.interrupt_shadow;
-    cpu->state.interrupt_shadow = true;
+    cpu->step_traps = cpu->crawl && can_trap(cpu, &insn);
+    if (cpu->step_traps)
+        cpu->state.eflags |= X86_TF;
+    else
+        cpu->state.interrupt_shadow = true;
     cpu->changed = true;
     cpu->statistics.steps++;
     bool good = go(cpu);
@@ -691,6 +713,34 @@ static bool step(struct cpu *cpu)
         return good;
     ask_about_site(cpu);
     return cpu->passing ? attempt(cpu) : true;
+}
+
+/* Code that stores to its own page is left at every store, and the engine translates what follows,
+ * up to 512 instructions, for the sake of the few until the next one. Straight-line code, of which
+ * nothing is executed twice, gets further step by step. (With the host's clock nobody knows how few
+ * they are.) */
+static bool go_or_crawl(struct cpu *cpu)
+{
+    enum { FEW = 16, MANY = 64, PATIENCE = 4, CRAWL = 128 };
+    const bool crawls = cpu->crawl;
+    bool good = crawls ? step(cpu) : go(cpu);
+    if (!crawls && cpu->halt == HALT_DEADLINE)
+        return good; /* on the way to one, before anything else */
+    const uint64_t learned = cpu->statistics.blocks_learned;
+    const bool few = cpu->time - cpu->wasted_time <= FEW && !cpu->host_clock,
+               many =
+                   learned != cpu->wasted_learned && cpu->blocks[cpu->blocks_known].count >= MANY;
+    if (crawls)
+        cpu->crawl--;
+    else if (!cpu->open || !few || !many)
+        cpu->wasted = 0;
+    else if (cpu->wasted < PATIENCE)
+        cpu->wasted++;
+    else
+        cpu->crawl = CRAWL;
+    cpu->wasted_time = cpu->time;
+    cpu->wasted_learned = learned;
+    return good;
 }
 
 static bool step_open(struct cpu *cpu)
@@ -742,7 +792,7 @@ enum cpu_stop cpu_run(struct cpu *cpu, uint64_t deadline)
         bool good = cpu->client_step                ? step_for_client(cpu)
                     : cpu->open                     ? step_open(cpu)
                     : near || crossing_goes_on(cpu) ? step(cpu)
-                                                    : go(cpu);
+                                                    : go_or_crawl(cpu);
         approach_end(cpu);
         if (cpu->halt == HALT_SITE)
             ask_about_site(cpu);

@@ -178,6 +178,7 @@ struct cpu {
     uint32_t step_pc;
     bool step_loops;  /* the instruction may go on at itself */
     bool step_shadow; /* the guest's own interrupt shadow during the step */
+    bool step_traps;  /* it ends by TF, which the guest does not see, instead */
     bool step_exited; /* it ended by an exit */
     bool client_step; /* the client asked for the step */
     /* Pages that the next instruction is to be stepped with, writable: two for a store across a
@@ -186,6 +187,10 @@ struct cpu {
     uint32_t open_address[CPU_OPEN];  /* the machine's */
     uint32_t open_physical[CPU_OPEN]; /* the guest-physical ones that lead there */
     uint8_t *open_before;             /* what they held, one after the other */
+    /* Stores of code to its own page: runs in a row of which little more was used than the store,
+     * when the last run ended and the blocks learned until then, and the instructions to step. */
+    uint8_t wasted, crawl;
+    uint64_t wasted_time, wasted_learned;
 
     uint8_t nowhere[MEMORY_FRAME_SIZE]; /* stands in for missing memory */
     struct code_page **pages;           /* by machine frame; NULL: no code was translated from it */
