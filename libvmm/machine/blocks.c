@@ -267,6 +267,33 @@ static void cover(struct cpu *cpu, const struct block *block)
     codepages_cover(cpu, block->physical, block->size < first ? block->size : first);
 }
 
+/* Where the code of a block comes from. False if no table maps it. */
+static bool locate(struct cpu *cpu, uint32_t pc, uint32_t size, struct block *block)
+{
+    uint32_t frame, offset = pc & ~X86_PAGE_MASK;
+    cpu_flush(cpu);
+    if (!blocks_view(cpu, pc, &frame))
+        return false;
+    if (size > BLOCK_BYTES)
+        size = BLOCK_BYTES;
+    *block = (struct block){.pc = pc, .physical = frame | offset, .size = (uint16_t)size};
+    if (offset + size > X86_PAGE_SIZE &&
+        blocks_view(cpu, (pc | ~X86_PAGE_MASK) + 1, &block->next_frame))
+        block->flags |= BLOCK_SPANS;
+    return true;
+}
+
+/* A translation that is left to be learned when it is next entered goes with its page all the same.
+ */
+static void cover_unlearned(struct cpu *cpu, uint32_t pc, uint32_t size)
+{
+    struct block block;
+    if (locate(cpu, pc, size, &block))
+        cover(cpu, &block);
+    else
+        cpu->uncovered = true;
+}
+
 static bool can_inline(const struct cpu *cpu, const struct block *block)
 {
     if (block->flags & BLOCK_PORTS)
@@ -290,9 +317,9 @@ static bool forget_translations(struct cpu *cpu, uint32_t pc)
 /* Makes the entry of a block that was never entered. 0: translate it anew. */
 static uint32_t learn(struct cpu *cpu, uintptr_t site, uint32_t pc, uint32_t size)
 {
-    uint32_t frame;
-    cpu_flush(cpu);
-    if (!blocks_view(cpu, pc, &frame)) {
+    struct block found;
+    if (!locate(cpu, pc, size, &found)) {
+        cpu->uncovered = true;
         if (forget_translations(cpu, pc))
             return 0;
         cpu->blocks[UNKNOWN] = (struct block){.pc = pc, .physical = UINT32_MAX, .count = 1};
@@ -302,30 +329,25 @@ static uint32_t learn(struct cpu *cpu, uintptr_t site, uint32_t pc, uint32_t siz
         cpu->first_site = site;
     if (cpu->blocks_known + 1 == UNKNOWN ||
         site - cpu->first_site > ENGINE_CODE_BUFFER - CODE_MARGIN) {
-        cpu->translate_anew = true;
+        cpu->full = true;
         return 0;
     }
     uint32_t id = ++cpu->blocks_known;
     struct block *block = &cpu->blocks[id];
-    if (size > BLOCK_BYTES)
-        size = BLOCK_BYTES;
-    *block = (struct block){
-        .site = site, .pc = pc, .physical = frame | (pc & ~X86_PAGE_MASK), .size = (uint16_t)size};
+    *block = found;
+    block->site = site;
     engine_load(cpu->engine, &cpu->state);
     if (!(cpu->state.seg[X86_CS].attributes & X86_SEG_DB))
         block->flags |= BLOCK_CODE16;
-    if ((pc & ~X86_PAGE_MASK) + size > X86_PAGE_SIZE &&
-        blocks_view(cpu, (pc | ~X86_PAGE_MASK) + 1, &block->next_frame))
-        block->flags |= BLOCK_SPANS;
     enum description description = describe_made(cpu, block) ? DESCRIBED : describe(cpu, block);
     patches_entered(cpu);
+    cover(cpu, block);
     if (description == PLANNED) {
         cpu->blocks_known--;
         return 0;
     }
-    cover(cpu, block);
     if (description == PLANTED) {
-        codepages_drop(cpu, frame >> MEMORY_FRAME_SHIFT);
+        codepages_drop(cpu, block->physical >> MEMORY_FRAME_SHIFT);
         return 0;
     }
     cpu->statistics.blocks_learned++;
@@ -431,12 +453,16 @@ static void attend(struct cpu *cpu, uint32_t id, uintptr_t site, uint32_t pc, ui
 {
     patches_restore(cpu);
     blocks_collect(cpu);
+    bool fresh = !id;
     if (cpu->halt != HALT_NONE || cpu->frozen) {
+        if (fresh)
+            cover_unlearned(cpu, pc, size);
         engine_stop(cpu->engine);
         return;
     }
-    bool fresh = !id;
     if (cpu->step == STEP_ENTERED && pc != cpu->step_pc) {
+        if (fresh)
+            cover_unlearned(cpu, pc, size);
         halt(cpu, HALT_STEP, pc);
         return;
     }
@@ -691,7 +717,7 @@ void blocks_reset(struct cpu *cpu)
     cpu->blocks_known = 0;
     cpu->block = 0;
     cpu->late = 0;
-    cpu->translate_anew = false;
+    cpu->full = cpu->uncovered = false;
     patches_reset(cpu);
 }
 

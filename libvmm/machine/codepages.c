@@ -81,13 +81,16 @@ static void lock(struct cpu *cpu, uint32_t frame, struct code_page *page)
 void codepages_cover(struct cpu *cpu, uint32_t physical, unsigned size)
 {
     uint32_t frame = physical >> MEMORY_FRAME_SHIFT;
-    if (frame >= memory_frames(cpu->memory))
+    if (frame >= memory_frames(cpu->memory)) {
+        cpu->uncovered = true;
         return; /* code in the page that answers for no memory: nobody can write it */
+    }
     struct code_page *page = cpu->pages[frame];
-    if (!page) {
+    if (!page)
         page = cpu->pages[frame] = calloc(1, sizeof *page);
-        if (!page)
-            return;
+    if (!page) {
+        cpu->uncovered = true;
+        return;
     }
     uint32_t offset = physical & (MEMORY_FRAME_SIZE - 1);
     for (uint32_t i = offset; i < offset + size && i < MEMORY_FRAME_SIZE; i++)
@@ -115,6 +118,16 @@ void codepages_drop(struct cpu *cpu, uint32_t frame)
     engine_drop_code(cpu->engine, frame << MEMORY_FRAME_SHIFT, MEMORY_FRAME_SIZE, 0, false);
     memset(page->covered, 0, sizeof page->covered);
     cpu->statistics.code_drops++;
+}
+
+bool codepages_drop_all(struct cpu *cpu)
+{
+    if (cpu->uncovered)
+        return false;
+    for (uint32_t frame = 0; frame < memory_frames(cpu->memory); frame++)
+        if (cpu->pages[frame] && cpu->pages[frame]->locked)
+            codepages_drop(cpu, frame);
+    return true;
 }
 
 static void unlock(struct cpu *cpu, uint32_t frame, struct code_page *page)

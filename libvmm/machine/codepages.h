@@ -45,4 +45,8 @@ bool codepages_watched(struct cpu *cpu);
 /* Drops the translations of a frame, whatever linear addresses it is or was mapped at. */
 void codepages_drop(struct cpu *cpu, uint32_t frame);
 
+/* Drops those of all frames. Emptying the code buffer does the same, but the engine then fills the
+ * whole of it with zeros. False if there may be translations whose frame is not known. */
+bool codepages_drop_all(struct cpu *cpu);
+
 #endif

@@ -636,11 +636,12 @@ static bool starts_shadow(const struct x86_instruction *insn)
 
 static bool go(struct cpu *cpu)
 {
-    if (cpu->translate_anew) {
+    if (cpu->full || (cpu->translate_anew && !codepages_drop_all(cpu))) {
         engine_flush_code(cpu->engine);
         blocks_reset(cpu);
         cpu->statistics.flushes++;
     }
+    cpu->translate_anew = false;
     if (cpu->changed) {
         store_state(cpu);
         memcpy(cpu->dr, cpu->state.dr, sizeof cpu->dr);

@@ -207,7 +207,9 @@ struct cpu {
     unsigned watch_count;
     bool watch_met;       /* such a write was stepped, by the instruction at ... */
     uint32_t watch_pc;    /* ... this linear address */
-    bool translate_anew;  /* the code buffer is emptied before the next run */
+    bool translate_anew;  /* all translations go before the next run */
+    bool full;            /* the code buffer is emptied before the next run */
+    bool uncovered;       /* it may hold translations of no code page's */
     uintptr_t first_site; /* the lowest place in it that a block was called from */
     struct cpu_site {
         uint32_t pc;
