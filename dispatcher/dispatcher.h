@@ -59,6 +59,10 @@ struct dispatcher {
         void *context;
         uint32_t at;
         bool hit, stepping;
+        /* The guest-physical pages that are watched for writes, be anybody told of them or not. */
+        const uint32_t *pages;
+        unsigned page_count;
+        bool closely; /* something may change without an exit, and at any instruction: IF, EAX */
     } watch;
     bool watch_marks;     /* there may be marks that `watch.wants` asked for */
     void *own;            /* the technique's */

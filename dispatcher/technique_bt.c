@@ -25,6 +25,9 @@
 /* Without a chance of translation the interpreter need not look again so soon. */
 enum { INTERPRET_WHILE = 256 };
 
+/* Pages that can be watched at a time while their writers run from the cache. */
+enum { WATCHED = 64 };
+
 struct bt {
     struct mixed mixed;
     struct translator *translator;
@@ -41,6 +44,8 @@ struct bt {
     uint32_t cr3;                /* of the address space that translations were verified in */
     uint32_t breaks[CPU_BREAKS]; /* that the translator knows of; linear addresses */
     unsigned break_count;
+    uint32_t watched[WATCHED]; /* guest-physical pages that are traced because they are watched */
+    unsigned watched_count;
 };
 
 /* ---- what the translator asks for ---- */
@@ -204,6 +209,34 @@ static void follow_breaks(struct dispatcher *d, struct bt *b)
     perform_requests(d, b);
 }
 
+/* Memory that is watched is traced, so that a store to it is the interpreter's, which looks whether
+ * it changed something. */
+static void follow_watch(struct dispatcher *d, struct bt *b)
+{
+    unsigned flush = 0, count = d->watch.page_count;
+    if (count > WATCHED)
+        count = 0; /* see watch_permits */
+    if (count == b->watched_count &&
+        !memcmp(b->watched, d->watch.pages, count * sizeof *b->watched))
+        return;
+    for (unsigned i = 0; i < b->watched_count; i++)
+        shadow_untrace(d->vcpu->shadow, b->watched[i]);
+    for (unsigned i = 0; i < count; i++)
+        flush |= shadow_trace(d->vcpu->shadow, b->watched[i] = d->watch.pages[i]);
+    b->watched_count = count;
+    b->mixed.stale = true;
+    if (flush & SHADOW_FLUSH_ALL)
+        cpu_flush_tlb(d->cpu);
+}
+
+/* Is what is watched such that only the interpreter changes it? A watched page that is not traced
+ * is left by the processor after each write to it, and that may be in the middle of what an
+ * instruction was translated to, before which it would begin again. */
+static bool watch_permits(const struct dispatcher *d, const struct bt *b)
+{
+    return !(d->watch.met && d->watch.closely) && b->watched_count == d->watch.page_count;
+}
+
 /* One at an address where the cache is now. */
 static bool break_in_cache(const struct dispatcher *d)
 {
@@ -220,9 +253,7 @@ static bool is_flat(const struct x86_segment *segment)
 }
 
 /* Translations are of 32-bit code in flat segments at ring 0; where flags ask for more than one
- * thing at a time, the interpreter is surer. A watched page is left after each write to it, and
- * that may be in the middle of what an instruction was translated to, before which it would begin
- * again. */
+ * thing at a time, the interpreter is surer. */
 static bool translatable(const struct dispatcher *d)
 {
     const struct cpu_state *guest = &d->vcpu->state;
@@ -231,7 +262,7 @@ static bool translatable(const struct dispatcher *d)
            is_flat(&guest->seg[X86_CS]) && is_flat(&guest->seg[X86_SS]) &&
            (guest->seg[X86_SS].attributes & (X86_SEG_RW | X86_SEG_DC | X86_SEG_CODE)) ==
                X86_SEG_RW &&
-           !guest->interrupt_shadow && !break_in_cache(d) && !d->watch.met && !d->cpu->watch_count;
+           !guest->interrupt_shadow && !break_in_cache(d) && watch_permits(d, d->own);
 }
 
 /* The words that translations read instead of registers. */
@@ -282,6 +313,7 @@ static void recover(struct dispatcher *d, const struct bt *b, const struct trans
         guest->gpr[X86_EAX] = words->eax;
     if (where->borrow >> X86_ECX & 1)
         guest->gpr[X86_ECX] = words->ecx;
+    d->watch.at = guest->eip; /* whatever the exit comes to */
 }
 
 /* ---- exits from the cache ---- */
@@ -307,7 +339,7 @@ static enum cpu_action resume(struct dispatcher *d, struct bt *b, uint32_t unit)
 static bool may_go_on(const struct dispatcher *d)
 {
     return d->cpu->time < d->cpu->deadline && !d->interrupted && !d->recorder.stopped &&
-           !(d->board->intr && direct_interruptible(d)) && translatable(d);
+           !d->watch.hit && !(d->board->intr && direct_interruptible(d)) && translatable(d);
 }
 
 /* How many iterations the instruction at EIP has left: of REP MOVS, STOS and LODS; 1 for any other.
@@ -537,7 +569,7 @@ static bool bt_reads_time(struct dispatcher *d, const struct engine_glance *now)
 static bool over(const struct dispatcher *d, const struct bt *b, enum cpu_stop stop)
 {
     return b->attend || (stop != CPU_STOP_LEFT && stop != CPU_STOP_NEAR) || d->refused ||
-           d->shutdown || d->recorder.stopped;
+           d->shutdown || d->recorder.stopped || d->watch.hit;
 }
 
 static enum cpu_stop run_translated(struct dispatcher *d, struct bt *b, uint32_t unit,
@@ -617,6 +649,7 @@ static enum cpu_stop bt_run(struct dispatcher *d, uint64_t deadline)
         return mixed_run_user(d, &b->mixed, deadline);
     choose_tables(d);
     follow_breaks(d, b);
+    follow_watch(d, b);
     if (translator_policy(b->translator) != d->modules.translate)
         translator_set_policy(b->translator, d->modules.translate);
     if (b->slot != shadow_slot(d->vcpu->shadow) ||

@@ -729,3 +729,51 @@ Test(translate, a_breakpoint_costs_where_it_is)
     vmm_destroy(bare);
     vmm_destroy(bt);
 }
+
+/* ---- watchpoints ---- */
+
+/* The same for a word that is watched, beside one that is not: only who writes to their page is
+ * interpreted. And while nobody watches, the page being what it is, nothing is different. */
+Test(translate, a_watched_word_costs_where_it_is_written_to)
+{
+    static const uint8_t code[] = {
+        0xbc, 0x00, 0x00, 0x18, 0x00,       /*  0 mov esp, 0x180000 */
+        0x43,                               /*  5 again: inc ebx */
+        0x89, 0x1d, 0x00, 0x00, 0x19, 0x00, /*  6 mov [0x190000], ebx */
+        0x89, 0xd8,                         /*  c mov eax, ebx */
+        0xc1, 0xe8, 0x03,                   /*  e shr eax, 3 */
+        0xa3, 0x04, 0x00, 0x19, 0x00,       /* 11 mov [0x190004], eax */
+        0xb9, 0x00, 0x02, 0x00, 0x00,       /* 16 mov ecx, 512 */
+        0x50, 0x58, 0xe2, 0xfc,             /* 1b push eax; pop eax; loop 1b */
+        0xeb, 0xe4,                         /* 1f jmp again */
+    };
+    const struct vmm_watchpoint word = {VMM_WATCH_MEMORY, 0x190004, 4, NULL};
+    struct vmm_vm *vms[] = {vm_new("bare", code, sizeof code, 0),
+                            vm_new("bt", code, sizeof code, 0)};
+    struct vmm_error error;
+    struct vmm_statistics before, after;
+    struct vmm_watch_hit hits[2];
+    for (unsigned i = 0; i < 2; i++) {
+        cr_assert_eq(vmm_run(vms[i], 5000), VMM_STOP_LIMIT);
+        cr_assert_eq(vmm_watch_add(vms[i], &word, NULL, &error), VMM_OK, "%s", error.text);
+    }
+    vmm_statistics(vms[1], &before);
+    for (unsigned n = 0; n < 20; n++) {
+        for (unsigned i = 0; i < 2; i++) {
+            cr_assert_eq(vmm_run(vms[i], 0), VMM_STOP_WATCH);
+            cr_assert(vmm_watch_hit(vms[i], &hits[i]));
+        }
+        cr_assert_eq(hits[0].linear, 0x100011);
+        cr_assert_eq(hits[1].linear, hits[0].linear);
+        cr_assert_arr_eq(hits[1].after, hits[0].after, 4);
+        cr_assert_eq(vmm_digest(vms[1]), vmm_digest(vms[0]), "stop %u", n);
+    }
+    vmm_statistics(vms[1], &after);
+    cr_assert_gt(after.translated - before.translated, 200000);
+    cr_assert_lt(after.interpreted - before.interpreted, 5000);
+    cr_assert(vmm_watch_delete(vms[0], 1) && vmm_watch_delete(vms[1], 1));
+    cr_assert_eq(vmm_run(vms[0], 50000), vmm_run(vms[1], 50000));
+    cr_assert_eq(vmm_digest(vms[1]), vmm_digest(vms[0]));
+    vmm_destroy(vms[0]);
+    vmm_destroy(vms[1]);
+}

@@ -40,6 +40,7 @@ struct watches {
     struct vmm_watch_hit hit;
     bool accessed; /* a watched port was, since the last look */
     struct vmm_watch_hit access;
+    uint32_t pages[2 * MOST]; /* that are written to only under the eyes of the VMM */
 };
 
 bool watches_any(const struct vmm_vm *vm)
@@ -187,6 +188,22 @@ static void mark(struct vmm_vm *vm, const struct watch *changed)
     d->watch_marks |= needs_marks(vm);
     if (needs_marks(vm))
         cpu_look_again(&vm->machine->cpu);
+}
+
+/* What the dispatcher knows of all watchpoints together. */
+static void sum_up(struct vmm_vm *vm)
+{
+    struct watches *ws = vm->watches;
+    struct dispatch_watch *watch = &vm->dispatcher.watch;
+    watch->pages = ws->pages;
+    watch->page_count = 0;
+    watch->closely = false;
+    for (unsigned i = 0; i < ws->count; i++) {
+        const struct watch *w = &ws->list[i];
+        watch->closely |= w->steps || strcmp(w->name, "if") == 0;
+        for (unsigned page = 0; page < 2 && w->kind == VMM_WATCH_MEMORY; page++)
+            ws->pages[watch->page_count++] = w->pages[page];
+    }
 }
 
 static void arm(struct vmm_vm *vm)
@@ -390,6 +407,7 @@ int vmm_watch_add(struct vmm_vm *vm, const struct vmm_watchpoint *watchpoint, un
     ws->list[ws->count++] = w;
     if (number)
         *number = w.number;
+    sum_up(vm);
     mark(vm, &w);
     return VMM_OK;
 }
@@ -402,6 +420,7 @@ bool vmm_watch_delete(struct vmm_vm *vm, unsigned number)
     unprotect(vm, w, 2);
     const struct watch gone = *w;
     *w = vm->watches->list[--vm->watches->count];
+    sum_up(vm);
     mark(vm, &gone);
     return true;
 }
