@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { LONGEST = 32, NEAR = 3 };
+enum { LONGEST = 32, NEAR = 3, LETTERS_A_MISTAKE = 3 };
 
 static size_t least(size_t a, size_t b, size_t c)
 {
@@ -34,10 +34,10 @@ const char *nearest_name(const char *typed, const char *(*name)(void *context, s
                          void *context)
 {
     const char *best = NULL, *candidate;
-    size_t least_distance = NEAR + 1, half = (strlen(typed) + 1) / 2;
+    size_t least_distance = NEAR + 1, most = (strlen(typed) + 1) / LETTERS_A_MISTAKE;
     for (size_t i = 0; (candidate = name(context, i)); i++) {
         size_t distance = nearest_distance(typed, candidate);
-        if (distance < least_distance && distance <= half) {
+        if (distance < least_distance && distance <= most) {
             least_distance = distance;
             best = candidate;
         }

@@ -31,6 +31,14 @@ static bool is_loopback(const struct sockaddr *address)
     return address->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&six->sin6_addr);
 }
 
+static void say_ready(const struct gdb_server *server, const char *host, const char *colon,
+                      const char *port)
+{
+    fprintf(stderr, "%sthe guest waits%s; in gdb: target remote %s%s%s\n",
+            server->lent ? "" : "vmm gdb: ", server->lent ? "" : " at its entry", host, colon,
+            port);
+}
+
 static int complain_of_listening(struct gdb_server *server, const char *where)
 {
     int error = errno;
@@ -38,8 +46,8 @@ static int complain_of_listening(struct gdb_server *server, const char *where)
         close(server->listener);
     server->listener = -1;
     return guest_complain(&server->options, VMM_FAILURE,
-                          "nobody can listen at '%s': %s; name another place with --listen", where,
-                          strerror(error));
+                          "nobody can listen at '%s': %s; name another place%s", where,
+                          strerror(error), server->lent ? "" : " with --listen");
 }
 
 /* "HOST:PORT", "[HOST]:PORT" or ":PORT", in two parts. */
@@ -87,8 +95,9 @@ static int listen_tcp(struct gdb_server *server, const char *where, bool remote)
     if (!remote && !is_loopback((struct sockaddr *)&address))
         return guest_complain(&server->options, VMM_USAGE,
                               "'%s' is open to other machines, and whoever connects owns the "
-                              "guest; use 127.0.0.1, or add --allow-remote",
-                              host);
+                              "guest; use 127.0.0.1, or %s",
+                              host,
+                              server->lent ? "'vmm gdb --allow-remote'" : "add --allow-remote");
     server->listener = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (server->listener < 0 ||
         setsockopt(server->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
@@ -100,8 +109,7 @@ static int listen_tcp(struct gdb_server *server, const char *where, bool remote)
         getnameinfo((struct sockaddr *)&address, length, NULL, 0, port_text, sizeof port_text,
                     NI_NUMERICSERV) == 0)
         port = port_text; /* port 0 is any that is free */
-    fprintf(stderr, "vmm gdb: the guest waits at its entry; in gdb: target remote %s:%s\n", host,
-            port);
+    say_ready(server, host, ":", port);
     return VMM_SUCCESS;
 }
 
@@ -140,7 +148,7 @@ static int listen_unix(struct gdb_server *server, const char *path)
         memcpy(server->path, path, strlen(path) + 1);
     if (!bound || listen(server->listener, 1) != 0)
         return complain_of_listening(server, path);
-    fprintf(stderr, "vmm gdb: the guest waits at its entry; in gdb: target remote %s\n", path);
+    say_ready(server, path, "", "");
     return VMM_SUCCESS;
 }
 

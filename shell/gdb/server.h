@@ -42,7 +42,8 @@ struct gdb_server {
     struct guest guest;
     enum gdb_state state;
 
-    int listener, client;                                   /* -1: none */
+    bool lent;            /* by a prompt, which has no options, and has run the guest already */
+    int listener, client; /* -1: none */
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* to remove at the end; or "" */
     uint8_t input[4096];
     size_t input_at, input_end;

@@ -62,10 +62,10 @@ const struct repl_command repl_commands[] = {
      "trap: handled, and about to go on. 'why' explains it.",
      "trap #PF", COMPLETE_CAUSE, true, repl_trap},
     {"back", "rs rsi", "[N] | trap [N]", "go back by N instructions, or by N traps",
-     "The state is the one that the guest was in, and 'continue', 'step' and 'trap' go on from "
-     "it.\n"
-     "What the guest was typed comes again, what it has printed does not. 'set' makes it another\n"
-     "run from there on. Where a fault has just been delivered, one back is before the delivery.",
+     "The state is the one that the guest was in, and 'continue', 'step' and 'trap' go on from\n"
+     "it. What the guest was typed comes again, what it has printed does not. 'set' makes it\n"
+     "another run from there on. Where a fault has just been delivered, one back is before the\n"
+     "delivery.",
      "back trap", COMPLETE_NOTHING, true, repl_back},
     {"reverse-step", "reverse-stepi", "[N]", "go back by one instruction, or N; as 'back'", NULL,
      "reverse-step 10", COMPLETE_NOTHING, true, repl_reverse_step},
@@ -85,10 +85,9 @@ const struct repl_command repl_commands[] = {
      "hardware did, who handled it, what changed, and what would be without the VMM.",
      "why", COMPLETE_NOTHING, false, repl_why},
     {"classify", NULL, "INSTRUCTION", "find an instruction's class by executing it",
-     "INSTRUCTION is text (popf, mov eax, cs) or bytes in hexadecimal (9d). It is executed in "
-     "pairs\n"
-     "of states that differ in the mode or in one resource only; the guest has no part in that.\n"
-     "'help classes' says what the classes mean.",
+     "INSTRUCTION is text (popf, mov eax, cs) or bytes in hexadecimal (9d). It is executed in\n"
+     "pairs of states that differ in the mode or in one resource only; the guest has no part in\n"
+     "that. 'help classes' says what the classes mean.",
      "classify popf", COMPLETE_NOTHING, false, repl_classify},
     {"quiz", NULL, "[-s SEED]", "run on to some trap, and be asked about it",
      "Who handles it, what becomes of a register, which class the instruction is of. 'answer' has\n"
@@ -105,10 +104,10 @@ const struct repl_command repl_commands[] = {
     {"backtrace", "bt where", "", "show the calls that led here", NULL, "backtrace",
      COMPLETE_NOTHING, false, repl_backtrace},
     {"break", "b", "[ADDRESS] [if COND]", "stop before the instruction at ADDRESS, or the present",
-     "ADDRESS is an expression: a symbol of the guest's image, a number, $eip + 5. It is linear,\n"
-     "and holds in every address space. The guest cannot notice breakpoints. With a condition it\n"
-     "stops only where that is not zero. FILE:LINE is an address as well, if the guest has line\n"
-     "tables.",
+     "ADDRESS is an expression: a symbol of the guest's image, a number, $eip + 5; or the same\n"
+     "behind a *, as gdb has it. It is linear, and holds in every address space. The guest cannot\n"
+     "notice breakpoints. With a condition it stops only where that is not zero. FILE:LINE is an\n"
+     "address as well, if the guest has line tables.",
      "break trap if $esp < 0x110000", COMPLETE_EXPRESSION, false, repl_break},
     {"catch", NULL, "CAUSE|VECTOR|CLASS|ROOM",
      "stop behind every trap of a kind, until it is deleted",
@@ -175,9 +174,8 @@ const struct repl_command repl_commands[] = {
      "entries, and the machine address below all.",
      "walk $esp", COMPLETE_EXPRESSION, false, repl_walk},
     {"translate", NULL, "[ADDRESS]", "show a unit of the guest's code beside its translation",
-     "Under bt: what is identical, inline, a branch (chained or not), a call-out. Without "
-     "ADDRESS:\n"
-     "the unit that begins at EIP. 'info tu' lists the units, 'info cache' sums up.",
+     "Under bt: what is identical, inline, a branch (chained or not), a call-out. Without\n"
+     "ADDRESS: the unit that begins at EIP. 'info tu' lists the units, 'info cache' sums up.",
      "translate $eip", COMPLETE_EXPRESSION, false, repl_translate},
     {"set", NULL, "PLACE = EXPRESSION", "change a register or memory",
      "PLACE: a register ($eax), *ADDRESS for four bytes, dword(), word(), byte() or phys() of an\n"
@@ -192,32 +190,28 @@ const struct repl_command repl_commands[] = {
      "its functions in place. After a change, 'lab start N' again. 'vmm lab list' has the labs.",
      "lab start 3", COMPLETE_NOTHING, false, repl_lab},
     {"add-symbol-file", "symbols", "FILE", "know the symbols of another ELF file, too",
-     "A user program's, or those of a kernel whose image has none. They are for addresses that "
-     "the\n"
-     "image has no symbol for, and stay when the guest starts again.",
+     "A user program's, or those of a kernel whose image has none. They are for addresses that\n"
+     "the image has no symbol for, and stay when the guest starts again.",
      "add-symbol-file build/guests/kernel/user.elf", COMPLETE_FILE, false, repl_add_symbols},
     {"type", NULL, "\"TEXT\"", "type TEXT at the guest's console",
-     "Between the quotes \\n is Enter, \\t tab, \\e escape, \\\" a quote, \\xNN any byte. The "
-     "guest\n"
-     "reads it when it runs.",
+     "Between the quotes \\n is Enter, \\t tab, \\e escape, \\\" a quote, \\xNN any byte.\n"
+     "The guest reads it when it runs.",
      "type \"help\\n\"", COMPLETE_NOTHING, false, repl_type},
     {"screen", NULL, "", "registers, code, traps, address space and console side by side",
-     "Full screen. s step, n next, f finish, t trap, c continue, r run, w why, x\n"
-     "the translation of the code at EIP under bt, : any command, ? help, q back to the prompt.\n"
+     "Full screen. s step, n next, f finish, t trap, c continue, r run, w why, x the translation\n"
+     "of the code at EIP under bt, : any command, ? help, q back to the prompt.\n"
      "'info registers', 'disassemble', 'info traps' and 'info map' print the same.",
      "screen", COMPLETE_NOTHING, false, repl_screen},
     {"trace", NULL, "on [FILE]|off|save FILE", "trace traps: to the screen, or into FILE",
-     "'trace on' prints a line for each trap, 'trace on FILE' writes them into FILE: JSON lines if "
-     "its\n"
-     "name ends with .jsonl ('vmm report' reads those), a timeline with .json, text otherwise.\n"
-     "'trace save FILE' writes the last 64 traps as text.",
+     "'trace on' prints a line for each trap, 'trace on FILE' writes them into FILE: JSON lines\n"
+     "if its name ends with .jsonl ('vmm report' reads those), a timeline with .json, text\n"
+     "otherwise. 'trace save FILE' writes the last 64 traps as text.",
      "trace on boot.jsonl", COMPLETE_FILE, false, repl_trace},
     {"record", NULL, "FILE.cast|stop", "record this session, for asciinema's player", NULL,
      "record session.cast", COMPLETE_FILE, false, repl_record},
     {"gdbserver", NULL, "[HOST:PORT|unix:PATH]", "let gdb have the guest, until it detaches",
-     "Without a place 127.0.0.1:1234, which only this machine reaches; in gdb: target remote "
-     ":1234.\n"
-     "The guest stays as gdb leaves it. ^C ends the waiting.",
+     "Without a place 127.0.0.1:1234, which only this machine reaches; in gdb: target remote\n"
+     ":1234. The guest stays as gdb leaves it. ^C ends the waiting.",
      "gdbserver :1234", COMPLETE_NOTHING, false, repl_gdbserver},
     {"echo", NULL, "[TEXT]", "print TEXT; for scripts", NULL, "echo The kernel boots.",
      COMPLETE_NOTHING, false, run_echo},
@@ -309,10 +303,14 @@ const struct repl_command *repl_find(const char *word, size_t length, char *why,
 
 static void help_line(struct session *session, const struct repl_command *command)
 {
+    enum { WIDTH = 30 };
     char usage[64];
-    snprintf(usage, sizeof usage, "%s %s", command->name, command->arguments);
-    repl_say(session, "  %s%-30s%s %s\n", repl_paint(session, PAINT_PLACE), usage,
-             repl_paint(session, PAINT_OFF), command->summary);
+    int length = snprintf(usage, sizeof usage, "%s %s", command->name, command->arguments);
+    repl_say(session, "  %s%-*s%s", repl_paint(session, PAINT_PLACE), WIDTH, usage,
+             repl_paint(session, PAINT_OFF));
+    if (length > WIDTH)
+        repl_say(session, "\n  %*s", WIDTH, "");
+    repl_say(session, " %s\n", command->summary);
 }
 
 static bool run_help(struct session *session, char *arguments)

@@ -312,6 +312,8 @@ static bool find_line(struct session *session, const char *place)
     const char *file;
     if (!*place && *session->list_file)
         return true;
+    if (*place == '*') /* gdb's: at an address */
+        place++;
     if (*place && !repl_evaluate(session, place, NULL, &linear))
         return false;
     if (!source_line(session->source, linear, &file, &session->list_line))

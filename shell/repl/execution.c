@@ -365,6 +365,12 @@ struct breakpoint *repl_add_breakpoint(struct session *session)
     return point;
 }
 
+void repl_drop_breakpoint(struct session *session)
+{
+    session->breakpoint_count--;
+    session->breakpoint_last--;
+}
+
 bool repl_catch(struct session *session, char *arguments)
 {
     struct trap_kind kind;
@@ -390,6 +396,8 @@ bool repl_break(struct session *session, char *arguments)
     if (!repl_need_guest(session))
         return false;
     linear = repl_pc(session);
+    if (*arguments == '*') /* gdb's: at an address */
+        arguments++;
     const char *condition = arguments;
     if (*arguments && !repl_starts_condition(arguments) &&
         !repl_evaluate(session, arguments, &condition, &linear))
@@ -400,7 +408,7 @@ bool repl_break(struct session *session, char *arguments)
     if (!point)
         return false;
     if (vmm_break_add(session->guest.vm, linear, &error) != VMM_OK) {
-        session->breakpoint_count--;
+        repl_drop_breakpoint(session);
         return repl_complain(session, "%s", error.text);
     }
     point->linear = linear;

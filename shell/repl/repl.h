@@ -244,6 +244,9 @@ static inline bool repl_is_place(const struct breakpoint *point)
 /* A new one, with a number; NULL after a sentence if there are too many. */
 struct breakpoint *repl_add_breakpoint(struct session *session);
 
+/* The one that was added last comes to nothing, and its number is the next one's. */
+void repl_drop_breakpoint(struct session *session);
+
 /* What follows an address: nothing, or "if EXPRESSION", of which `*condition` becomes the
  * expression. False after a sentence, also if it cannot be evaluated now. */
 bool repl_starts_condition(const char *text);

@@ -23,6 +23,7 @@ bool repl_gdbserver(struct session *session, char *arguments)
                                       "--clock virtual.");
     server = (struct gdb_server){.options = session->options,
                                  .guest = session->guest,
+                                 .lent = true,
                                  .listener = -1,
                                  .client = -1,
                                  .slice = 100000,

@@ -148,14 +148,14 @@ static bool add(struct session *session, char *arguments, enum vmm_watch_kind ac
     if (!point)
         return false;
     if (strlen(arguments) >= sizeof point->text) {
-        session->breakpoint_count--;
+        repl_drop_breakpoint(session);
         return repl_complain(session, "That is too long; %zu characters are enough.",
                              sizeof point->text - 1);
     }
     snprintf(point->text, sizeof point->text, "%s", arguments);
     point->access = access;
     if (!set(session, point)) {
-        session->breakpoint_count--;
+        repl_drop_breakpoint(session);
         return false;
     }
     repl_say(session, "%s %u: %s%s%s%s\n", title(point), point->number, point->where,
