@@ -57,6 +57,16 @@ END
 shows "^Breakpoint 1 at 0x[0-9a-f]* <console_write" "^   console.c:[0-9]*  " "^=> *[0-9]*  .*irq_save\|^ *[0-9]*  .*irq_save" \
     "^ *$line  void console_write" 'at console.c:[0-9]*$' 'at boot.S:[0-9]*$'
 
+# ---- gdb's way to write an address ----
+
+script 0 "$kernel" <<'END'
+break *kernel_main + 1 if $esp
+list *kernel_main
+run
+info breakpoints
+END
+shows '^Breakpoint 1 at 0x[0-9a-f]* <kernel_main+0x1> if $esp$' '^ *[0-9]*  void kernel_main' '^  1 .*met 1 time'
+
 # ---- who reads ----
 
 script 0 "$kernel" <<'END'
@@ -230,6 +240,9 @@ mistake 'hlep' "did you mean 'help'"
 mistake 'info trasp' "did you mean 'traps'"
 mistake 'technique brae' "did you mean 'bare'"
 mistake 'screen' 'There is no terminal'
+mistake 'kill' "no command 'kill'; 'help' lists"
+mistake 'watch zzz' "no symbol 'zzz' in the guest's image"
+mistake 'gdbserver 192.0.2.1:1' "use 127.0.0.1, or 'vmm gdb --allow-remote'"
 "$vmm" help techniques | grep -q '^  hybrid ' || fail 'vmm help TOPIC'
 "$vmm" help tecniques >"$work/out" 2>"$work/err"
 [ $? = 2 ] && [ ! -s "$work/out" ] && grep -q "did you mean 'techniques'" "$work/err" || fail "$(cat "$work/err")"
