@@ -231,8 +231,17 @@ tmux -L "$server" resize-window -x 200 -y 50
 sees 'vm0 ring0'
 tmux -L "$server" resize-window -x 40 -y 10
 sees 'This needs 16 rows'
+tmux -L "$server" resize-window -x 40 -y 24
+for part in '^─ registers' '^─ address space' '^─ code' '^─ traps' '^─ console' '^cr0 ' '^ s n f t c w x'; do
+    sees "$part"
+done
+keys w
+sees '^Trap 1 of this guest'
+sees ' in ring 0\.$'
+keys q
 tmux -L "$server" resize-window -x 80 -y 24
-sees '─ registers'
+sees '^─ registers'
+sees '─ traps.*─$'
 keys c
 sees 'exit code 0'
 sees 'page frames were lost'

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LEAST_ROWS = 16, LEAST_COLUMNS = 60, LINE = 512, REFRESH_MS = 100 };
+enum { LEAST_ROWS = 16, LEAST_COLUMNS = 32, TWO_SIDES = 60, LINE = 512, REFRESH_MS = 100 };
 enum { COLOUR_TITLE = 1, COLOUR_CHANGED, COLOUR_HERE, COLOUR_USER };
 
 struct screen {
@@ -284,9 +284,35 @@ static void draw_status(struct screen *screen)
         " s step  n next  f finish  t trap  c continue  w why  x translation  : command  ? q";
     attrset(A_REVERSE);
     mvhline(LINES - 1, 0, ' ', COLS);
-    mvaddnstr(LINES - 1, 0, keys, COLS);
+    mvaddnstr(LINES - 1, 0, COLS < TWO_SIDES ? " s n f t c w x : q, ? explains" : keys, COLS);
     attrset(A_NORMAL);
     mvaddnstr(LINES - 2, 0, screen->status, COLS);
+}
+
+/* Side by side: left the processor, right what came of it. */
+static void draw_sides(struct screen *screen)
+{
+    struct pane left = {.top = 1, .rows = LINES - 3, .columns = COLS * 52 / 100};
+    struct pane right = {
+        .top = 1, .rows = LINES - 3, .left = left.columns + 1, .columns = COLS - left.columns - 1};
+    draw_registers(screen, split(&left, left.columns >= 52 ? 6 : 8));
+    draw_code(screen, split(&left, left.rows * 2 / 3));
+    draw_map(screen, left);
+    draw_traps(screen, split(&right, right.rows / 2));
+    draw_console(screen, right);
+}
+
+/* One above the other; the address space where there is room for all. */
+static void draw_stack(struct screen *screen)
+{
+    enum { FOR_ALL = 24, MAP = 4 };
+    struct pane pane = {.top = 1, .rows = LINES - 3, .columns = COLS};
+    draw_registers(screen, split(&pane, LINES < FOR_ALL ? 6 : 8));
+    if (LINES >= FOR_ALL)
+        draw_map(screen, split(&pane, MAP));
+    draw_code(screen, split(&pane, pane.rows * 2 / 5));
+    draw_traps(screen, split(&pane, pane.rows / 2));
+    draw_console(screen, pane);
 }
 
 static void draw(struct screen *screen)
@@ -299,14 +325,10 @@ static void draw(struct screen *screen)
         return;
     }
     draw_head(screen);
-    struct pane left = {.top = 1, .rows = LINES - 3, .columns = COLS * 52 / 100};
-    struct pane right = {
-        .top = 1, .rows = LINES - 3, .left = left.columns + 1, .columns = COLS - left.columns - 1};
-    draw_registers(screen, split(&left, left.columns >= 52 ? 6 : 8));
-    draw_code(screen, split(&left, left.rows * 2 / 3));
-    draw_map(screen, left);
-    draw_traps(screen, split(&right, right.rows / 2));
-    draw_console(screen, right);
+    if (COLS < TWO_SIDES)
+        draw_stack(screen);
+    else
+        draw_sides(screen);
     draw_status(screen);
     refresh();
     screen->drawn = clock_ns();
@@ -314,21 +336,37 @@ static void draw(struct screen *screen)
 
 /* ---- what commands print ---- */
 
+/* How much of the text fits into a row: to the line's end, or the last space before the edge. */
+static size_t row_length(const char *text)
+{
+    size_t length = strcspn(text, "\n"), width = (size_t)COLS, first = strspn(text, " ");
+    if (length <= width)
+        return length;
+    size_t at = width;
+    while (at > first && text[at] != ' ')
+        at--;
+    return at > first ? at : width;
+}
+
+static const char *next_row(const char *text)
+{
+    size_t length = row_length(text);
+    return text + length + (text[length] == '\n' || text[length] == ' ');
+}
+
 static void show_page(const char *text)
 {
-    int top = 0, lines = 0, key;
-    for (const char *c = text; *c; c++)
-        lines += *c == '\n';
+    int top = 0, key;
     do {
         const char *at = text;
+        int lines = 0;
+        for (const char *row = text; *row; row = next_row(row))
+            lines++;
         erase();
-        for (int i = 0; i < top && strchr(at, '\n'); i++)
-            at = strchr(at, '\n') + 1;
-        for (int row = 0; row < LINES - 1 && *at; row++) {
-            size_t length = strcspn(at, "\n");
-            mvaddnstr(row, 0, at, (int)length < COLS ? (int)length : COLS);
-            at += length + (at[length] == '\n');
-        }
+        for (int i = 0; i < top && *at; i++)
+            at = next_row(at);
+        for (int row = 0; row < LINES - 1 && *at; row++, at = next_row(at))
+            mvaddnstr(row, 0, at, (int)row_length(at));
         attrset(A_REVERSE);
         mvhline(LINES - 1, 0, ' ', COLS);
         mvaddnstr(LINES - 1, 0, " arrows and space scroll, any other key goes back", COLS);
