@@ -308,7 +308,7 @@ static void help_line(struct session *session, const struct repl_command *comman
     int length = snprintf(usage, sizeof usage, "%s %s", command->name, command->arguments);
     repl_say(session, "  %s%-*s%s", repl_paint(session, PAINT_PLACE), WIDTH, usage,
              repl_paint(session, PAINT_OFF));
-    if (length > WIDTH)
+    if (length >= WIDTH) /* two spaces at least are between them */
         repl_say(session, "\n  %*s", WIDTH, "");
     repl_say(session, " %s\n", command->summary);
 }
