@@ -3,6 +3,7 @@
  * the bare machine is tests/test_techniques.sh. */
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <vmm/vmm.h>
 
@@ -848,12 +849,80 @@ Test(hw, any_field_may_hold_anything, .timeout = 120)
                   "CR0, CR3, CR4, EFER, DR6, DR7, ASID, the bitmaps, N_CR3, EVENTINJ: %u", refused);
 }
 
+static uint32_t draw(uint32_t *random)
+{
+    *random = *random * 1664525u + 1013904223u;
+    return *random >> 8;
+}
+
+static const uint32_t places[] = {0,           0x3ff000, 0x400000,    0xfffff000,
+                                  0xf0000000,  TABLES,   0xffffffffu, 0xe0000000,
+                                  0x80000000u, BASE,     0x00100fffu, 0x3fffff};
+
+static uint32_t any_word(uint32_t *random)
+{
+    if (draw(random) & 1)
+        return places[draw(random) % (sizeof places / sizeof *places)];
+    return draw(random) << 16 ^ draw(random);
+}
+
+/* A page of entries, some of which lead to where no table should be; the last page of memory, which
+ * is one of `places`, has such a page, too. */
+static void write_wild_table(struct vmm_vm *vm, uint32_t address, uint32_t *random)
+{
+    for (unsigned i = 0; i < 1024; i++) {
+        uint32_t entry = (any_word(random) & 0xfffff000u) | (draw(random) & 0x1ff);
+        vmm_write_physical(vm, address + 4 * i, &entry, sizeof entry);
+    }
+}
+
+/* Several fields at a time, with numbers, the ends of memory, the machine's firmware, page tables
+ * of random words; and random code. VMM_VMCBS=N: so many. */
+Test(hw, vmcbs_full_of_anything, .timeout = 3000)
+{
+    const char *chosen = getenv("VMM_VMCBS");
+    const unsigned rounds = chosen ? (unsigned)atoi(chosen) : 60;
+    static const char *const sets[] = {"default", "none", "all", "default,exceptions", "cr3,intr"};
+    uint32_t random = chosen ? rounds : 1;
+    struct guest guest;
+    struct vmm_vmcb_field field;
+    unsigned invalid = 0, fields = 0;
+    begin(&guest);
+    for (unsigned i = 0; i < 200; i++)
+        EMIT(&guest, (uint8_t)draw(&random));
+    end(&guest);
+    for (unsigned round = 0; round < rounds; round++) {
+        struct vmm_vm *vm = under(sets[draw(&random) % 5],
+                                  draw(&random) & 1 ? VMM_MMU_SHADOW : VMM_MMU_NESTED, &guest);
+        while (!fields || vmm_vmcb_field(vm, fields, &field))
+            fields++;
+        write_wild_table(vm, TABLES, &random);
+        write_wild_table(vm, 0x3ff000, &random);
+        uint8_t code = (uint8_t)draw(&random);
+        vmm_write_physical(vm, BASE + 0x1a + draw(&random) % 64, &code, 1);
+        cr_assert_eq(vmm_run(vm, 2), VMM_STOP_LIMIT);
+        for (unsigned n = draw(&random) % 4 + 1; n > 0; n--) {
+            vmm_vmcb_field(vm, draw(&random) % fields, &field);
+            vmcb_put(hw_look(&vm->dispatcher), field.offset, field.bytes,
+                     (uint64_t)(draw(&random) % 8 ? 0 : any_word(&random)) << 32 |
+                         any_word(&random));
+        }
+        hw_changed(&vm->dispatcher);
+        cr_assert_neq(vmm_run(vm, 3000), VMM_STOP_NONE);
+        cr_assert_gt(strlen(vmm_stop_text(vm)), 10, "round %u", round);
+        invalid += strstr(vmm_stop_text(vm), "VMEXIT_INVALID") != NULL;
+        vmm_destroy(vm);
+    }
+    cr_assert(invalid > rounds / 20 && invalid < rounds, "%u of %u", invalid, rounds);
+}
+
 /* Page tables that point at themselves, or at each other, or beyond all memory, mean the same as on
  * the bare machine, whoever walks them. */
 Test(hw, guest_page_tables_that_point_at_themselves)
 {
     static const uint32_t entries[] = {TABLES | 7, TABLES | 0x1007, 0xfffff007, 0x00400007,
-                                       0xe0000007, 0xf0000007,      0,          TABLES | 0x87};
+                                       0xe0000007, 0xf0000007,      0,          TABLES | 0x87,
+                                       0x003ff007, 0x003ff087};
     for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
         struct guest guest;
         begin(&guest);
