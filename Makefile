@@ -305,12 +305,17 @@ audits: all
 	@scripts/audits $(OUT) $(TECHNIQUES)
 .PHONY: audits
 
+# Random sets of intercepts on every guest, and nothing but exits may change: for the night, too.
+intercepts: all
+	@scripts/intercepts $(OUT) $(GUESTS)
+.PHONY: intercepts
+
 # A page with every guest, and Linux if it is there, under every technique.
 compare-report: all
 	@scripts/compare-report $(OUT) >$(OUT)/compare-report.md && echo "$(OUT)/compare-report.md"
 
 # What takes too long for every day.
-nightly: differential boundaries jumps audits fuzz
+nightly: differential boundaries jumps audits intercepts fuzz
 
 asan: guests
 	@$(MAKE) --no-print-directory VARIANT=asan check
@@ -439,9 +444,10 @@ help:
 	@echo 'check-labs    of each lab: starter, reference solution and mutants'
 	@echo 'handout       the labs for students; autograder: for Gradescope; below build/handout (LABS=...)'
 	@echo 'bench         measure against the raw engine and QEMU'
-	@echo 'nightly       differential, boundaries, jumps, audits and fuzz:'
+	@echo 'nightly       differential, boundaries, jumps, audits, intercepts and fuzz:'
 	@echo 'compare-report  every guest and Linux under every technique: build/compare-report.md'
 	@echo 'boundaries    an event at every instruction boundary, under every technique'
+	@echo 'intercepts    random sets of intercepts on every guest: nothing but exits may change'
 	@echo 'audits        every guest under every technique, compared every 100,000 instructions and after each'
 	@echo 'research      repeat published comparisons, and write docs/research.md'
 	@echo 'differential  random instructions in the interpreter and on the machine, ten million each'
