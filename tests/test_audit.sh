@@ -47,6 +47,9 @@ for technique in trap hybrid; do
     has '[0-9][0-9][0-9] comparisons'
     audit 0 -t $technique --exits "$guests/ports.elf"
 done
+# A stop at a nested fault in the delivery of a trap does not lose the trap.
+audit 0 -t hw --exits --max-instructions 14000 "$guests/manual.elf"
+has '[0-9][0-9][0-9] comparisons'
 audit 0 -t trap -m 2M --every 1 "$guests/hello.elf"
 has '6[0-9]* comparisons'
 

@@ -285,14 +285,14 @@ static void nested_fault(struct cpu *cpu, const struct x86_instruction *known)
         engine_halt(cpu, HALT_STEP);
 }
 
-bool cpu_supply(struct cpu *cpu, const struct x86_event *event)
+bool cpu_supply(struct cpu *cpu, const struct x86_event *event, bool finish)
 {
     const struct cpu_exit exit = {.kind = CPU_NESTED_FAULT,
                                   .physical = cpu->missing_page,
                                   .error = cpu->missing_error,
                                   .delivering = event};
     uint32_t machine, error;
-    if (cpu->client.exit(cpu->client.context, &exit) == CPU_LEAVE)
+    if (cpu->client.exit(cpu->client.context, &exit) == CPU_LEAVE && !finish)
         return false;
     /* A client that does not give it finds itself asked again, by an exit, and at last stuck. */
     return nesting_translate(cpu->nesting, exit.physical, exit.error & NESTING_WRITE, &machine,

@@ -352,8 +352,10 @@ enum cpu_action cpu_deliver(struct cpu *cpu, const struct x86_event *event,
                             struct cpu_hardware *end);
 
 /* The client is asked about the guest-physical page that `state`'s last access did not get, while
- * the hardware delivers `event` or executes an instruction (NULL). False if it wants to leave. */
-bool cpu_supply(struct cpu *cpu, const struct x86_event *event);
+ * the hardware delivers `event` or executes an instruction (NULL). False if it does not give it, or
+ * wants to leave; but if what is done cannot be begun again, it is to `finish`, and the client
+ * leaves behind it. */
+bool cpu_supply(struct cpu *cpu, const struct x86_event *event, bool finish);
 
 /* The instruction at the exit is done: `length` bytes, one unit of time. */
 void cpu_retire(struct cpu *cpu, unsigned length);

@@ -261,6 +261,13 @@ static void note_debug_exception(struct cpu *cpu)
         cpu->dr[6] = cpu->state.dr[6] |= X86_DR6_BS;
 }
 
+/* Faults and INT n do, with their instruction; a trap and an interrupt do not. */
+static bool comes_again(const struct x86_event *event)
+{
+    return event->kind == X86_SOFTWARE_INTERRUPT ||
+           (event->kind == X86_EXCEPTION && event->vector != X86_DB);
+}
+
 static enum cpu_action deliver(struct cpu *cpu, const struct x86_event *event,
                                struct cpu_hardware *end)
 {
@@ -270,7 +277,7 @@ static enum cpu_action deliver(struct cpu *cpu, const struct x86_event *event,
     if (event->kind == X86_EXCEPTION && event->vector == X86_DB)
         note_debug_exception(cpu);
     while ((status = x86_deliver(&cpu->state, &cpu->physical, event, &log)) == X86_NEED_PAGE)
-        if (!cpu_supply(cpu, event))
+        if (!cpu_supply(cpu, event, !comes_again(event)))
             return CPU_LEAVE;
     if (status == X86_SHUTDOWN) {
         end->shutdown = true;
@@ -310,7 +317,7 @@ static enum cpu_action far_transfer(struct cpu *cpu, const struct x86_instructio
     bool traps = cpu->state.eflags & X86_TF;
     enum x86_status status;
     while ((status = transfer(cpu, insn, &end->fault)) == X86_NEED_PAGE)
-        if (!cpu_supply(cpu, 0))
+        if (!cpu_supply(cpu, 0, false))
             return CPU_LEAVE;
     if (cpu->state.cr3 != cr3)
         cpu_flush(cpu);
@@ -328,7 +335,7 @@ static enum cpu_action instruction(struct cpu *cpu, const struct x86_instruction
 {
     enum x86_status status;
     while ((status = execute(cpu, insn, &end->fault)) == X86_NEED_PAGE)
-        if (!cpu_supply(cpu, 0))
+        if (!cpu_supply(cpu, 0, false))
             return CPU_LEAVE;
     if (status != X86_OK)
         return raise_event(cpu, end);
@@ -374,7 +381,7 @@ static enum cpu_action site(struct cpu *cpu, const struct x86_instruction *insn,
     enum x86_status status;
     while ((status = x86_port_allowed(&cpu->state, &cpu->physical, port, insn->width,
                                       &end->fault)) == X86_NEED_PAGE)
-        if (!cpu_supply(cpu, 0))
+        if (!cpu_supply(cpu, 0, false))
             return CPU_LEAVE;
     return status == X86_OK ? CPU_RETRY : raise_event(cpu, end);
 }
