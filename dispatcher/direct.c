@@ -120,7 +120,7 @@ static enum cpu_action reflect(struct dispatcher *d, const struct x86_event *eve
     record_event(&d->recorder, event);
     record_result(&d->recorder, "deliver", "inject");
     vcpu_close(d->vcpu);
-    return outcome_inject(d, event);
+    return outcome_reflect(d, event);
 }
 
 /* Whether a page fault lies in the part of the address space that the VMM has for itself. */

@@ -39,8 +39,6 @@ enum cpu_action outcome_inject(struct dispatcher *d, const struct x86_event *eve
     bool own = d->modules.delivery == SLOT_STANDARD;
     if (own && d->technique->inject && d->technique->inject(d, event))
         return CPU_RESUME;
-    if (event->kind == X86_EXCEPTION && event->vector == X86_DB && (guest->eflags & X86_TF))
-        guest->dr[6] |= X86_DR6_BS;
     switch (modules_deliver(d, guest, &d->vcpu->memory, event, &log)) {
     case X86_OK: break;
     case X86_SHUTDOWN:
@@ -57,6 +55,13 @@ enum cpu_action outcome_inject(struct dispatcher *d, const struct x86_event *eve
     if (guest->tr.selector != task)
         follow_task(d);
     return resume(d);
+}
+
+enum cpu_action outcome_reflect(struct dispatcher *d, const struct x86_event *event)
+{
+    if (event->step)
+        d->vcpu->state.dr[6] |= X86_DR6_BS;
+    return outcome_inject(d, event);
 }
 
 static enum cpu_action inject(struct dispatcher *d, const struct x86_instruction *insn,
@@ -224,7 +229,7 @@ enum cpu_action outcome_microcode(struct dispatcher *d, const struct cpu_exit *e
     uint64_t emulated = d->emulated;
     bool event = exit->kind == CPU_EXCEPTION || exit->kind == CPU_SOFTWARE_INTERRUPT;
     enum cpu_action action =
-        event ? outcome_inject(d, &exit->event) : outcome_emulate(d, &exit->insn);
+        event ? outcome_reflect(d, &exit->event) : outcome_emulate(d, &exit->insn);
     d->emulated = emulated;
     return action;
 }

@@ -38,6 +38,9 @@ void outcome_refuse(struct dispatcher *dispatcher, const struct x86_instruction 
 /* Delivers `event` to the guest through its own IDT. */
 enum cpu_action outcome_inject(struct dispatcher *dispatcher, const struct x86_event *event);
 
+/* The same for what the processor has raised while the guest ran on it. */
+enum cpu_action outcome_reflect(struct dispatcher *dispatcher, const struct x86_event *event);
+
 /* What the processor's microcode does at `exit` (its event, or else its instruction), done on the
  * guest's own tables, where the processor has others: no trap of the guest's, and so not counted
  * among the instructions that routines have simulated. */

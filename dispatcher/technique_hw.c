@@ -146,7 +146,7 @@ static enum cpu_action reflect(struct dispatcher *d, const struct x86_event *eve
 {
     record_event(&d->recorder, event);
     record_result(&d->recorder, "event_injection", "inject");
-    return outcome_inject(d, event);
+    return outcome_reflect(d, event);
 }
 
 /* On shadow page tables nobody but the library answers. */
@@ -206,7 +206,9 @@ static enum cpu_action handle(struct dispatcher *d, const struct assist_question
     }
     switch (answer.end) {
     case ASSIST_ALLOCATE: return nested_page_fault(d, exit);
-    case ASSIST_INJECT: return reflect(d, &answer.event);
+    case ASSIST_INJECT:
+        answer.event.step = exit && exit->event.step && answer.event.vector == X86_DB;
+        return reflect(d, &answer.event);
     case ASSIST_EMULATE: return outcome_emulate(d, &exit->insn);
     default: return done_by_policy(d, &exit->insn, &answer);
     }

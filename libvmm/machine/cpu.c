@@ -131,6 +131,9 @@ static void describe_exception(struct cpu *cpu, uint8_t vector, struct cpu_exit 
 {
     exit->kind = CPU_EXCEPTION;
     exit->event = (struct x86_event){.kind = X86_EXCEPTION, .vector = vector};
+    /* No other debug exception does the engine raise by itself. TF need not be set any more: the
+     * instruction may have cleared it (SDM volume 3, section 17.3.1.4). */
+    exit->event.step = vector == X86_DB;
     exit->event.has_error_code = x86_has_error_code(vector);
     if (exit->event.has_error_code)
         exit->event.error_code = engine_error_code(cpu->engine);

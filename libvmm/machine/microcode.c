@@ -254,13 +254,6 @@ static enum x86_status execute(struct cpu *cpu, const struct x86_instruction *in
 
 /* ---- the answers ---- */
 
-/* The only debug exception that the engine raises by itself is the single step. */
-static void note_debug_exception(struct cpu *cpu)
-{
-    if (cpu->state.eflags & X86_TF)
-        cpu->dr[6] = cpu->state.dr[6] |= X86_DR6_BS;
-}
-
 /* Faults and INT n do, with their instruction; a trap and an interrupt do not. */
 static bool comes_again(const struct x86_event *event)
 {
@@ -274,8 +267,6 @@ static enum cpu_action deliver(struct cpu *cpu, const struct x86_event *event,
     uint32_t cr3 = cpu->state.cr3;
     struct x86_delivery log;
     enum x86_status status;
-    if (event->kind == X86_EXCEPTION && event->vector == X86_DB)
-        note_debug_exception(cpu);
     while ((status = x86_deliver(&cpu->state, &cpu->physical, event, &log)) == X86_NEED_PAGE)
         if (!cpu_supply(cpu, event, !comes_again(event)))
             return CPU_LEAVE;
@@ -390,6 +381,9 @@ enum cpu_action cpu_hardware(struct cpu *cpu, const struct cpu_exit *exit, struc
 {
     switch (exit->kind) {
     case CPU_EXCEPTION:
+        if (exit->event.step)
+            cpu->dr[6] = cpu->state.dr[6] |= X86_DR6_BS;
+        return deliver(cpu, &exit->event, end);
     case CPU_SOFTWARE_INTERRUPT: return deliver(cpu, &exit->event, end);
     case CPU_INSTRUCTION: return instruction(cpu, &exit->insn, end);
     default: return site(cpu, &exit->insn, end);

@@ -14,6 +14,7 @@ PROBE(aam, "aam $0");
 PROBE(step, "nop; nop");
 PROBE(step_branch, "jmp 1f; nop; 1: nop");
 PROBE(step_popf, "pushl $0x102; popfl; nop; nop");
+PROBE(step_end, "popfl; nop"); /* the flags that it finds there have TF clear */
 PROBE(step_rep, "movl $3, %ecx; movl $user_stack, %esi; pushl $0x102; popfl; rep lodsb; nop");
 /* 3 and 4: traps */
 PROBE(int3, "int3");
@@ -213,6 +214,14 @@ static void debug_status(void)
     attempt(probe_step, 3, FLAG_TF);
     asm volatile("movl %%dr6, %0" : "=r"(dr6));
     print("DR6 after a single step: BS=%u\n", dr6 >> 14 & 1);
+    /* The instruction that clears TF began with it set, and is the last one that traps. */
+    for (unsigned ring = 0; ring <= 3; ring += 3) {
+        asm volatile("movl %0, %%dr6" ::"r"(0));
+        attempt(probe_step_end, ring, FLAG_TF);
+        asm volatile("movl %%dr6, %0" : "=r"(dr6));
+        report("step over popf that clears TF", probe_step_end);
+        print("BS=%u\n", dr6 >> 14 & 1);
+    }
     /* Each iteration of a string instruction is a step; EIP stays at it while ECX is not 0. */
     attempt(probe_step_rep, 3, 0);
     report("step in rep lodsb", probe_step_rep);

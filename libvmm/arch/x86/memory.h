@@ -48,6 +48,7 @@ struct x86_event {
     /* For X86_SOFTWARE_INTERRUPT: length of the instruction in bytes; state.eip is its address, and
      * the return address that is pushed lies behind it. A fault in delivery leaves EIP at it. */
     uint8_t length;
+    bool step; /* X86_DB of the single step: it sets DR6.BS */
 };
 
 #endif
