@@ -152,18 +152,22 @@ Test(bus, the_disk_transfers_its_image, .init = power_on)
         image[i] = (uint8_t)(i * 7);
     cr_assert_eq(in(0x565), 0xff, "no disk");
     disk_insert(&board.disk, image, sizeof image);
-    cr_assert_eq(board_in(&board, 0, 0x560, 4), 3);
+    cr_assert_eq(board_in(&board, 0, 0x560, 4), 2880, "a diskette of 1.44 MB, mostly zeros");
     board_out(&board, 0, 0x560, 4, 1);
     for (unsigned i = 0; i < 512; i++)
         cr_assert_eq(in(0x564), image[512 + i]);
     for (unsigned i = 1024; i < 1536; i++)
         cr_assert_eq(in(0x564), i < sizeof image ? image[i] : 0);
     cr_assert_eq(in(0x565), 0);
+    board_out(&board, 0, 0x560, 4, 2879);
+    for (unsigned i = 0; i < 512; i++)
+        cr_assert_eq(in(0x564), 0);
+    cr_assert_eq(in(0x565), 0);
     in(0x564);
     cr_assert_eq(in(0x565), 1, "behind the last sector");
     board_out(&board, 0, 0x560, 4, 0xffffffff);
     cr_assert_eq(in(0x565), 1);
     cr_assert_eq(in(0x564), 0);
-    cr_assert_eq(in(0x566), 63);
-    cr_assert_eq(in(0x567), 16);
+    cr_assert_eq(in(0x566), 18);
+    cr_assert_eq(in(0x567), 2);
 }

@@ -392,7 +392,7 @@ Test(loader, boot_sector_prepares_the_board)
     load(&request);
     board_init(&board, MEMORY, NULL);
     loader_prepare_board(&result, &board);
-    cr_assert_eq(board_in(&board, 0, 0x560, 4), 4);
+    cr_assert_eq(board_in(&board, 0, 0x560, 4), 2880, "a diskette");
     board_out(&board, 0, 0x560, 4, 0);
     cr_assert_eq(board_in(&board, 0, 0x564, 1), 0xf4);
     cr_assert_eq(board.pic.chip[0].base, 0x08);
