@@ -241,6 +241,8 @@ mistake 'info trasp' "did you mean 'traps'"
 mistake 'technique brae' "did you mean 'bare'"
 mistake 'screen' 'There is no terminal'
 mistake 'kill' "no command 'kill'; 'help' lists"
+mistake 'classify foo bar' 'none of the instructions that are known by name'
+mistake 'lab start 99' 'There is no lab 99'
 mistake 'watch zzz' "no symbol 'zzz' in the guest's image"
 mistake 'gdbserver 192.0.2.1:1' "use 127.0.0.1, or 'vmm gdb --allow-remote'"
 "$vmm" help techniques | grep -q '^  hybrid ' || fail 'vmm help TOPIC'

@@ -7,6 +7,7 @@
 #include "shell/lab_find.h"
 #include "shell/repl/lab_guard.h"
 
+#include <ctype.h>
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -120,7 +121,8 @@ static bool start(struct session *session, const char *number, const char *folde
     struct repl_lab *new = calloc(1, sizeof *new);
     if (!new)
         return repl_complain(session, "There is no memory left.");
-    bool good = lab_find(&new->lab, number, why) == 0 || repl_complain(session, "%s", why);
+    bool good = lab_find(&new->lab, number, why) == 0 ||
+                repl_complain(session, "%c%s.", toupper((unsigned char)*why), why + 1);
     const bool kernel = good && strcmp(new->lab.runner, "kernel") == 0;
     if (good && !kernel && strcmp(new->lab.runner, "guest") != 0 &&
         strcmp(new->lab.runner, "translate") != 0)

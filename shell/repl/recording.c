@@ -19,6 +19,7 @@
 /* ---- asciicast ---- */
 
 struct recording {
+    char path[256];
     FILE *file;
     FILE *screen; /* stdout as it was */
     uint64_t begin;
@@ -99,6 +100,8 @@ bool repl_record_stop(struct session *session)
     bool good = fflush(recording->file) == 0 && !ferror(recording->file);
     good = fclose(recording->file) == 0 && good;
     session->recording = NULL;
+    if (good)
+        repl_say(session, "'%s' is complete; 'asciinema play' shows it.\n", recording->path);
     free(recording);
     return good || repl_complain(session, "The recording could not be written; free some space.");
 }
@@ -118,6 +121,7 @@ static bool start(struct session *session, const char *path)
         return false;
     }
     *recording = (struct recording){.file = file, .screen = stdout, .begin = clock_ns()};
+    snprintf(recording->path, sizeof recording->path, "%s", path);
     write_header(file);
     fflush(stdout);
     setvbuf(stream, NULL, _IOLBF, 0);

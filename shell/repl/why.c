@@ -59,6 +59,11 @@ bool repl_classify(struct session *session, char *arguments)
         vmm_classify_text("x86-32", arguments, NULL, error, sizeof error);
     if (!found && hexadecimal)
         found = vmm_classify_bytes("x86-32", arguments, NULL, error, sizeof error);
+    if (!found && !hexadecimal)
+        return repl_complain(session,
+                             "'%.60s' is none of the instructions that are known by name; write "
+                             "its bytes, as 'classify 9d'.",
+                             arguments);
     if (!found)
         return repl_complain(session, "%s", error);
     for (size_t i = 0; i < vmm_classification_count(found); i++) {
