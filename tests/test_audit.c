@@ -389,6 +389,28 @@ Test(audit, no_violation_where_nothing_is_planted)
     vmm_destroy(vm);
 }
 
+/* Tables are looked at behind each decision of the allocator's, and not between two. */
+Test(audit, a_decision_of_the_allocators_has_its_tables_looked_at)
+{
+    struct vmm_vm *vm = running();
+    struct vmm_audit audit = {0};
+    struct audit_seen seen = {0};
+    uint32_t *entry = leaf(vm), old = *entry, *pages = audit_pages(vm);
+    audit_resources(vm, pages, &seen, &audit);
+    uint64_t entries_seen = audit.entries;
+    *entry = vm->vcpu->root | (old & 0xfff);
+    audit_resources(vm, pages, &seen, &audit);
+    cr_assert_eq(audit.violation_count, 0);
+    shadow_trace(vm->vcpu->shadow, 0x3000);
+    audit_resources(vm, pages, &seen, &audit);
+    cr_assert_eq(audit.violation_count, 1, "%zu", audit.violation_count);
+    cr_assert_geq(audit.entries, 2 * entries_seen);
+    shadow_untrace(vm->vcpu->shadow, 0x3000);
+    *entry = old;
+    free(pages);
+    vmm_destroy(vm);
+}
+
 Test(audit, an_entry_that_reaches_the_vmm_is_a_violation)
 {
     struct vmm_vm *vm = running();
