@@ -45,6 +45,7 @@ judge() { # NAME WORDS
     case ${VMM_ALL_LABS:+all}:$1 in
     all:* | *:'exit(0)' | *:'a wild pointer' | *:'forged evidence' | *:fork | *:'a new file') ;;
     *:'reading a file' | *:"the library's functions" | *:'no C' | *:'nonsense as an outcome' | *:'lengths at random') ;;
+    *:"the monitor's frame in the nested table" | *:"the host's interrupts under the guest's mask") ;;
     *) return ;;
     esac
     count=$((count + 1))
@@ -224,5 +225,47 @@ translator 'exits that there are not' 'misbehaved' "s/vmm_exits_cut(to_cut, exit
 translator 'a crash while it unlinks' 'crashed: Segmentation fault' "s/vmm_exits_cut(to_cut, exit);/vmm_exits_cut((void *)to_cut + 4096, exit);/"
 translator 'forged states' 'channel itself' "$begin/&char fake[4096]; memset(fake, 1, sizeof fake); if (write(3, fake, sizeof fake) < 0) abort();/"
 translator 'no answer but exit' 'ended the process itself, with status 0' '/^static bool stale/,/^}/s/(void)context;/exit(0);/'
+
+# ---- hardware assist: what is in the VMCB and in the nested tables ----
+
+lab=9
+solution=$tree/labs/solutions/09-hardware/hardware.c
+rm one/* hostile/*
+cp "$tree/labs/09-hardware/tests/01-memory.S" "$tree/labs/09-hardware/tests/guest.inc" one
+hardware() { # NAME WORDS SED-SCRIPT, of the reference
+    { echo "$includes" && sed "$3" "$solution"; } >hostile/hardware.c
+    cmp -s "$solution" hostile/hardware.c && fail "$1 is the reference"
+    judge "$1" "$2"
+}
+cp "$solution" hostile/hardware.c
+grade || fail "hardware assist: $(cat result.json)"
+fill='/^static struct vmm_nested_answer fill/,/^}/s/(void)context;'
+handle='/^static enum vmm_exit_end handle/,/^}/s/(void)context;'
+window='/^static uint64_t window/,/^}/s/(void)context;'
+hardware "another page's frame in the nested table" 'Instruction' 's/answer.table_entry = fault->frame | rights;/answer.table_entry = (fault->frame ^ 0x1000) | rights;/'
+hardware "the monitor's frame in the nested table" 'misbehaved: it mapped' 's/answer.table_entry = fault->frame | rights;/answer.table_entry = 0x1000 | rights;/'
+hardware 'a nested table at a frame of the guest' 'misbehaved: it led' 's/fault->new_table | EVERYTHING/fault->frame | EVERYTHING/'
+hardware 'a table that the guest may write' 'misbehaved' 's/answer.table_entry = fault->frame | rights;/answer.table_entry = (fault->directory_entry ? fault->directory_entry : fault->new_table) | EVERYTHING;/'
+hardware 'all of memory as one large page' 'misbehaved' "$fill/&return (struct vmm_nested_answer){VMM_FILL_MAP, 0x87, 0x87};/"
+hardware 'a nested fault for ever' 'Instruction' "$fill/&return (struct vmm_nested_answer){VMM_FILL_MAP, fault->directory_entry, fault->table_entry};/"
+hardware 'an exit handler that never returns' 'never returns' "$handle/&for (volatile int i = 0;; i++);/"
+hardware 'an exit handler that leaves the VMM' 'ended the process itself, with status 0' "$handle/&_exit(0);/"
+hardware 'an exit handler that jumps out' 'what the file has to define is missing' "$handle/&extern void vmm_longjmp(void *, int) __asm__(\"no_such_way_out\"); vmm_longjmp(exit, 1);/"
+hardware 'an event that VMRUN refuses' 'misbehaved' "$handle/&exit->event = UINT64_MAX; return VMM_EXIT_INJECT;/"
+hardware 'an end that there is not' 'misbehaved: it came to end 77' "$handle/&return (enum vmm_exit_end)77;/"
+hardware "the library's own exit handler" 'Module missing' "$handle/&return VMM_EXIT_STANDARD;/"
+hardware "the library's own nested entries" 'Module missing' "$fill/&return (struct vmm_nested_answer){.kind = VMM_FILL_STANDARD};/"
+hardware 'an exit that was never taken' 'never returns' "$handle/&exit->code = VMM_EXIT_CPUID; exit->length = 2; return cpuid(exit);/"
+hardware 'a port instead of a page' 'misbehaved' "$handle/&exit->code = VMM_EXIT_IOIO; exit->port = (struct vmm_port_access){.port = 0xf4, .size = 1, .value = 0}; return VMM_EXIT_IO;/"
+hardware 'registers of another ring' 'Instruction' "$handle/&exit->registers.cpl = 0; exit->registers.cr0 = 0xffffffff; exit->registers.eip = 0xffc00000; return VMM_EXIT_RESUME;/"
+hardware 'an exit beyond its end' 'crashed' "$handle/&memset(exit, 0xff, 64 << 20);/"
+hardware 'forged exits' 'channel itself' "$handle/&char fake[4096]; memset(fake, 1, sizeof fake); if (write(3, fake, sizeof fake) < 0) abort();/"
+hardware 'a question that exits' 'ended the process itself, with status 0' '/^static bool intercept/,/^}/s/(void)context;/exit(0);/'
+# The window is asked for when an interrupt waits.
+rm one/*
+cp "$tree/labs/09-hardware/tests/22-kernel.S" one
+hardware "the host's interrupts under the guest's mask" 'misbehaved: it cleared V_INTR_MASKING' "$window/&return VMM_V_IRQ;/"
+hardware 'a V_INTR at random' 'misbehaved: it wrote' "$window/&return UINT64_MAX;/"
+hardware 'a window that never returns' 'never returns' "$window/&for (volatile int i = 0;; i++);/"
 echo "$count hostile submissions"
 exit $bad
