@@ -253,7 +253,7 @@ check-labs: $(program) lab-runners guests
 	@VMM_BUILD=$(abspath $(OUT)) labs/repeat --runs $(GRADINGS)
 	@VMM_BUILD=$(abspath $(OUT)) VMM_ALL_LABS=1 TEST_TIMEOUT=900 scripts/run-tests \
 	  $(OUT)/test-logs/labs tests/test_labs_hostile.sh tests/test_labs_handout.sh \
-	  tests/test_labs_hypercalls.sh
+	  tests/test_labs_results.sh tests/test_labs_hypercalls.sh
 
 # What an instructor hands out (labs/README.md): LABS='02-dispatch 03-interpret' for some of them.
 LABS ?=
