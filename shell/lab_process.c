@@ -127,8 +127,8 @@ static int run(char *const arguments[], const char *folder, char *output, size_t
     }
     close(null);
     close(pipes[1]);
-    if (child > 0 && collect(pipes[0], (uint8_t *)output, room - 1, &count, seconds, false,
-                             folder ? child : 0) != ENDED)
+    if (child > 0 &&
+        collect(pipes[0], (uint8_t *)output, room - 1, &count, seconds, false, 0) != ENDED)
         kill(-child, SIGKILL);
     output[count] = '\0';
     close(pipes[0]);
