@@ -1,10 +1,12 @@
 /* Building what was handed in. The compiler reads a student's file, so it is confined, too, and
  * works in a folder of its own on copies: an #include or .incbin finds what nobody may read, and
  * nothing of the grader. */
+#define _GNU_SOURCE /* RTLD_DEFAULT */
 #include "shell/lab.h"
 
 #include "shell/lab_process.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,7 +140,6 @@ bool lab_assemble_confined(const struct lab *lab, const char *folder, const char
                             folder, why, LAB_SENTENCE, 60) == 0;
 }
 
-/* The library must not do the student's work. */
 /* Whether `name` begins with one of the words of `allowed`. */
 static bool is_allowed(const char *name, const char *allowed)
 {
@@ -151,6 +152,7 @@ static bool is_allowed(const char *name, const char *allowed)
     return false;
 }
 
+/* The library must not do the student's work. */
 bool lab_accept(struct lab_job *job, const char *allowed)
 {
     struct lab_result *result = job->result;
@@ -161,14 +163,21 @@ bool lab_accept(struct lab_job *job, const char *allowed)
         return false;
     }
     for (char *line = strtok(names, "\n"); line; line = strtok(NULL, "\n")) {
-        const char *name = strrchr(line, ' ') ? strrchr(line, ' ') + 1 : line;
+        char *name = strrchr(line, ' ') ? strrchr(line, ' ') + 1 : line;
         bool may = is_allowed(name, allowed);
+        name[strcspn(name, "@")] = '\0'; /* a symbol's version */
         if ((strncmp(name, "vmm_", 4) == 0 && !may) || strncmp(name, "dlopen", 6) == 0 ||
             strncmp(name, "dlsym", 5) == 0 || strncmp(name, "dlvsym", 6) == 0 ||
             strncmp(name, "dlmopen", 7) == 0) {
             snprintf(result->output, sizeof result->output,
                      "The file calls %s. Of the library a file of this lab may call %s%s.", name,
                      allowed ? "only what begins with " : "nothing", allowed ? allowed : "");
+            return false;
+        }
+        /* What is in no library of this program's is in none of the runner's. */
+        if (strstr(line, " U ") && !dlsym(RTLD_DEFAULT, name)) {
+            snprintf(result->output, sizeof result->output,
+                     "The file calls %s, which is neither in it nor in the C library.", name);
             return false;
         }
     }

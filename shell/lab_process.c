@@ -206,6 +206,9 @@ const char *lab_ending(const struct lab_child *child, unsigned seconds, char *te
         snprintf(text, room, "it crashed: %s", strsignal(WTERMSIG(status)));
     else if (WEXITSTATUS(status) == LAB_NO_MODULE)
         return "what the file has to define is missing, or it needs a function that is nowhere";
+    else if (WEXITSTATUS(status) == LAB_NO_SLOT)
+        return "a name in lab_modules is no module's, or its last entry, {.slot = NULL}, is "
+               "missing";
     else if (WEXITSTATUS(status) == LAB_NO_CHANNEL)
         return "it closed the grader's channel";
     else

@@ -198,6 +198,14 @@ kill -KILL $grader
 wait $grader 2>/dev/null
 query 'r["score"] == 0 and r["max_score"] == 36 and all("was ended before" in x["output"] for x in r["tests"])' ||
     fail "a killed grader: $(head -c 300 result.json)"
+# What is not there is named.
+mkdir -p mutant
+sed 's/"interpreter.sti"/"interpreter.stii"/' "$solution/interpret.c" >mutant/interpret.c
+grade 3 mutant
+query '"a name in lab_modules is no module" in t["lgdt"]["output"]' || fail 'a slot that is none'
+sed '/outcome cli(/,/^}/s/(void)context;/extern void helper(void); helper();/' "$solution/interpret.c" >mutant/interpret.c
+grade 3 mutant
+query '"The file calls helper" in r["output"]' || fail 'a function that is nowhere'
 rm -rf "$TMPDIR"/*
 CC=/nowhere/cc grade 3 "$solution"
 query 'r["score"] == 0 and "compiler cannot be run" in r["output"]' || fail 'no compiler'

@@ -185,7 +185,7 @@ cat >hostile/interpret.c <<'END'
 static struct vmm_outcome f(void *c, struct vmm_call *call) { (void)c; (void)call; return (struct vmm_outcome){0}; }
 const struct lab_module lab_modules[] = {{"interpreter.fly", .routine = f}, {.slot = NULL}};
 END
-judge 'a slot that is none' 'what the file has to define is missing'
+judge 'a slot that is none' 'a name in lab_modules is no module'
 cat >hostile/interpret.c <<'END'
 #include "lab.h"
 static struct vmm_outcome f(void *c, struct vmm_call *call) { (void)c; (void)call; return (struct vmm_outcome){.kind = 999}; }
@@ -218,7 +218,7 @@ translator 'a draft beyond its end' 'crashed' "$begin/&for (int i = 0; i < 4000;
 translator 'a great many instructions' '4294967295 instructions' "$begin/&draft->count = UINT32_MAX; return VMM_TRANSLATED;/"
 translator 'lengths at random' 'misbehaved' "s/at += insn.length;/op->length = (uint8_t)rand(); &/"
 translator 'the library'"'"'s own translator' 'Module missing' "s/return VMM_TRANSLATED;/return VMM_TRANSLATE_STANDARD;/"
-translator 'the library'"'"'s plan' 'what the file has to define is missing' \
+translator 'the library'"'"'s plan' 'The file calls translator_standard, which is neither' \
     "s/^static bool ends_unit(/extern const struct vmm_translator translator_standard;\n&/;$begin/&if (translator_standard.link) return VMM_TRANSLATED;/"
 translator 'a jump into the monitor' 'Instruction' "s/op->target = behind + insn->immediate;/op->target = 0xffc00000;/"
 translator 'exits that there are not' 'misbehaved' "s/vmm_exits_cut(to_cut, exit);/vmm_exits_cut(to_cut, exit + 70000);/"
@@ -250,7 +250,7 @@ hardware 'all of memory as one large page' 'misbehaved' "$fill/&return (struct v
 hardware 'a nested fault for ever' 'Instruction' "$fill/&return (struct vmm_nested_answer){VMM_FILL_MAP, fault->directory_entry, fault->table_entry};/"
 hardware 'an exit handler that never returns' 'never returns' "$handle/&for (volatile int i = 0;; i++);/"
 hardware 'an exit handler that leaves the VMM' 'ended the process itself, with status 0' "$handle/&_exit(0);/"
-hardware 'an exit handler that jumps out' 'what the file has to define is missing' "$handle/&extern void vmm_longjmp(void *, int) __asm__(\"no_such_way_out\"); vmm_longjmp(exit, 1);/"
+hardware 'an exit handler that jumps out' 'The file calls no_such_way_out, which is neither' "$handle/&extern void vmm_longjmp(void *, int) __asm__(\"no_such_way_out\"); vmm_longjmp(exit, 1);/"
 hardware 'an event that VMRUN refuses' 'misbehaved' "$handle/&exit->event = UINT64_MAX; return VMM_EXIT_INJECT;/"
 hardware 'an end that there is not' 'misbehaved: it came to end 77' "$handle/&return (enum vmm_exit_end)77;/"
 hardware "the library's own exit handler" 'Module missing' "$handle/&return VMM_EXIT_STANDARD;/"

@@ -21,7 +21,8 @@ enum {
     LAB_GUEST_ROOM = 256 << 10, /* bytes of a guest at most */
     LAB_NO_MODULE = 40,         /* the runner's exit status: the file defines nothing useful */
     LAB_NO_MACHINE = 41, /* the runner's exit status before it says hello: no VM, no sandbox */
-    LAB_NO_CHANNEL = 42  /* the runner's exit status: the channel is closed */
+    LAB_NO_CHANNEL = 42, /* the runner's exit status: the channel is closed */
+    LAB_NO_SLOT = 43     /* the runner's exit status: a module is for no slot */
 };
 
 #define LAB_NO_PREDICTION UINT64_MAX

@@ -37,9 +37,11 @@ int main(int argc, char **argv)
         write(LAB_CHANNEL, &hello, sizeof hello) != sizeof hello)
         return LAB_NO_MACHINE;
     const struct lab_module *modules = load();
-    if (!modules || lab_install_machine(&machine, modules, &error) != VMM_OK ||
-        !lab_machine_load(&machine, guest, size, &error))
+    if (!modules)
         return LAB_NO_MODULE;
+    if (lab_install_machine(&machine, modules, &error) != VMM_OK ||
+        !lab_machine_load(&machine, guest, size, &error))
+        return LAB_NO_SLOT;
     const uint64_t predicted = lab_prediction(modules, guest, size);
     bool more = true;
     for (unsigned step = 0; more && step < LAB_STEPS; step++) {
