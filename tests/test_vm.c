@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <vmm/snapshot.h>
 #include <vmm/vm.h>
 
 struct output {
@@ -381,5 +382,46 @@ Test(vm, an_interrupted_vm_stops_soon_however_slow_its_guest_is)
     cr_assert_eq(vmm_run(vm, 100000), VMM_STOP_USER, "%s", vmm_stop_text(vm));
     vmm_statistics(vm, &statistics);
     cr_assert_lt(statistics.guest_instructions, 100);
+    vmm_destroy(vm);
+}
+
+/* What a beginner's test does wrong ends in an error, not in a crash. */
+Test(vm, misuse_is_an_error)
+{
+    static const uint8_t code[] = {0xe6, 0xf4};
+    static const struct vmm_config wrong[] = {
+        {.clock = 7}, {.technique = "hw", .mmu = 7}, {.technique = "bt", .code_cache = 5}};
+    struct vmm_error error;
+    struct vmm_registers registers;
+    struct vmm_statistics statistics;
+    uint8_t byte;
+    struct vmm_image image = {.kind = "flat@0x100000", .file = {.bytes = code, .size = 2}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        cr_assert_null(vmm_create(&wrong[i], &error));
+        cr_assert_eq(error.code, VMM_E_USAGE);
+    }
+    cr_assert_eq(vmm_load(NULL, &image, &error), VMM_E_USAGE);
+    cr_assert(strstr(error.text, "vmm_create"));
+    cr_assert_eq(vmm_run(NULL, 0), VMM_STOP_FAILURE);
+    cr_assert(strstr(vmm_stop_text(NULL), "vmm_create"));
+    vmm_interrupt(NULL);
+    vmm_registers(NULL, &registers);
+    vmm_statistics(NULL, &statistics);
+    cr_assert_eq(statistics.stop, VMM_STOP_FAILURE);
+    cr_assert_eq(vmm_read_physical(NULL, 0, &byte, 1) + vmm_read_linear(NULL, 0, &byte, 1), 0);
+    cr_assert_eq(vmm_digest(NULL) + vmm_digest_masked(NULL), 0);
+    cr_assert_null(vmm_snapshot_take(NULL, &error));
+    struct vmm_vm *vm = vmm_create(NULL, &error);
+    cr_assert_not_null(vm, "%s", error.text);
+    cr_assert_eq(vmm_run(vm, 0), VMM_STOP_NONE);
+    cr_assert(strstr(vmm_stop_text(vm), "no guest"));
+    cr_assert_eq(vmm_load(vm, NULL, &error), VMM_E_USAGE);
+    image.file.bytes = NULL;
+    cr_assert_eq(vmm_load(vm, &image, &error), VMM_E_USAGE);
+    image.file.bytes = code;
+    cr_assert_eq(vmm_load(vm, &image, &error), VMM_OK, "%s", error.text);
+    cr_assert(strstr(vmm_stop_text(vm), "not run yet"));
+    cr_assert_eq(vmm_snapshot_restore(vm, NULL, &error), VMM_E_USAGE);
+    cr_assert_eq(vmm_run(vm, 0), VMM_STOP_EXIT);
     vmm_destroy(vm);
 }

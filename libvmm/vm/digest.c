@@ -192,6 +192,8 @@ unsigned vmm_digest_masked(const struct vmm_vm *vm)
 {
     struct digest_live live;
     unsigned masked = 0;
+    if (!vm)
+        return 0;
     digest_find_live(&live, vm);
     for (uint32_t at = 0; at < vm_memory_size(vm); at += X86_PAGE_SIZE) {
         uint8_t copy[X86_PAGE_SIZE];
@@ -208,6 +210,8 @@ uint64_t digest_processor(uint64_t hash, const struct vmm_vm *vm)
 
 uint64_t vmm_digest(const struct vmm_vm *vm)
 {
+    if (!vm)
+        return 0;
     uint64_t hash = digest_processor(0, vm);
     hash = mix_memory(hash, vm);
     hash = digest_board(hash, &vm->board);

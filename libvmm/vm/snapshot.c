@@ -65,8 +65,10 @@ void vmm_snapshot_describe(const struct vmm_snapshot *snapshot, struct vmm_snaps
 
 static int check(const struct vmm_vm *vm, struct vmm_error *error)
 {
-    const struct vmm_vm *turn = vm->machine->turn;
     error_clear(error);
+    if (!vm)
+        return error_set(error, VMM_E_USAGE, "There is no virtual machine.");
+    const struct vmm_vm *turn = vm->machine->turn;
     if (!vm->loaded)
         return error_set(error, VMM_E_STATE, "There is no guest yet; load one first.");
     if (vm->machine->cpu.host_clock)
@@ -188,6 +190,8 @@ int snapshot_put_back(struct vmm_vm *vm, struct vmm_snapshot *s, struct vmm_erro
     int code = check(vm, error);
     if (code != VMM_OK)
         return code;
+    if (!s)
+        return error_set(error, VMM_E_USAGE, "There is no snapshot; vmm_snapshot_take says why.");
     if (s->vm != vm)
         return error_set(error, VMM_E_STATE,
                          "The snapshot is of another virtual machine; restore it there.");

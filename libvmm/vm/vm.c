@@ -24,6 +24,7 @@
 
 enum {
     MEMORY_DEFAULT = 64 << 20,
+    CODE_CACHE_LEAST = 64 << 10,
     MEMORY_LARGEST = 1 << 30,
     PAGE_TABLES = 1024, /* frames for shadow page tables or nested ones, each VM */
     OTHER_FRAMES = (int)VCPU_FRAMES > (int)HW_FRAMES + 1 ? (int)VCPU_FRAMES : (int)HW_FRAMES + 1,
@@ -57,6 +58,9 @@ static const struct technique *find_technique(const char *name)
 
 /* ---- creation ---- */
 
+/* For who did not look whether vmm_create had failed. */
+static const char no_vm[] = "There is no virtual machine; vmm_create says in its error why.";
+
 static const char *names_of_techniques(void)
 {
     static char names[128];
@@ -79,6 +83,14 @@ static int check_config(const struct vmm_config *config, const struct technique 
     if (*size < MEMORY_MINIMUM || *size > MEMORY_LARGEST)
         return error_set(error, VMM_E_USAGE,
                          "A memory of %u bytes is not possible; choose from 1M to 1G.", *size);
+    if (config->clock > VMM_CLOCK_HOST || config->mmu > VMM_MMU_SHADOW)
+        return error_set(error, VMM_E_USAGE,
+                         "The configuration's clock or mmu is none that there is; set all of it to "
+                         "zeros first.");
+    if (config->code_cache && config->code_cache < CODE_CACHE_LEAST)
+        return error_set(error, VMM_E_USAGE,
+                         "A code cache of %u bytes is too small; give 64K or more, or 0.",
+                         config->code_cache);
     if (config->beside && !(*technique)->virtualizes)
         return error_set(error, VMM_E_USAGE,
                          "A machine has room for one guest under '%s'; choose a technique that "
@@ -204,8 +216,10 @@ struct vmm_vm *vmm_create(const struct vmm_config *config, struct vmm_error *err
 {
     const struct technique *technique;
     struct technique_options options;
+    static const struct vmm_config defaults;
     uint32_t size;
     error_clear(error);
+    config = config ? config : &defaults;
     if (check_config(config, &technique, &size, error) != VMM_OK ||
         hardware_options(config, technique, &options, error) != VMM_OK)
         return 0;
@@ -265,10 +279,14 @@ static struct loader_file borrow(const struct vmm_file *file)
 int vmm_load(struct vmm_vm *vm, const struct vmm_image *image, struct vmm_error *error)
 {
     struct loader_module modules[LOADER_MODULES];
-    struct loader_request request = {.image = borrow(&image->file), .cmdline = image->cmdline};
     struct loader_file initrd;
     struct loader_result result;
     error_clear(error);
+    if (!vm)
+        return error_set(error, VMM_E_USAGE, "%s", no_vm);
+    if (!image || (image->file.size && !image->file.bytes))
+        return error_set(error, VMM_E_USAGE, "There is no image; give its bytes and their number.");
+    struct loader_request request = {.image = borrow(&image->file), .cmdline = image->cmdline};
     if (vm->loaded)
         return error_set(error, VMM_E_STATE,
                          "This virtual machine has a guest already; create another one.");
@@ -392,6 +410,8 @@ enum vmm_stop vm_run_past(struct vmm_vm *vm, uint64_t limit, bool pass)
 
 enum vmm_stop vmm_run(struct vmm_vm *vm, uint64_t instructions)
 {
+    if (!vm)
+        return VMM_STOP_FAILURE;
     const struct vmm_vm *turn = vm->machine->turn;
     if (!vm->loaded || !vm_resumable(vm->stop) || (turn && turn->dispatcher.running))
         return vm->stop; /* the last: from within a replaced module */
@@ -405,12 +425,16 @@ enum vmm_stop vmm_run(struct vmm_vm *vm, uint64_t instructions)
 
 void vmm_interrupt(struct vmm_vm *vm)
 {
-    vm->dispatcher.interrupted = 1;
+    if (vm)
+        vm->dispatcher.interrupted = 1;
 }
 
 const char *vmm_stop_text(const struct vmm_vm *vm)
 {
-    return vm->stop_text;
+    return !vm              ? no_vm
+           : *vm->stop_text ? vm->stop_text
+           : vm->loaded     ? "The guest has not run yet."
+                            : "There is no guest yet; load one first.";
 }
 
 const char *vmm_stop_name(enum vmm_stop stop)
@@ -447,12 +471,14 @@ void vm_show_registers(const struct cpu_state *s, struct vmm_registers *r)
 
 void vmm_registers(const struct vmm_vm *vm, struct vmm_registers *registers)
 {
-    vm_show_registers(vm->dispatcher.guest, registers);
+    memset(registers, 0, sizeof *registers);
+    if (vm)
+        vm_show_registers(vm->dispatcher.guest, registers);
 }
 
 size_t vmm_read_physical(const struct vmm_vm *vm, uint32_t address, void *bytes, size_t count)
 {
-    if (address >= vm->memory_size)
+    if (!vm || address >= vm->memory_size)
         return 0;
     if (count > vm->memory_size - address)
         count = vm->memory_size - address;
@@ -462,11 +488,15 @@ size_t vmm_read_physical(const struct vmm_vm *vm, uint32_t address, void *bytes,
 
 size_t vmm_read_linear(const struct vmm_vm *vm, uint32_t address, void *bytes, size_t count)
 {
-    return x86_peek(vm->dispatcher.guest, vm->dispatcher.linear, address, bytes, count);
+    return vm ? x86_peek(vm->dispatcher.guest, vm->dispatcher.linear, address, bytes, count) : 0;
 }
 
 void vmm_statistics(const struct vmm_vm *vm, struct vmm_statistics *s)
 {
+    if (!vm) {
+        *s = (struct vmm_statistics){.technique = "", .stop = VMM_STOP_FAILURE, .status = 1};
+        return;
+    }
     const struct dispatcher *d = &vm->dispatcher;
     *s = (struct vmm_statistics){
         .technique = d->technique->name,

@@ -7,6 +7,7 @@
  *     dispatcher.decision   whose an exception is: the guest's, interpreter's or allocator's
  *     dispatcher.delivery   how an exception or interrupt enters its handler
  *     dispatcher.nested     what an exception during a delivery comes to
+ *     dispatcher.hardware   intercepts, exits and nested page tables under hw: see assist.h
  *     allocator.frames      which frame of the machine a page of the guest's memory gets
  *     allocator.shadow      what a page fault is, and what a shadow page-table entry allows
  *     allocator.ports       which ports the guest may use

@@ -42,7 +42,7 @@ struct vmm_snapshot *vmm_snapshot_take(struct vmm_vm *vm, struct vmm_error *erro
 /** Makes the VM what it was when `snapshot` was taken of it: its digest is the same, and so is the
  * run from there, with the input that came then. Breakpoints, watchpoints and sinks stay as they
  * are. Returns VMM_OK, or VMM_E_STATE with `error` set: the snapshot is of another VM, or this one
- * is running; VMM_E_MEMORY. */
+ * is running; VMM_E_USAGE (NULL), VMM_E_MEMORY. */
 int vmm_snapshot_restore(struct vmm_vm *vm, struct vmm_snapshot *snapshot, struct vmm_error *error);
 
 /** Frees a snapshot; NULL is allowed. */

@@ -146,9 +146,11 @@ struct vmm_statistics {
 /** The version, "0.1.0". Static string. */
 const char *vmm_version(void);
 
-/** Creates a VM, powered on, without a guest. Returns NULL with `error` set: VMM_E_USAGE (an
- * unknown technique, an impossible memory size), VMM_E_MEMORY, VMM_E_UNSUPPORTED (the engine cannot
- * be trusted). The caller owns the VM and gives it to vmm_destroy. */
+/** Creates a VM, powered on, without a guest; `config` NULL: all defaults. Returns NULL with
+ * `error` set: VMM_E_USAGE (an unknown technique, an impossible memory size), VMM_E_MEMORY,
+ * VMM_E_UNSUPPORTED (the engine cannot be trusted). The caller owns the VM and gives it to
+ * vmm_destroy. To the other functions here NULL is a VM that does nothing: who does not look at
+ * vmm_create's result hears of it from them. */
 struct vmm_vm *vmm_create(const struct vmm_config *config, struct vmm_error *error);
 
 /** Frees a VM; NULL is allowed. */
@@ -160,7 +162,7 @@ int vmm_load(struct vmm_vm *vm, const struct vmm_image *image, struct vmm_error 
 
 /** Runs until the guest stops, or `instructions` more have retired (0: no limit; then the result is
  * VMM_STOP_LIMIT, and the VM can be run on). Running a VM that has stopped for good returns the
- * same reason again. */
+ * same reason again; one without a guest, VMM_STOP_NONE. */
 enum vmm_stop vmm_run(struct vmm_vm *vm, uint64_t instructions);
 
 /** Runs `count` VMs of one machine in turns, round-robin, until each has stopped for good or
