@@ -21,7 +21,7 @@ fail() {
 
 # ---- what the guests print, and how they end (port 0xF4: status (v << 1) | 1) ----
 
-GUEST_RUNNER=vmm.sh VMM=$vmm sh tests/guests/compare.sh "$guests" hello hello-serial exceptions gates paging smc ports \
+GUEST_RUNNER=vmm.sh VMM=$vmm sh tests/guests/compare.sh "$guests" hello hello-serial exceptions gates paging smc tasks ports \
     timer trapstorm redpill sensitive kernel kernel-virt flat realmode || bad=1
 
 # ends STATUS STOP OPTION...: how a run ends, by its status and its statistics; a status of 1 that no

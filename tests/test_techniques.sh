@@ -33,11 +33,11 @@ run() {
 for guest in hello.elf hello-serial.elf smc.elf ports.elf hlt.elf triplefault.elf \
     jump-unmapped.elf bad-segments.elf cr3-nowhere.elf spin.elf realmode.bin kernel-virt.elf \
     kernel.elf sensitive.elf exceptions.elf paging.elf timer.elf trapstorm.elf \
-    both-rings.elf gates.elf manual.elf redpill.elf evicted.elf; do
+    both-rings.elf gates.elf manual.elf redpill.elf evicted.elf tasks.elf; do
     run "$guest" bare
     case $guest in
     kernel.elf | sensitive.elf | exceptions.elf | paging.elf | timer.elf | trapstorm.elf | \
-        both-rings.elf | gates.elf | manual.elf)
+        both-rings.elf | gates.elf | manual.elf | tasks.elf)
         # What is sensitive and unprivileged in them is the supervisor's: theorem 3.
         techniques='patch hybrid bt hw:nested hw:shadow'
         ;;
