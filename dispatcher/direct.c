@@ -148,6 +148,8 @@ static enum cpu_action exception(struct dispatcher *d, const struct cpu_exit *ex
     const struct x86_instruction *insn;
     struct x86_instruction buffer;
     enum decision decision;
+    if (event->vector != X86_PAGE && vcpu_recall_tables(d->vcpu))
+        return CPU_RETRY; /* it was a load from one, perhaps */
     direct_record(d, TRAP_EXCEPTION);
     if (!decide(d, exit, &insn, &buffer, &decision)) {
         record_result(&d->recorder, "decision", "refused");

@@ -48,6 +48,7 @@ struct recorder {
     } causes[TRAP_CAUSES];
     unsigned vm;
     uint64_t born_ticks, born_nanoseconds;
+    uint64_t measured, measure_age; /* what 2^20 ticks are worth; when to measure it again */
 };
 
 void record_init(struct recorder *recorder, unsigned vm);

@@ -10,6 +10,7 @@
  * it is, as it did under PATM: what is silent there, SIDT and its kin, still shows the VMM, which
  * is found and reported as under trap-and-emulate (silent.h). */
 #include "direct.h"
+#include "vcpu.h"
 
 /* Virtual ring 0 to 2, or virtual real mode, whose stand-in is virtual-8086 mode. What is executed
  * in the guest's own virtual-8086 mode is user code. */
@@ -20,10 +21,20 @@ static bool patch_patches(struct dispatcher *d, const struct cpu_state *real,
     return real->cpl < 3 || !(d->guest->cr0 & X86_CR0_PE);
 }
 
+/* LAR, LSL, VERR and VERW are patched, so that the guest's supervisor only loads from its
+ * descriptor tables. */
+static bool patch_create(struct dispatcher *d, const struct technique_options *options)
+{
+    (void)options;
+    d->vcpu->lets_go = true;
+    return true;
+}
+
 const struct technique technique_patch = {
     .name = "patch",
     .virtualizes = true,
     .tells_control = true,
+    .create = patch_create,
     .exit = direct_exit,
     .wants = direct_wants,
     .reads_time = direct_reads_time,

@@ -13,13 +13,14 @@
 #include "record_text.h"
 #include "text.h"
 #include "trace_note.h"
+#include "vm.h"
 #include "vmm/symbols.h"
 #include "vmm/trace.h"
 
 #define LINE        4096u
 #define CYCLES_A_US 100u
 
-enum { KNOWN = 4096, TOGETHER = 1 << 16 };
+enum { KNOWN = 4096, KNOWN_ROOM = 512, TOGETHER = 1 << 18 };
 
 struct vmm_trace {
     enum vmm_trace_format format;
@@ -30,11 +31,10 @@ struct vmm_trace {
     size_t waiting;  /* bytes of `buffer`: what programs read is written in large pieces */
     char buffer[TOGETHER];
     struct known {
-        uint32_t linear;
-        uint8_t length; /* 0: nothing is kept here */
-        bool code16;
-        uint8_t bytes[sizeof((struct vmm_record *)0)->bytes];
-        char text[96], hexadecimal[2 * sizeof((struct vmm_record *)0)->bytes + 1];
+        struct vmm_record record; /* what it is of, and what of that the text says */
+        unsigned symbols;         /* tables of them, when it was made */
+        size_t length;            /* 0: nothing is kept here */
+        char text[KNOWN_ROOM];
     } known[KNOWN];
     struct watched {
         struct watched *next;
@@ -117,42 +117,90 @@ static void name_hexadecimal(struct text *out, const char *name, size_t length, 
 #define add_string(out, name, value)           name_string(out, NAME(name), value)
 #define add_hexadecimal(out, name, has, value) name_hexadecimal(out, NAME(name), has, value)
 
-/* What traps once traps again: the text of an instruction is made once, and kept where the next
- * one with the same place among so many finds it. */
-static const struct known *look_up(struct vmm_trace *trace, const struct vmm_record *record)
+static void add_bytes(struct text *out, const struct vmm_record *record)
 {
     static const char digits[] = "0123456789abcdef";
-    struct known *known = &trace->known[record->linear % KNOWN];
-    if (known->linear == record->linear && known->length == record->length &&
-        known->code16 == record->code16 && memcmp(known->bytes, record->bytes, record->length) == 0)
-        return known;
-    known->linear = record->linear;
-    known->length = record->length;
-    known->code16 = record->code16;
-    memcpy(known->bytes, record->bytes, sizeof known->bytes);
-    unsigned length = vmm_disassemble(record->bytes, record->length, record->linear, record->code16,
-                                      known->text, sizeof known->text);
+    char text[96] = "", hexadecimal[2 * sizeof record->bytes + 1];
+    unsigned length = 0;
+    if (record->length)
+        length = vmm_disassemble(record->bytes, record->length, record->linear, record->code16,
+                                 text, sizeof text);
     if (!length)
         length = record->length;
     for (unsigned i = 0; i < length; i++) {
-        known->hexadecimal[2 * i] = digits[record->bytes[i] >> 4];
-        known->hexadecimal[2 * i + 1] = digits[record->bytes[i] & 15];
+        hexadecimal[2 * i] = digits[record->bytes[i] >> 4];
+        hexadecimal[2 * i + 1] = digits[record->bytes[i] & 15];
     }
-    known->hexadecimal[2 * length] = '\0';
-    return known;
+    hexadecimal[2 * length] = '\0';
+    add_string(out, "bytes", hexadecimal);
+    add_number(out, "bits", true, record->code16 ? 16 : 32);
+    add_string(out, "text", record->length ? text : 0);
 }
 
-static void add_bytes(struct vmm_trace *trace, struct text *out, const struct vmm_record *record)
+/* What of a record its place and its instruction say. */
+static void add_place(struct text *out, const struct vmm_vm *vm, const struct vmm_record *record)
 {
-    const struct known *known = record->length ? look_up(trace, record) : 0;
-    add_string(out, "bytes", known ? known->hexadecimal : "");
-    add_number(out, "bits", true, record->code16 ? 16 : 32);
-    add_string(out, "text", known ? known->text : 0);
+    char symbol[256];
+    vmm_symbol_text(vm, record->linear, symbol, sizeof symbol);
+    add_number(out, "vm", true, record->vm);
+    add_number(out, "ring", true, record->ring);
+    add_string(out, "cause", record->cause);
+    add_string(out, "class", record_class(record));
+    add_hexadecimal(out, "cs", true, record->cs);
+    add_hexadecimal(out, "eip", true, record->eip);
+    add_hexadecimal(out, "linear", true, record->linear);
+    add_string(out, "symbol", *symbol ? symbol : 0);
+    add_bytes(out, record);
+}
+
+/* Whether add_place comes to the same for both. Causes are static strings. */
+static bool same_place(const struct vmm_record *a, const struct vmm_record *b)
+{
+    return a->linear == b->linear && a->eip == b->eip && a->cs == b->cs && a->vm == b->vm &&
+           a->ring == b->ring && a->code16 == b->code16 && a->cause == b->cause &&
+           a->exit == b->exit && a->has_vector == b->has_vector && a->vector == b->vector &&
+           a->length == b->length && memcmp(a->bytes, b->bytes, a->length) == 0;
+}
+
+static unsigned symbol_tables(const struct vmm_vm *vm)
+{
+    unsigned count = 0;
+    for (const struct symbols *symbols = &vm->symbols; symbols; symbols = symbols->next)
+        count++;
+    return count;
+}
+
+/* What traps once traps again: add_place is made once, and kept where the next one with the same
+ * place among so many finds it. */
+static void put_place(struct vmm_trace *trace, struct text *out, const struct vmm_vm *vm,
+                      const struct vmm_record *record)
+{
+    struct known *known = &trace->known[record->linear % KNOWN];
+    if (!known->length || known->symbols != symbol_tables(vm) ||
+        !same_place(&known->record, record)) {
+        struct text text = text_in(known->text, sizeof known->text);
+        add_place(&text, vm, record);
+        bool fits = text.length < sizeof known->text;
+        known->length = fits ? text.length : 0;
+        known->record = *record;
+        known->symbols = symbol_tables(vm);
+        if (!fits) {
+            add_place(out, vm, record);
+            return;
+        }
+    }
+    text_put_bytes(out, known->text, known->length);
 }
 
 static void add_event(struct text *out, const struct vmm_record *record)
 {
+    static const char none[] = ",\"vector\":null,\"error_code\":null,\"address\":null,"
+                               "\"port\":null,\"injected\":null";
     bool port = record->has_address && record_is_port(record);
+    if (!record->has_vector && !record->has_address && !record->exit && !record->injected) {
+        text_put_bytes(out, none, sizeof none - 1);
+        return;
+    }
     add_number(out, "vector", record->has_vector, record->vector);
     add_hexadecimal(out, "error_code", record->has_error_code, record->error_code);
     add_hexadecimal(out, "address", record->has_address && !port, record->address);
@@ -181,22 +229,13 @@ static void add_changes(struct text *out, const struct vmm_record *record)
 static void add_object(struct vmm_trace *trace, struct text *out, const struct vmm_vm *vm,
                        const struct vmm_record *record)
 {
-    char symbol[256], walk[16];
-    vmm_symbol_text(vm, record->linear, symbol, sizeof symbol);
+    char walk[16];
     record_walk_text(record, walk, sizeof walk);
     text_put(out, "{\"sequence\":");
     text_put_number(out, record->sequence);
     add_number(out, "time", true, record->time);
     add_number(out, "instructions", true, record->instructions);
-    add_number(out, "vm", true, record->vm);
-    add_number(out, "ring", true, record->ring);
-    add_string(out, "cause", record->cause);
-    add_string(out, "class", record_class(record));
-    add_hexadecimal(out, "cs", true, record->cs);
-    add_hexadecimal(out, "eip", true, record->eip);
-    add_hexadecimal(out, "linear", true, record->linear);
-    add_string(out, "symbol", *symbol ? symbol : 0);
-    add_bytes(trace, out, record);
+    put_place(trace, out, vm, record);
     add_event(out, record);
     add_string(out, "walk", walk);
     add_string(out, "routine", record->routine);
