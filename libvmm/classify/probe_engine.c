@@ -8,10 +8,10 @@
 #include <string.h>
 
 enum {
-    TRANSLATION_BUFFER = 32 << 20,
+    TRANSLATION_BUFFER = 8 << 20,
     /* A full buffer brings the engine down, so it is emptied long before: a translation of one
      * instruction takes at most a few KB. */
-    RUNS_PER_FLUSH = 4096,
+    RUNS_PER_FLUSH = 1024,
 };
 
 void probe_write(struct probe *probe, int reg, uint64_t value)

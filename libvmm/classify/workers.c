@@ -28,7 +28,7 @@ enum {
     CHUNK_SWEEP = 64,
     FATAL_LIMIT = 48, /* after so many, the encoding is given up */
     FATAL_LIMIT_SWEEP = 2,
-    TICK_MS = 250,     /* of processor time; two ticks in one experiment are a hang */
+    TICK_MS = 100,     /* of processor time; two ticks in one experiment are a hang */
     STALLED_MS = 5000, /* of real time without any progress: the engine sleeps */
     EXIT_HUNG = 97,
     EXIT_NO_ENGINE = 98,
