@@ -1,8 +1,8 @@
 #!/bin/sh
 # What an instructor hands out: nothing of solutions, hidden tests and mutants is in it, and with
 # nothing else the labs can be done as their READMEs say. And the autograder: results.json always.
-# With one lab, or with all of them if VMM_ALL_LABS is set (make check-labs).
-# One lab's, unless VMM_ALL_LABS is set (make check-labs).
+# With one lab, whose README is followed with the handout; with all of them if VMM_ALL_LABS is set
+# (make check-labs, which follows all READMEs).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${VMM_BUILD:-$PWD/build}
