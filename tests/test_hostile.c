@@ -110,8 +110,10 @@ Test(hostile, a_kernel_in_the_vmms_place_harms_nobody)
     unsigned together = 0;
     for (size_t i = 0; vmm_technique(i); i++) {
         const char *technique = vmm_technique(i);
+        if (!runs_kernels(technique))
+            continue;
         struct vmm_vm *alone = load_flat(technique, 0, victim, sizeof victim);
-        if (!runs_kernels(technique) || !alone)
+        if (!alone)
             continue;
         cr_assert_eq(vmm_run(alone, 0), VMM_STOP_EXIT, "%s", technique);
         uint64_t digest = vmm_digest(alone);

@@ -175,6 +175,13 @@ Test(translate, a_sequence_can_be_left_anywhere)
     bench_free(b);
 }
 
+static int32_t distance_at(struct bench *b, uint32_t cache)
+{
+    int32_t distance;
+    memcpy(&distance, at(b, cache), sizeof distance);
+    return distance;
+}
+
 Test(translate, branches_are_chained_on_first_use)
 {
     struct bench *b = bench_new(CODE_PAGES);
@@ -182,7 +189,7 @@ Test(translate, branches_are_chained_on_first_use)
     /* 1: dec ecx; jne 1b; jmp 0x4000 */
     uint32_t cache = translate(b, 0x3000, loop, sizeof loop);
     cr_assert_eq(at(b, cache)[1], 0x0f, "jne, long");
-    cr_assert_eq(*(const int32_t *)(const void *)(at(b, cache) + 3), -7, "to its own unit");
+    cr_assert_eq(distance_at(b, cache + 3), -7, "to its own unit");
     struct translator_where end = where(b, cache + 7);
     cr_assert_eq(end.exit, TRANSLATOR_BRANCH);
     cr_assert_eq(end.target, 0x4000);
@@ -191,7 +198,7 @@ Test(translate, branches_are_chained_on_first_use)
     uint32_t target = translate(b, 0x4000, "\xf4", 1);
     cr_assert_eq(chain(b, &end), cache + 7, "it is executed now");
     cr_assert_eq(at(b, cache + 7)[0], 0xe9);
-    cr_assert_eq(*(const uint32_t *)(const void *)(at(b, cache + 8)), target - (cache + 12));
+    cr_assert_eq((uint32_t)distance_at(b, cache + 8), target - (cache + 12));
     cr_assert_eq(b->remade, b->flushed + 1, "the processor heard of it");
     bench_free(b);
 }
