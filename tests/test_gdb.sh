@@ -47,16 +47,17 @@ command -v gdb >/dev/null 2>&1 || {
     exit 77
 }
 
+tries=$(seq 200) # of a twentieth of a second
 # serve OPTION...: starts a server; `address` is where.
 serve() {
     : >"$work/server.err"
     "$vmm" gdb "$@" </dev/null >"$work/console" 2>"$work/server.err" &
     server=$!
     address=
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
+    for _ in $tries; do
         address=$(sed -n 's/.*target remote //p' "$work/server.err")
         [ -z "$address" ] || return 0
-        sleep 0.2
+        sleep 0.05
     done
     fail "the server does not listen: $(cat "$work/server.err")"
 }
@@ -156,9 +157,9 @@ END
     timeout -s KILL 60 sh -c 'echo $$ >"$0/pid"; exec gdb -nx -q -batch -x "$0/script" "$1"' \
         "$work" "$kernel" >"$work/out" 2>&1 </dev/null &
     interrupted=$!
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
+    for _ in $tries; do
         grep -q 'it loops' "$work/out" && break
-        sleep 0.2
+        sleep 0.05
     done
     sleep 0.5
     kill -INT "$(cat "$work/pid")"
@@ -260,10 +261,10 @@ printf 'gdbserver 127.0.0.1:0\ninfo vm\n' >"$work/lend.vmm"
 timeout 120 "$vmm" debug -batch -x "$work/lend.vmm" "$kernel" >"$work/lent" 2>"$work/server.err" \
     </dev/null &
 server=$!
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+for _ in $tries; do
     address=$(sed -n 's/.*target remote //p' "$work/server.err")
     [ -z "$address" ] || break
-    sleep 0.2
+    sleep 0.05
 done
 gdb_with "$kernel" <<'END'
 stepi 5
