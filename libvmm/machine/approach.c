@@ -17,6 +17,26 @@ static unsigned offset_of(struct cpu *cpu, const struct block *block, uint64_t i
     return offset < room ? offset : 0;
 }
 
+/* Behind CMPXCHG8B the engine takes an operand of an instruction before it in the block for EFLAGS,
+ * all bits of it; a hook behind it would have that stored. Stepped, it is a block of its own. */
+static bool spoils_flags(const struct x86_instruction *insn)
+{
+    return insn->map == 1 && insn->opcode == 0xc7;
+}
+
+static bool hookable(struct cpu *cpu, const struct block *block, unsigned end)
+{
+    uint8_t bytes[BLOCK_BYTES];
+    struct x86_instruction insn;
+    unsigned room = blocks_bytes(cpu, block, bytes), length;
+    for (unsigned offset = 0; offset < end && offset < room; offset += length) {
+        length = x86_decode(bytes + offset, room - offset, !(block->flags & BLOCK_CODE16), &insn);
+        if (!length || spoils_flags(&insn))
+            return false;
+    }
+    return true;
+}
+
 static bool drop_block(struct cpu *cpu, uint32_t pc, uint32_t size)
 {
     uint32_t frame, room = X86_PAGE_SIZE - (pc & ~X86_PAGE_MASK);
@@ -36,7 +56,8 @@ bool approach_begin(struct cpu *cpu)
         return false;
     unsigned offset = offset_of(cpu, block, cpu->deadline - cpu->time);
     uint32_t pc = block->pc + offset;
-    if (!offset || blocks_marked(cpu, pc) || !drop_block(cpu, block->pc, block->size))
+    if (!offset || blocks_marked(cpu, pc) || !hookable(cpu, block, offset) ||
+        !drop_block(cpu, block->pc, block->size))
         return false;
     cpu->approach_pc = pc;
     cpu->approach_time = cpu->time;

@@ -57,6 +57,8 @@ struct engine {
     } loaded;       /* as engine_load or engine_store left them */
     uint32_t start; /* EIP for the next uc_emu_start */
     bool running;   /* in uc_emu_start */
+    bool stopping;  /* engine_stop was called since it began ... */
+    uint32_t kept;  /* ... and EFLAGS then, without the lazy ones */
     uc_err failure;
 };
 
@@ -126,13 +128,26 @@ static void note_loaded(struct engine *e, const struct cpu_state *s)
     e->start = s->eip;
 }
 
+/* What the engine has for the lazy flags is, behind CMPXCHG8B, an operand of an instruction before
+ * it, all bits of it, and so they are found in EFLAGS. `stored` are the others, and `read` is what
+ * the engine says. Then nobody knows DF, which is 0 wherever a compiler has been. */
+static uint32_t sound_eflags(uint32_t stored, uint32_t read)
+{
+    const uint32_t lazy = X86_ARITHMETIC | X86_DF;
+    if (!((stored ^ read) & ~lazy))
+        return read;
+    return (stored & ~lazy) | (read & X86_ARITHMETIC);
+}
+
 void engine_load(struct engine *e, struct cpu_state *s)
 {
     uc_context_save(e->uc, e->block);
     for (unsigned i = 0; i < 8; i++)
         s->gpr[i] = get(e, e->at.gpr + i * LAYOUT_GPR);
     s->eip = get(e, e->at.eip);
-    s->eflags = read_register(e, UC_X86_REG_EFLAGS);
+    s->eflags = get(e, e->at.eflags);
+    if (e->running)
+        s->eflags = sound_eflags(s->eflags, read_register(e, UC_X86_REG_EFLAGS));
     for (unsigned i = 0; i < X86_SREGS; i++)
         get_segment(e, e->at.segments + i * LAYOUT_SEGMENT, &s->seg[i]);
     get_segment(e, e->at.ldtr, &s->ldtr);
@@ -343,13 +358,28 @@ static bool add_hooks(struct engine *e)
 
 /* ---- running ---- */
 
+/* When it stops the engine puts into EFLAGS what it has for the lazy flags. */
+static void clean_eflags(struct engine *e)
+{
+    if (!e->stopping)
+        return;
+    uc_context_save(e->uc, e->block);
+    uint32_t now = get(e, e->at.eflags), sound = sound_eflags(e->kept, now);
+    if (now == sound)
+        return;
+    put(e, e->at.eflags, sound);
+    uc_context_restore(e->uc, e->block);
+}
+
 bool engine_run(struct engine *e)
 {
     e->running = true;
+    e->stopping = false;
     divide_guard(true);
     e->failure = uc_emu_start(e->uc, e->start, 0, 0, 0);
     divide_guard(false);
     e->running = false;
+    clean_eflags(e);
     return e->failure == UC_ERR_OK;
 }
 
@@ -360,6 +390,11 @@ const char *engine_failure(const struct engine *e)
 
 void engine_stop(struct engine *e)
 {
+    if (e->running && !e->stopping) {
+        uc_context_save(e->uc, e->block);
+        e->kept = get(e, e->at.eflags) & ~(uint32_t)(X86_ARITHMETIC | X86_DF);
+        e->stopping = true;
+    }
     uc_emu_stop(e->uc);
 }
 
