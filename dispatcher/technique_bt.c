@@ -217,7 +217,7 @@ static void follow_watch(struct dispatcher *d, struct bt *b)
     if (count > WATCHED)
         count = 0; /* see watch_permits */
     if (count == b->watched_count &&
-        !memcmp(b->watched, d->watch.pages, count * sizeof *b->watched))
+        (!count || !memcmp(b->watched, d->watch.pages, count * sizeof *b->watched)))
         return;
     for (unsigned i = 0; i < b->watched_count; i++)
         shadow_untrace(d->vcpu->shadow, b->watched[i]);
