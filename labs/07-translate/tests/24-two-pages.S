@@ -9,7 +9,7 @@ begin:
     times 4
     call routine
     add %eax, OUT(0)
-    mov %ecx, (%esi) /* of the immediate, what is in the second page */
+    mov %cx, (%esi) /* of the immediate, what is in the second page */
     call routine
     add %eax, OUT(1)
     incb -1(%esi)
